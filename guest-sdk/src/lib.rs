@@ -1,0 +1,1 @@
+//! Locks and caches for WebAssembly guests of a bellwether host.

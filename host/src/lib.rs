@@ -1,0 +1,11 @@
+//! Distributed locks and herd-proof caches on Redis, for Rust and for WebAssembly components.
+
+pub mod cbor;
+pub mod clock;
+pub mod error;
+pub mod glob;
+pub mod names;
+pub mod stage;
+pub mod store;
+
+pub use error::Error;

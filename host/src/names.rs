@@ -1,0 +1,154 @@
+//! What names may be, and which keys of the store they stand for.
+//!
+//! With the platform's prefix `P`, the lock `n` is the key `Pn`, so that any other locker of that key excludes ours and the other
+//! way round; an entry of the cache `c` is the key `Pcache:c:` + its identity. A lock's name cannot begin with `cache:`, so no
+//! entry and no lock ever share a key.
+
+use crate::error::{Error, Invalid, Limit};
+
+/// The longest lock or cache name, in bytes.
+pub const MAX_NAME: usize = 512;
+
+/// What begins the part of a key that caches own.
+pub const CACHES: &str = "cache:";
+
+/// What marks a key that belongs to a lock without being the lock.
+const COMPANION: &str = ":bellwether:";
+
+/// What every name of a platform's guests begins with in the store. May be empty.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Prefix(String);
+
+impl Prefix {
+    /// Checks a prefix: at most [`MAX_NAME`] bytes, no control characters.
+    ///
+    /// # Errors
+    /// [`Invalid::ControlCharacter`], [`Limit::Size`].
+    pub fn new(prefix: &str) -> Result<Self, Error> {
+        if !prefix.is_empty() {
+            check_name("prefix", prefix)?;
+        }
+        Ok(Self(prefix.to_owned()))
+    }
+
+    /// The prefix.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// The keys of one lock. All are in one slot of a Redis Cluster.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct LockKeys {
+    name: String,
+    key: String,
+    fence: String,
+    channel: String,
+}
+
+impl LockKeys {
+    /// The keys of the lock `name` under `prefix`.
+    ///
+    /// # Errors
+    /// [`Invalid`] for a name that is empty, has control characters, is kept for ourselves, or has no room for companions in its
+    /// slot; [`Limit::Size`] for one of over [`MAX_NAME`] bytes.
+    pub fn new(prefix: &Prefix, name: &str) -> Result<Self, Error> {
+        const WHAT: &str = "lock name";
+        check_name(WHAT, name)?;
+        let reserved = |reserved| Invalid::Reserved { what: WHAT, name: name.to_owned(), reserved };
+        if name.starts_with(CACHES) {
+            return Err(reserved(CACHES).into());
+        }
+        let key = format!("{}{name}", prefix.0);
+        if key.contains(COMPANION) {
+            return Err(reserved(COMPANION).into());
+        }
+        let companion = match hash_tag(&key) {
+            // Ours is appended, so the tag, and with it the slot, stays. `at` keeps it apart from the companion of a lock
+            // whose whole key is this tag.
+            Some(_) => format!("{key}{COMPANION}at:"),
+            None if key.contains('}') => return Err(Invalid::Slot { name: name.to_owned() }.into()),
+            None => format!("{{{key}}}{COMPANION}"),
+        };
+        Ok(Self { name: name.to_owned(), fence: format!("{companion}fence"), channel: format!("{companion}free"), key })
+    }
+
+    /// The lock's name as its user gave it.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The key that holds the token.
+    #[must_use]
+    pub fn key(&self) -> &str {
+        &self.key
+    }
+
+    /// The key that holds the last fence, and the token that last released the lock.
+    #[must_use]
+    pub fn fence(&self) -> &str {
+        &self.fence
+    }
+
+    /// The channel on which a release is told.
+    #[must_use]
+    pub fn channel(&self) -> &str {
+        &self.channel
+    }
+}
+
+/// The part of a key that alone decides its slot: what stands between the first `{` and the next `}`, unless that is nothing
+/// (Redis Cluster specification, hash tags).
+#[must_use]
+pub fn hash_tag(key: &str) -> Option<&str> {
+    let (_, rest) = key.split_once('{')?;
+    let (tag, _) = rest.split_once('}')?;
+    (!tag.is_empty()).then_some(tag)
+}
+
+/// Checks a name of any kind; `what` says which in the error.
+pub(crate) fn check_name(what: &'static str, name: &str) -> Result<(), Error> {
+    if name.is_empty() {
+        return Err(Invalid::Empty { what }.into());
+    }
+    if name.len() > MAX_NAME {
+        return Err(Limit::Size { what, size: name.len() as u64, max: MAX_NAME as u64 }.into());
+    }
+    if let Some((at, _)) = name.char_indices().find(|(_, c)| c.is_control()) {
+        return Err(Invalid::ControlCharacter { what, name: name.to_owned(), at }.into());
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn keys(name: &str) -> Result<LockKeys, Error> {
+        LockKeys::new(&Prefix::default(), name)
+    }
+
+    #[test]
+    fn companions_share_the_slot_and_never_collide() -> Result<(), Error> {
+        let slot = |key: &str| hash_tag(key).unwrap_or(key).to_owned();
+        let mut seen = std::collections::HashSet::new();
+        for name in ["a", "{a}", "x{a}y", "a{b", "{", "{{a}", "{a}b}", "{a}{b}"] {
+            let keys = keys(name)?;
+            for key in [keys.key(), keys.fence(), keys.channel()] {
+                assert_eq!(slot(key), slot(keys.key()), "{name}");
+                assert!(seen.insert(key.to_owned()), "{key} stands for two things");
+            }
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn names_that_cannot_be_are_refused() {
+        for name in ["", "a\0b", "a\nb", "a}b", "{}a", "cache:pages", "{a}:bellwether:fence"] {
+            assert!(matches!(keys(name), Err(Error::Invalid(_))), "{name:?}");
+        }
+        assert!(matches!(keys(&"n".repeat(MAX_NAME + 1)), Err(Error::Limit(_))));
+    }
+}

@@ -1,0 +1,1 @@
+//! An embedded store, in this process.
