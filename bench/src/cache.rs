@@ -21,11 +21,12 @@ const TASKS: usize = 64;
 /// Measures every `cache-*` and `guest-*` case and hands each figure to `print`.
 pub(crate) async fn run(
     url: &str,
+    stage: &Path,
     component: &Path,
     rounds: usize,
     print: &mut dyn FnMut(Figure) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
-    let wasm = std::fs::read(component).with_context(|| format!("cannot read {}", component.display()))?;
+    let wasm = std::fs::read(stage).with_context(|| format!("cannot read {}", stage.display()))?;
     let stage = StageEngine::new(&StageEngineOptions::default())?.load("bench", &wasm, StageLimits::default())?;
     let stages = Stages::builtin().with_compressor("bench", stage.compressor().context("the component has no compressor")?)?;
     let caches = Caches::new(store::open(url, &StoreOptions::default()).await?).with_stages(stages);

@@ -35,13 +35,14 @@ async fn main() -> anyhow::Result<()> {
     let args = Args::parse();
     let wanted = |what| args.what.is_empty() || args.what.contains(&what);
     let mut print = |figure: measure::Figure| figure.print(args.json);
-    let component = bellwether_tests::component("bench-component")?;
+    let stage = bellwether_tests::component("bench-stage")?;
+    let guest = bellwether_tests::component("bench-guest")?;
     let server = bellwether_tests::Server::start()?;
     if wanted(What::Stage) {
-        tokio::task::block_in_place(|| stage::run(&component, args.rounds, &mut print))?;
+        tokio::task::block_in_place(|| stage::run(&stage, args.rounds, &mut print))?;
     }
     if wanted(What::Cache) {
-        cache::run(&server.url(), &component, args.rounds, &mut print).await?;
+        cache::run(&server.url(), &stage, &guest, args.rounds, &mut print).await?;
     }
     if wanted(What::Lock) {
         lock::run(&server.url(), args.rounds, &mut print).await?;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
-use bellwether::stage::component::{StageEngine, StageEngineOptions, StageLimits};
+use bellwether::stage::component::{CodeCache, StageEngine, StageEngineOptions, StageLimits};
 use bellwether::stage::{Compressor, Serializer, Work};
 use bytes::Bytes;
 use futures_util::FutureExt as _;
@@ -17,7 +17,7 @@ use crate::measure::{Figure, in_turn, median, micros};
 pub(crate) fn run(component: &Path, rounds: usize, print: &mut dyn FnMut(Figure) -> anyhow::Result<()>) -> anyhow::Result<()> {
     let wasm = std::fs::read(component).with_context(|| format!("cannot read {}", component.display()))?;
     let cache = tempfile::tempdir()?;
-    let options = StageEngineOptions { code_cache: Some(cache.path().to_path_buf()), ..StageEngineOptions::default() };
+    let options = StageEngineOptions { code_cache: CodeCache::Directory(cache.path().to_path_buf()), ..StageEngineOptions::default() };
     let engine = StageEngine::new(&options)?;
     let warm = engine.load("bench", &wasm, StageLimits::default())?;
     let echo = warm.serializer().context("the component has no serializer")?;
@@ -78,7 +78,7 @@ fn load(options: &StageEngineOptions, wasm: &[u8], rounds: usize) -> anyhow::Res
         let start = Instant::now();
         engine.load("bench", wasm, StageLimits::default())?;
         cached.push(start.elapsed());
-        let engine = StageEngine::new(&StageEngineOptions { code_cache: None, ..options.clone() })?;
+        let engine = StageEngine::new(&StageEngineOptions { code_cache: CodeCache::Off, ..options.clone() })?;
         let start = Instant::now();
         engine.load("bench", wasm, StageLimits::default())?;
         compiled.push(start.elapsed());
