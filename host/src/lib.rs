@@ -1,5 +1,6 @@
 //! Distributed locks and herd-proof caches on Redis, for Rust and for WebAssembly components.
 
+pub mod cache;
 pub mod cbor;
 pub mod clock;
 pub mod envelope;
@@ -9,5 +10,5 @@ pub mod names;
 pub mod stage;
 pub mod store;
 
-
+pub use cache::{Cache, Caches};
 pub use error::Error;
