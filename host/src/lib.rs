@@ -2,10 +2,12 @@
 
 pub mod cbor;
 pub mod clock;
+pub mod envelope;
 pub mod error;
 pub mod glob;
 pub mod names;
 pub mod stage;
 pub mod store;
+
 
 pub use error::Error;
