@@ -9,12 +9,14 @@ use xshell::cmd;
 use crate::components;
 use crate::steps::Steps;
 
+/// Runs the example application cold and warm, and shows the difference.
+///
 /// Builds the command line program and the example components, then runs the application `examples/guests/licences` twice on
-/// the output of `cargo metadata` of this workspace, with a MessagePack serializer, an LZ4 compressor and a tenant-prefix
-/// identity, all of them components: first with an empty cache, then with what the first run left there.
+/// the output of `cargo metadata` of this workspace, with a msgpack serializer, an LZ4 compressor and a tenant-prefix identity,
+/// all of them components: first with an empty cache, then with what the first run left there.
 #[derive(Debug, Args)]
 pub(crate) struct Options {
-    /// Uses this store, redis://127.0.0.1:6379 for example, from two processes one after the other, in place of a memory store within one process.
+    /// Uses this store (`redis://127.0.0.1:6379`, for example), from two processes one after the other, in place of a memory store within one process.
     #[arg(long, value_name = "URL")]
     store: Option<String>,
 }

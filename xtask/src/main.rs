@@ -27,11 +27,8 @@ Examples:
 
 #[derive(Debug, Subcommand)]
 enum Chore {
-    /// Runs the example application cold and warm, and shows the difference.
     Demo(demo::Options),
-    /// Checks everything: format, clippy, tests, documentation.
     Test(test::Options),
-    /// Starts a local Redis, Sentinel set or Redis Cluster to play with, until Ctrl-C.
     Redis(redis::Options),
     /// Builds the example guests and stages as WebAssembly components.
     Components,

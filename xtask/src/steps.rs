@@ -10,7 +10,6 @@ use xshell::{Shell, cmd};
 /// Runs the steps of one chore.
 pub(crate) struct Steps {
     shell: Shell,
-    root: PathBuf,
     target: PathBuf,
     began: Instant,
     colours: bool,
@@ -33,17 +32,12 @@ impl Steps {
             .context("this program is not in a target directory: start it as `cargo xtask`")?
             .to_owned();
         let colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|set| set.is_empty());
-        Ok(Self { shell, root, target, began: Instant::now(), colours })
+        Ok(Self { shell, target, began: Instant::now(), colours })
     }
 
     /// Runs commands from the workspace's root.
     pub(crate) fn shell(&self) -> &Shell {
         &self.shell
-    }
-
-    /// The workspace's root.
-    pub(crate) fn root(&self) -> &Path {
-        &self.root
     }
 
     /// The directory that cargo builds into.

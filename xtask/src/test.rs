@@ -7,6 +7,8 @@ use xshell::cmd;
 use crate::steps::Steps;
 use crate::{components, packages, toolchain};
 
+/// Checks everything: format, clippy, tests, documentation.
+///
 /// Runs, in this order, and stops at the first failure:
 ///
 ///  1. rustfmt, as a check
