@@ -33,7 +33,9 @@ struct Entry {
 ///
 /// Without such an entry nothing is printed and the exit status is 1.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  bellwether get prices apple\n  bellwether get --content '{\"v\": 2}' reports 2026-11\n  bellwether get --raw thumbnails cat.png > cat.png")]
+#[command(
+    after_help = "Examples:\n  bellwether get prices apple\n  bellwether get --content '{\"v\": 2}' reports 2026-11\n  bellwether get --raw thumbnails cat.png > cat.png"
+)]
 pub(crate) struct Get {
     #[command(flatten)]
     entry: Entry,
@@ -53,7 +55,9 @@ pub(crate) struct Get {
 
 /// Stores a value.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  bellwether set prices apple '{\"eur\": 1.20}' --expire 10m\n  bellwether set greetings en --text hello\n  bellwether set --raw thumbnails cat.png < cat.png")]
+#[command(
+    after_help = "Examples:\n  bellwether set prices apple '{\"eur\": 1.20}' --expire 10m\n  bellwether set greetings en --text hello\n  bellwether set --raw thumbnails cat.png < cat.png"
+)]
 pub(crate) struct Set {
     #[command(flatten)]
     entry: Entry,
@@ -134,7 +138,8 @@ pub(crate) async fn get(settings: &Settings, command: &Get) -> Result<u8, Failur
     if command.cbor {
         return output::bytes(&bytes).map(|()| 0);
     }
-    let value = value::from_cbor(&bytes).map_err(|why| Failure::new(status::CORRUPT, format!("the value cannot be shown ({why}): try --cbor")))?;
+    let value = value::from_cbor(&bytes)
+        .map_err(|why| Failure::new(status::CORRUPT, format!("the value cannot be shown ({why}): try --cbor")))?;
     match (command.raw, value::to_json(&value)) {
         (true, _) => match &value {
             ciborium::Value::Bytes(bytes) => output::bytes(bytes),
@@ -203,7 +208,8 @@ async fn open(settings: &Settings, name: &str, stages: &Stages) -> Result<Cache,
 
 fn content(json: Option<&str>) -> Result<Option<Vec<u8>>, Failure> {
     let Some(json) = json else { return Ok(None) };
-    let content: serde_json::Value = serde_json::from_str(json).map_err(|why| Failure::usage(format!("--content is not JSON ({why}): quote text twice, as '\"text\"'")))?;
+    let content: serde_json::Value = serde_json::from_str(json)
+        .map_err(|why| Failure::usage(format!("--content is not JSON ({why}): quote text twice, as '\"text\"'")))?;
     value::to_cbor(&content).map(Some).map_err(Failure::usage)
 }
 
@@ -226,7 +232,8 @@ fn encode(command: &Set, given: Vec<u8>) -> Result<Vec<u8>, Failure> {
     let encoded = if command.raw {
         value::to_cbor(&ciborium::Value::Bytes(given))
     } else if command.text {
-        let text = String::from_utf8(given).map_err(|why| Failure::usage(format!("the value is not text ({why}): give --raw for bytes")))?;
+        let text = String::from_utf8(given)
+            .map_err(|why| Failure::usage(format!("the value is not text ({why}): give --raw for bytes")))?;
         value::to_cbor(&text)
     } else {
         let json: serde_json::Value = serde_json::from_slice(&given)

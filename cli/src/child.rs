@@ -31,7 +31,8 @@ impl Running {
     /// # Errors
     /// [`status::NOT_FOUND`] or [`status::UNUSABLE`], as shells have it.
     pub(crate) fn start(command: &[OsString], variables: &[(&str, &str)]) -> Result<Self, Failure> {
-        let (program, args) = command.split_first().ok_or_else(|| Failure::usage("there is no command to run: give one after --"))?;
+        let (program, args) =
+            command.split_first().ok_or_else(|| Failure::usage("there is no command to run: give one after --"))?;
         let attended = tcgetpgrp(io::stdin()).is_ok_and(|foreground| foreground == getpgrp()) && io::stdin().is_terminal();
         let mut command = Command::new(program);
         command.args(args).envs(variables.iter().copied()).kill_on_drop(true);

@@ -11,7 +11,7 @@ use tokio::time::sleep;
 
 use crate::child::{self, Running};
 use crate::failure::{Failure, status};
-use crate::settings::Settings;
+use crate::settings::{Settings, Stages};
 use crate::signals::{self, Signals};
 use crate::{output, time};
 
@@ -67,8 +67,8 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// Runs the command.
 pub(crate) async fn lock(settings: &Settings, options: &Options) -> Result<u8, Failure> {
     let mut signals = Signals::listen()?;
-    let locks = settings.shared_store().await?.locks();
-    let lock = locks.open(&options.name, LockOptions { lease: Some(options.lease), ..LockOptions::default() })?;
+    let locks = settings.shared_store(&Stages::default()).await?.locks();
+    let lock = locks.open(&options.name, &LockOptions { lease: Some(options.lease), ..LockOptions::default() })?;
     let outcome = tokio::select! {
         guard = acquire(&lock, options) => Ok(guard?),
         // Dropping the attempt leaves the lock to others.
@@ -108,10 +108,15 @@ async fn hold(guard: &Guard, options: &Options, signals: &mut Signals) -> Result
     };
     match guard.release().await {
         // The failure of a lock that was lost has been told already.
-        Err(Error::NotHeld(why)) if ended.is_ok() => Err(Failure::new(status::LOST, format!("the command has ended, but before that {why}"))),
+        Err(Error::NotHeld(why)) if ended.is_ok() => {
+            Err(Failure::new(status::LOST, format!("the command has ended, but before that {why}")))
+        }
         Err(Error::Unavailable(why)) if ended.is_ok() => {
             let lease = time::show(options.lease);
-            output::note(&format!("the lock {:?} could not be released and is free after its lease of {lease}: {why}", options.name));
+            output::note(&format!(
+                "the lock {:?} could not be released and is free after its lease of {lease}: {why}",
+                options.name
+            ));
             ended
         }
         _ => ended,

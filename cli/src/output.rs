@@ -71,7 +71,12 @@ pub(crate) fn trace(verbose: u8) {
         _ => "debug,bellwether=trace",
     };
     let filter = EnvFilter::try_from_env("BELLWETHER_LOG").unwrap_or_else(|_| EnvFilter::new(default));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(colours()).with_target(verbose > 1).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .with_ansi(colours())
+        .with_target(verbose > 1)
+        .init();
 }
 
 fn note_as(style: &str, text: &str) {

@@ -88,8 +88,11 @@ impl Settings {
 impl Stages {
     /// Registers the components and makes them the defaults.
     fn choose(&self, mut builder: RuntimeBuilder) -> Result<RuntimeBuilder, Failure> {
-        let chosen =
-            [(StageKind::Identity, &self.identity), (StageKind::Serializer, &self.serializer), (StageKind::Compressor, &self.compressor)];
+        let chosen = [
+            (StageKind::Identity, &self.identity),
+            (StageKind::Serializer, &self.serializer),
+            (StageKind::Compressor, &self.compressor),
+        ];
         let mut registered: Vec<(String, PathBuf)> = Vec::new();
         for (kind, choice) in chosen {
             let Some(choice) = choice else { continue };
@@ -101,7 +104,11 @@ impl Stages {
                         // One component can be several stages.
                         Some((_, same)) if *same == file => {}
                         Some((_, other)) => {
-                            return Err(Failure::usage(format!("{} and {} are both named {name:?}: rename one", other.display(), file.display())));
+                            return Err(Failure::usage(format!(
+                                "{} and {} are both named {name:?}: rename one",
+                                other.display(),
+                                file.display()
+                            )));
                         }
                         None => {
                             check(&file)?;

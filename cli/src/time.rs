@@ -21,8 +21,13 @@ pub(crate) fn parse(text: &str) -> Result<Duration, String> {
         let Some((_, millis)) = UNITS.iter().find(|(name, _)| *name == unit) else {
             return Err(format!("{text:?} needs units: write 250ms, 10s, 5m, 1h30m or 2d"));
         };
-        let number: u64 = number.parse().map_err(|_| format!("{text:?} is not a whole number with a unit: write 250ms, 10s, 5m, 1h30m or 2d"))?;
-        total = number.checked_mul(*millis).and_then(|part| total.checked_add(Duration::from_millis(part))).ok_or_else(|| format!("{text:?} is too long"))?;
+        let number: u64 = number
+            .parse()
+            .map_err(|_| format!("{text:?} is not a whole number with a unit: write 250ms, 10s, 5m, 1h30m or 2d"))?;
+        total = number
+            .checked_mul(*millis)
+            .and_then(|part| total.checked_add(Duration::from_millis(part)))
+            .ok_or_else(|| format!("{text:?} is too long"))?;
         rest = after;
     }
     Ok(total)
@@ -52,7 +57,15 @@ mod tests {
 
     #[test]
     fn times_are_read_and_written_alike() {
-        for (text, millis) in [("250ms", 250), ("10s", 10_000), ("5m", 300_000), ("1h30m", 5_400_000), ("2d", 172_800_000), ("0ms", 0), ("1m1ms", 60_001)] {
+        for (text, millis) in [
+            ("250ms", 250),
+            ("10s", 10_000),
+            ("5m", 300_000),
+            ("1h30m", 5_400_000),
+            ("2d", 172_800_000),
+            ("0ms", 0),
+            ("1m1ms", 60_001),
+        ] {
             let time = Duration::from_millis(millis);
             assert_eq!(parse(text), Ok(time), "{text}");
             assert_eq!(show(time), text);

@@ -126,7 +126,10 @@ mod tests {
             (Value::Tag(1, Box::new(Value::Integer(7.into()))), "1(7)"),
             (Value::Float(f64::NAN), "NaN"),
             (Value::Float(f64::NEG_INFINITY), "-Infinity"),
-            (Value::Map(vec![(Value::Integer(1.into()), text("a")), (Value::Null, Value::Bool(true))]), r#"{1: "a", null: true}"#),
+            (
+                Value::Map(vec![(Value::Integer(1.into()), text("a")), (Value::Null, Value::Bool(true))]),
+                r#"{1: "a", null: true}"#,
+            ),
             (Value::Map(vec![(text("a"), Value::Null), (text("a"), Value::Null)]), r#"{"a": null, "a": null}"#),
             (Value::Array(vec![Value::Bytes(vec![]), Value::Float(1.0)]), "[h'', 1.0]"),
         ] {

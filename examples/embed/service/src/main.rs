@@ -34,7 +34,8 @@ async fn main() -> anyhow::Result<()> {
     };
     let service = service::router(&runtime, guest)?;
 
-    let listener = TcpListener::bind(&listen).await.with_context(|| format!("cannot listen on {listen}: set LISTEN to another address"))?;
+    let listener =
+        TcpListener::bind(&listen).await.with_context(|| format!("cannot listen on {listen}: set LISTEN to another address"))?;
     eprintln!("listening on http://{}", listener.local_addr()?);
     axum::serve(listener, service).with_graceful_shutdown(asked_to_end()).await?;
 

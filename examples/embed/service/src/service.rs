@@ -23,7 +23,6 @@ pub(crate) struct Service {
 /// # Errors
 /// When the platform does not allow the cache.
 pub(crate) fn router(runtime: &Runtime, guest: Option<Guest>) -> Result<Router, Error> {
-    let service =
-        Service { locks: runtime.locks(), primes: runtime.caches().open("primes", None)?, guest: guest.map(Arc::new) };
+    let service = Service { locks: runtime.locks(), primes: runtime.caches().open("primes", None)?, guest: guest.map(Arc::new) };
     Ok(Router::new().route("/primes/{below}", get(primes::count)).route("/run", post(guest::run)).with_state(service))
 }
