@@ -22,7 +22,7 @@ use crate::{output, time};
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Options {
-    /// The component: a .wasm file, or its text form.
+    /// The component, a .wasm file.
     component: PathBuf,
 
     #[command(flatten)]
