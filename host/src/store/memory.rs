@@ -1,1 +1,0 @@
-//! An embedded store, in this process.

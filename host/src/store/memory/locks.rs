@@ -1,0 +1,180 @@
+//! The locks of the embedded store: who holds which, and what their fences were.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use tokio::time::Instant;
+
+use super::expiring::{Expiring, Slot};
+use crate::clock::{Span, after};
+use crate::names::LockKeys;
+use crate::store::{Adopted, Attempt, Holding, Released, Token};
+
+/// Held locks and remembered fences.
+#[derive(Debug, Default)]
+pub(super) struct LockTable {
+    held: Expiring<Token>,
+    fences: Expiring<Fence>,
+}
+
+/// What is remembered of a lock that may be free.
+#[derive(Debug, Default)]
+struct Fence {
+    last: u64,
+    released_by: Option<Token>,
+}
+
+/// How long a fence is kept. The wall clock has passed it by then.
+const FENCE_KEPT: Duration = Duration::from_secs(24 * 60 * 60);
+
+impl LockTable {
+    pub(super) fn acquire(&mut self, lock: &LockKeys, token: &Token, lease: Option<Span>, now: Instant) -> Attempt {
+        if let Some(slot) = self.held.get(lock.key(), now)
+            && slot.value != *token
+        {
+            return Attempt::Busy { lease_left: slot.left(now) };
+        }
+        let ends = lease.map(|lease| after(now, lease.duration()));
+        self.held.insert(lock.key(), token.clone(), ends, now);
+        Attempt::Acquired { fence: self.next_fence(lock, now) }
+    }
+
+    pub(super) fn adopt(&mut self, lock: &LockKeys, token: &Token, now: Instant) -> Option<Adopted> {
+        let lease_left = self.held_by(lock, token, now)?.left(now);
+        Some(Adopted { fence: self.next_fence(lock, now), lease_left })
+    }
+
+    pub(super) fn release(&mut self, lock: &LockKeys, token: &Token, now: Instant) -> Released {
+        if self.held_by(lock, token, now).is_some() {
+            self.held.remove(lock.key(), now);
+            let last = self.fences.get(lock.fence(), now).map_or(0, |slot| slot.value.last);
+            self.remember(lock, Fence { last, released_by: Some(token.clone()) }, now);
+            return Released::Now;
+        }
+        let released_by = self.fences.get(lock.fence(), now).and_then(|slot| slot.value.released_by.as_ref());
+        if released_by == Some(token) { Released::Before } else { Released::NotHeld }
+    }
+
+    pub(super) fn extend(&mut self, lock: &LockKeys, token: &Token, by: Span, now: Instant) -> Holding {
+        let Some(slot) = self.held_by(lock, token, now) else { return Holding::No };
+        slot.ends = slot.ends.map(|end| after(end, by.duration()));
+        holding(slot, now)
+    }
+
+    pub(super) fn renew(&mut self, lock: &LockKeys, token: &Token, lease: Span, now: Instant) -> Holding {
+        let Some(slot) = self.held_by(lock, token, now) else { return Holding::No };
+        slot.ends = Some(after(now, lease.duration()));
+        holding(slot, now)
+    }
+
+    pub(super) fn holding(&mut self, lock: &LockKeys, token: &Token, now: Instant) -> Holding {
+        self.held_by(lock, token, now).map_or(Holding::No, |slot| holding(slot, now))
+    }
+
+    pub(super) fn is_locked(&self, lock: &LockKeys, now: Instant) -> bool {
+        self.held.get(lock.key(), now).is_some()
+    }
+
+    fn held_by(&mut self, lock: &LockKeys, token: &Token, now: Instant) -> Option<&mut Slot<Token>> {
+        self.held.get_mut(lock.key(), now).filter(|slot| slot.value == *token)
+    }
+
+    /// A fence larger than any before: also than one that was forgotten, because the wall clock goes on.
+    fn next_fence(&mut self, lock: &LockKeys, now: Instant) -> u64 {
+        let before = self.fences.remove(lock.fence(), now).unwrap_or_default();
+        let last = before.last.saturating_add(1).max(wall_micros());
+        self.remember(lock, Fence { last, ..before }, now);
+        last
+    }
+
+    fn remember(&mut self, lock: &LockKeys, fence: Fence, now: Instant) {
+        self.fences.insert(lock.fence(), fence, Some(after(now, FENCE_KEPT)), now);
+    }
+}
+
+fn holding(slot: &Slot<Token>, now: Instant) -> Holding {
+    slot.left(now).map_or(Holding::Unlimited, Holding::Left)
+}
+
+fn wall_micros() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+    use super::*;
+    use crate::names::Prefix;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn setup() -> (LockTable, LockKeys, Span, [Token; 2], Instant) {
+        let tokens = [Token::random().unwrap(), Token::random().unwrap()];
+        let keys = LockKeys::new(&Prefix::default(), "lock").unwrap();
+        (LockTable::default(), keys, Span::new("lease", SECOND).unwrap(), tokens, Instant::now())
+    }
+
+    fn fence(attempt: Attempt) -> u64 {
+        match attempt {
+            Attempt::Acquired { fence } => fence,
+            Attempt::Busy { .. } => panic!("busy"),
+        }
+    }
+
+    #[test]
+    fn one_holds_it_until_the_lease_ends_and_fences_rise() {
+        let (mut table, lock, lease, [a, b], now) = setup();
+        let first = fence(table.acquire(&lock, &a, Some(lease), now));
+        assert_eq!(table.acquire(&lock, &b, Some(lease), now), Attempt::Busy { lease_left: Some(SECOND) });
+        let again = fence(table.acquire(&lock, &a, Some(lease), now + SECOND / 2));
+        assert!(again > first, "a repeated attempt is a success with a new fence");
+        assert_eq!(table.holding(&lock, &a, now + SECOND), Holding::Left(SECOND / 2), "its lease began anew");
+        let adopted = table.adopt(&lock, &a, now + SECOND).unwrap();
+        assert!(adopted.fence > again && adopted.lease_left == Some(SECOND / 2));
+        assert_eq!(table.adopt(&lock, &b, now + SECOND), None);
+        assert!(fence(table.acquire(&lock, &b, None, now + 2 * SECOND)) > adopted.fence);
+        assert_eq!(table.acquire(&lock, &a, None, now + 2 * SECOND), Attempt::Busy { lease_left: None });
+    }
+
+    #[test]
+    fn a_release_is_told_from_a_repetition_and_from_a_stranger() {
+        let (mut table, lock, lease, [a, b], now) = setup();
+        assert_eq!(table.release(&lock, &a, now), Released::NotHeld);
+        table.acquire(&lock, &a, Some(lease), now);
+        assert_eq!(table.release(&lock, &b, now), Released::NotHeld);
+        assert_eq!(table.release(&lock, &a, now), Released::Now);
+        table.acquire(&lock, &b, Some(lease), now);
+        assert_eq!(table.release(&lock, &a, now), Released::Before, "also while somebody else holds it");
+        assert!(table.is_locked(&lock, now));
+        assert_eq!(table.release(&lock, &b, now + SECOND), Released::NotHeld, "its lease had ended");
+    }
+
+    #[test]
+    fn only_the_holder_gets_more_time() {
+        let (mut table, lock, lease, [a, b], now) = setup();
+        table.acquire(&lock, &a, Some(lease), now);
+        assert_eq!(table.extend(&lock, &a, lease, now), Holding::Left(2 * SECOND));
+        assert_eq!(table.renew(&lock, &a, lease, now), Holding::Left(SECOND));
+        assert_eq!(table.extend(&lock, &b, lease, now), Holding::No);
+        assert_eq!(table.renew(&lock, &b, lease, now), Holding::No);
+        assert_eq!(table.renew(&lock, &a, lease, now + SECOND), Holding::No, "too late");
+        table.acquire(&lock, &b, None, now + SECOND);
+        assert_eq!(table.extend(&lock, &b, lease, now + SECOND), Holding::Unlimited);
+    }
+
+    #[test]
+    fn nothing_is_kept_for_ever() {
+        let (mut table, _, lease, [a, _], now) = setup();
+        for n in 0..1_000 {
+            let keys = LockKeys::new(&Prefix::default(), &format!("{n}")).unwrap();
+            table.acquire(&keys, &a, Some(lease), now);
+        }
+        let later = now + FENCE_KEPT + SECOND;
+        for n in 0..600 {
+            let keys = LockKeys::new(&Prefix::default(), &format!("{n}")).unwrap();
+            table.acquire(&keys, &a, Some(lease), later);
+        }
+        assert_eq!((table.held.len(), table.fences.len()), (600, 600));
+    }
+}

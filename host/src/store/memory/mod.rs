@@ -1,0 +1,229 @@
+//! An embedded store, in this process.
+//!
+//! Nothing runs in the background: what has expired is not seen, and every write clears away a few expired neighbours, so they
+//! do not pile up. Times run on tokio's clock, so a paused test clock moves them.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use tokio::time::Instant;
+
+use self::expiring::Expiring;
+use self::locks::LockTable;
+use self::watches::Watches;
+use super::{Adopted, Attempt, Entry, Holding, Released, Renewal, Reply, Store, Token, Ttl, Watch};
+use crate::clock::{Span, after};
+use crate::error::Error;
+use crate::glob::Glob;
+use crate::names::LockKeys;
+
+mod expiring;
+mod locks;
+mod watches;
+
+/// How many keys [`Store::delete_matching`] looks at before others get their turn.
+const BATCH: usize = 256;
+
+/// A store in this process, shared by whoever shares the value. Its locks exclude only users of the same value.
+#[derive(Debug, Default)]
+pub struct MemoryStore {
+    locks: Mutex<LockTable>,
+    entries: Mutex<Expiring<Bytes>>,
+    watches: Watches,
+}
+
+impl MemoryStore {
+    /// An empty store.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    async fn delete_chosen(&self, prefix: &str, chosen: &(dyn Fn(&str) -> bool + Send + Sync)) -> u64 {
+        let mut deleted = 0;
+        let mut from = None;
+        loop {
+            let mut batch = open(&self.entries).keys(prefix, from.as_deref(), BATCH);
+            let Some(last) = batch.last().cloned() else { return deleted };
+            batch.retain(|key| key.get(prefix.len()..).is_some_and(chosen));
+            deleted += remove_all(&self.entries, &batch);
+            from = Some(last);
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+impl Store for MemoryStore {
+    fn address(&self) -> &'static str {
+        "memory:"
+    }
+
+    fn check(&self) -> Reply<'_, ()> {
+        Box::pin(async { Ok(()) })
+    }
+
+    fn acquire<'a>(&'a self, lock: &'a LockKeys, token: &'a Token, lease: Option<Span>) -> Reply<'a, Attempt> {
+        Box::pin(async move { Ok(open(&self.locks).acquire(lock, token, lease, Instant::now())) })
+    }
+
+    fn adopt<'a>(&'a self, lock: &'a LockKeys, token: &'a Token) -> Reply<'a, Option<Adopted>> {
+        Box::pin(async move { Ok(open(&self.locks).adopt(lock, token, Instant::now())) })
+    }
+
+    fn release<'a>(&'a self, lock: &'a LockKeys, token: &'a Token) -> Reply<'a, Released> {
+        Box::pin(async move {
+            let released = open(&self.locks).release(lock, token, Instant::now());
+            if released == Released::Now {
+                self.watches.wake(lock.channel());
+            }
+            Ok(released)
+        })
+    }
+
+    fn extend<'a>(&'a self, lock: &'a LockKeys, token: &'a Token, by: Span) -> Reply<'a, Holding> {
+        Box::pin(async move { Ok(open(&self.locks).extend(lock, token, by, Instant::now())) })
+    }
+
+    fn renew<'a>(&'a self, renewals: &'a [Renewal]) -> BoxFuture<'a, Vec<Result<Holding, Error>>> {
+        Box::pin(async move {
+            let now = Instant::now();
+            let mut locks = open(&self.locks);
+            renewals.iter().map(|Renewal { lock, token, lease }| Ok(locks.renew(lock, token, *lease, now))).collect()
+        })
+    }
+
+    fn holding<'a>(&'a self, lock: &'a LockKeys, token: &'a Token) -> Reply<'a, Holding> {
+        Box::pin(async move { Ok(open(&self.locks).holding(lock, token, Instant::now())) })
+    }
+
+    fn is_locked<'a>(&'a self, lock: &'a LockKeys) -> Reply<'a, bool> {
+        Box::pin(async move { Ok(open(&self.locks).is_locked(lock, Instant::now())) })
+    }
+
+    fn watch<'a>(&'a self, lock: &'a LockKeys) -> Reply<'a, Watch> {
+        Box::pin(async move { Ok(self.watches.watch(lock.channel())) })
+    }
+
+    fn get<'a>(&'a self, key: &'a str) -> Reply<'a, Option<Bytes>> {
+        Box::pin(async move { Ok(open(&self.entries).get(key, Instant::now()).map(|slot| slot.value.clone())) })
+    }
+
+    fn get_many<'a>(&'a self, keys: &'a [String]) -> Reply<'a, Vec<Option<Bytes>>> {
+        Box::pin(async move {
+            let now = Instant::now();
+            let entries = open(&self.entries);
+            Ok(keys.iter().map(|key| entries.get(key, now).map(|slot| slot.value.clone())).collect())
+        })
+    }
+
+    fn set<'a>(&'a self, entry: &'a Entry, expire: Option<Span>) -> Reply<'a, ()> {
+        self.set_many(std::slice::from_ref(entry), expire)
+    }
+
+    fn set_many<'a>(&'a self, entries: &'a [Entry], expire: Option<Span>) -> Reply<'a, ()> {
+        Box::pin(async move {
+            let now = Instant::now();
+            let ends = expire.map(|time| after(now, time.duration()));
+            let mut kept = open(&self.entries);
+            for entry in entries {
+                kept.insert(&entry.key, entry.bytes.clone(), ends, now);
+            }
+            Ok(())
+        })
+    }
+
+    fn exists<'a>(&'a self, key: &'a str) -> Reply<'a, bool> {
+        Box::pin(async move { Ok(open(&self.entries).get(key, Instant::now()).is_some()) })
+    }
+
+    fn ttl<'a>(&'a self, key: &'a str) -> Reply<'a, Ttl> {
+        Box::pin(async move {
+            let now = Instant::now();
+            Ok(match open(&self.entries).get(key, now) {
+                None => Ttl::Absent,
+                Some(slot) => slot.left(now).map_or(Ttl::Persistent, Ttl::Remaining),
+            })
+        })
+    }
+
+    fn delete<'a>(&'a self, keys: &'a [String]) -> Reply<'a, u64> {
+        Box::pin(async move { Ok(remove_all(&self.entries, keys)) })
+    }
+
+    fn delete_matching<'a>(
+        &'a self,
+        prefix: &'a str,
+        _hint: &'a Glob,
+        chosen: &'a (dyn Fn(&str) -> bool + Send + Sync),
+    ) -> Reply<'a, u64> {
+        Box::pin(async move { Ok(self.delete_chosen(prefix, chosen).await) })
+    }
+}
+
+fn remove_all(entries: &Mutex<Expiring<Bytes>>, keys: &[String]) -> u64 {
+    let now = Instant::now();
+    let mut entries = open(entries);
+    keys.iter().map(|key| u64::from(entries.remove(key, now).is_some())).sum()
+}
+
+/// A panic elsewhere leaves no half-done change behind these mutexes, so a poisoned one is as good as any.
+fn open<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use std::time::Duration;
+
+    use super::*;
+
+    fn entry(key: &str) -> Entry {
+        Entry { key: key.to_owned(), bytes: Bytes::from_static(b"value") }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn entries_live_as_long_as_they_were_given() {
+        let store = MemoryStore::new();
+        let second = Span::new("expire", Duration::from_secs(1)).unwrap();
+        store.set(&entry("passing"), Some(second)).await.unwrap();
+        store.set(&entry("staying"), None).await.unwrap();
+        tokio::time::advance(Duration::from_millis(400)).await;
+        assert_eq!(store.ttl("passing").await.unwrap(), Ttl::Remaining(Duration::from_millis(600)));
+        assert_eq!(store.ttl("staying").await.unwrap(), Ttl::Persistent);
+        tokio::time::advance(Duration::from_millis(600)).await;
+        assert_eq!(store.ttl("passing").await.unwrap(), Ttl::Absent);
+        assert_eq!(store.get("passing").await.unwrap(), None);
+        let keys = ["passing".to_owned(), "staying".to_owned(), "staying".to_owned()];
+        assert_eq!(store.delete(&keys).await.unwrap(), 1, "an expired entry is not there to delete, and one goes only once");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn expired_entries_do_not_pile_up() {
+        let store = MemoryStore::new();
+        let millisecond = Span::new("expire", Duration::from_millis(1)).unwrap();
+        for n in 0..10_000 {
+            store.set(&entry(&format!("{n}")), Some(millisecond)).await.unwrap();
+            tokio::time::advance(Duration::from_millis(1)).await;
+        }
+        assert!(open(&store.entries).len() < 100, "{} are kept", open(&store.entries).len());
+    }
+
+    #[tokio::test]
+    async fn a_pattern_deletes_over_many_batches_and_only_what_was_chosen() {
+        let store = MemoryStore::new();
+        let entries: Vec<_> = (0..2_000).flat_map(|n| [entry(&format!("a:{n}")), entry(&format!("b:{n}"))]).collect();
+        store.set_many(&entries, None).await.unwrap();
+        let keys = || {
+            let entries = open(&store.entries);
+            (entries.keys("a:", None, 5_000).len(), entries.keys("b:", None, 5_000).len())
+        };
+        assert_eq!(keys(), (2_000, 2_000));
+        let odd = |rest: &str| rest.ends_with(['1', '3', '5', '7', '9']);
+        let deleted = store.delete_chosen("a:", &odd).await;
+        assert_eq!(deleted, 1_000);
+        assert_eq!(keys(), (1_000, 2_000));
+    }
+}
