@@ -16,10 +16,10 @@ use crate::cache::{Cache, Key};
 use crate::error::Invalid;
 
 /// A cache in a guest's table.
-pub(super) type CacheEntry = Entry<Cache>;
+pub type CacheEntry = Entry<Cache>;
 
 /// A vacancy in a guest's table. There is none as long as `lookup` is not available.
-pub(super) type VacancyEntry = Entry<Infallible>;
+pub type VacancyEntry = Entry<Infallible>;
 
 impl Host for BellwetherCtxView<'_> {}
 

@@ -15,10 +15,10 @@ use crate::clock::millis;
 use crate::lock::{Guard, Lock};
 
 /// A lock in a guest's table.
-pub(super) type LockEntry = Entry<Lock>;
+pub type LockEntry = Entry<Lock>;
 
 /// A guard in a guest's table. Removing it, or dropping the table, releases the lock in the background.
-pub(super) type GuardEntry = Entry<Guard>;
+pub type GuardEntry = Entry<Guard>;
 
 impl Host for BellwetherCtxView<'_> {}
 
