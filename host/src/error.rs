@@ -134,6 +134,16 @@ pub enum Invalid {
         /// The names there are.
         known: String,
     },
+    /// A name that a stage cannot be registered under.
+    #[error("the {kind} name {name:?} {why}: choose another")]
+    StageName {
+        /// Which stage.
+        kind: StageKind,
+        /// The name.
+        name: String,
+        /// What is wrong with it.
+        why: String,
+    },
     /// A hand-over token that cannot be one.
     #[error("the token is not one that hand-over gave: pass it on unchanged")]
     Token,

@@ -6,6 +6,10 @@
 
 use crate::error::{Error, Invalid, Limit};
 
+mod escape;
+
+pub use escape::{escape, escape_char, escape_last, escape_last_char, unescape};
+
 /// The longest lock or cache name, in bytes.
 pub const MAX_NAME: usize = 512;
 
@@ -99,6 +103,15 @@ impl LockKeys {
     }
 }
 
+/// What the key of every entry of the cache `name` begins with under `prefix`, and of no other cache's. The identity follows.
+///
+/// # Errors
+/// [`Invalid`] for a name that is empty or has control characters; [`Limit::Size`] for one of over [`MAX_NAME`] bytes.
+pub fn entry_prefix(prefix: &Prefix, name: &str) -> Result<String, Error> {
+    check_name("cache name", name)?;
+    Ok(format!("{}{CACHES}{}:", prefix.0, escape(name)))
+}
+
 /// The part of a key that alone decides its slot: what stands between the first `{` and the next `}`, unless that is nothing
 /// (Redis Cluster specification, hash tags).
 #[must_use]
@@ -141,6 +154,22 @@ mod tests {
                 assert!(seen.insert(key.to_owned()), "{key} stands for two things");
             }
         }
+        Ok(())
+    }
+
+    #[test]
+    fn the_keys_of_caches_never_begin_alike() -> Result<(), Error> {
+        let prefix = Prefix::new("p:")?;
+        let names = ["a", "a:", "a:b", "a%3Ab", "a%", "aa", "*", "a*", "{a}", "[a]"];
+        for one in names {
+            let one_prefix = entry_prefix(&prefix, one)?;
+            assert_eq!(hash_tag(&one_prefix), None, "{one}");
+            for other in names.into_iter().filter(|other| *other != one) {
+                assert!(!one_prefix.starts_with(&entry_prefix(&prefix, other)?), "{one} lies within {other}");
+            }
+        }
+        assert!(matches!(entry_prefix(&prefix, "a\nb"), Err(Error::Invalid(Invalid::ControlCharacter { .. }))));
+        assert!(matches!(entry_prefix(&prefix, ""), Err(Error::Invalid(Invalid::Empty { .. }))));
         Ok(())
     }
 

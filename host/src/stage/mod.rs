@@ -2,6 +2,7 @@
 //!
 //! Three small traits; the built-in stages, a sandboxed component and an embedder's own Rust all stand behind them.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -11,13 +12,14 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 
 use crate::error::StageFault;
+use crate::glob::Glob;
 
 pub mod builtin;
 #[cfg(feature = "component")]
 pub mod component;
 mod registry;
 
-pub use registry::Stages;
+pub use registry::{Registered, StageChoice, Stages};
 
 /// Names entries.
 pub trait Identity: fmt::Debug + Send + Sync + 'static {
@@ -25,10 +27,22 @@ pub trait Identity: fmt::Debug + Send + Sync + 'static {
     /// different entries different texts. `content`, if any, is canonical CBOR.
     fn generate<'a>(&'a self, cache: &'a str, key: &'a str, content: Option<&'a [u8]>) -> Work<'a, String>;
 
+    /// Whether what `generate` returns can be part of a key as it is: never empty, no braces, no control characters. What other
+    /// identities return is checked and escaped by the caller.
+    fn escapes(&self) -> bool {
+        false
+    }
+
     /// The text that a pattern of `delete-pattern` is matched against, given what [`Identity::generate`] returned: the
     /// caller's own key where that can be told, else all of it.
-    fn matched<'a>(&self, identity: &'a str) -> std::borrow::Cow<'a, str> {
-        std::borrow::Cow::Borrowed(identity)
+    fn matched<'a>(&self, identity: &'a str) -> Cow<'a, str> {
+        Cow::Borrowed(identity)
+    }
+
+    /// A pattern that the stored text of every identity matches whose [`Identity::matched`] matches `pattern`. It only saves work.
+    fn hint(&self, pattern: &Glob) -> Glob {
+        let _ = pattern;
+        Glob::any()
     }
 }
 

@@ -1,0 +1,137 @@
+//! `cache-*` and `guest-*`: what the pipeline costs beside a bare `GET` of the same bytes.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, ensure};
+use bellwether::cache::{Cache, CacheOptions, Caches, StageChoice};
+use bellwether::runtime::{GuestRun, Runtime};
+use bellwether::stage::Stages;
+use bellwether::stage::component::{StageEngine, StageEngineOptions, StageLimits};
+use bellwether::store::{self, StoreOptions};
+use bytes::Bytes;
+use redis::AsyncCommands as _;
+
+use crate::document;
+use crate::measure::{Figure, in_turn_async, median, micros};
+
+const KEY: &str = "document";
+const TASKS: usize = 64;
+
+/// Measures every `cache-*` and `guest-*` case and hands each figure to `print`.
+pub(crate) async fn run(
+    url: &str,
+    stage: &Path,
+    component: &Path,
+    rounds: usize,
+    print: &mut dyn FnMut(Figure) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    let wasm = std::fs::read(stage).with_context(|| format!("cannot read {}", stage.display()))?;
+    let stage = StageEngine::new(&StageEngineOptions::default())?.load("bench", &wasm, StageLimits::default())?;
+    let stages = Stages::builtin().with_compressor("bench", stage.compressor().context("the component has no compressor")?)?;
+    let caches = Caches::new(store::open(url, &StoreOptions::default()).await?).with_stages(stages);
+    let mut raw = redis::Client::open(url)?.get_multiplexed_async_connection().await?;
+
+    let value = document_value();
+    let zlib = prepare(&caches, "bench-zlib", StageChoice::Default, &value).await?;
+    let bare = prepare(&caches, "bench-bare", StageChoice::None, &value).await?;
+    let wasm_zlib = prepare(&caches, "bench-wasm", StageChoice::Named("bench".into()), &value).await?;
+
+    let stored = "cache:bench-zlib:document";
+    let size: usize = raw.strlen(stored).await?;
+    ensure!(size > 0, "the entry is not stored as {stored}");
+    let calls = 2_000;
+    let (ours, theirs) = in_turn_async(
+        rounds,
+        calls,
+        async || zlib.get_cbor(KEY, None).await?.context("the entry is gone").map(drop),
+        async || raw.get::<_, Option<Bytes>>(stored).await?.context("the entry is gone").map(drop),
+    )
+    .await?;
+    let figure = Figure::new("cache-hit", "µs", (micros(ours), micros(theirs)), rounds * calls);
+    print(figure.against("raw GET of the same bytes, p50").goal("≤ 1.15 ×"))?;
+
+    let mut throughput = async |case, cache: &Cache, stored: &str, goal| -> anyhow::Result<()> {
+        let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+        let calls = 500;
+        for _ in 0..rounds {
+            ours.push(many(calls, || { let cache = cache.clone(); async move { cache.get_cbor(KEY, None).await?.context("the entry is gone").map(drop) } }).await?);
+            theirs.push(many(calls, || { let (mut raw, stored) = (raw.clone(), stored.to_owned()); async move { raw.get::<_, Option<Bytes>>(stored).await?.context("the entry is gone").map(drop) } }).await?);
+        }
+        #[allow(clippy::cast_precision_loss, reason = "a count of calls")]
+        let rate = |times: &mut Vec<Duration>| (TASKS * calls) as f64 / median(times).as_secs_f64();
+        let figure = Figure::new(case, "op/s", (rate(&mut ours), rate(&mut theirs)), rounds * TASKS * calls);
+        print(figure.against("raw GET of the same bytes, 64 tasks").goal(goal))
+    };
+    throughput("cache-throughput-64", &bare, "cache:bench-bare:document", "≥ 0.8 ×").await?;
+    throughput("cache-throughput-64-zlib", &zlib, stored, "report").await?;
+    throughput("cache-throughput-64-zlib-component", &wasm_zlib, "cache:bench-wasm:document", "≥ 0.35 × native").await?;
+    print(guest(url, component, &bare, rounds).await?)
+}
+
+/// A cache that holds the document, with this compressor.
+async fn prepare(caches: &Caches, name: &str, compressor: StageChoice, value: &Bytes) -> anyhow::Result<Cache> {
+    let options = CacheOptions { serializer: StageChoice::Named("cbor".into()), compressor, ..CacheOptions::default() };
+    let cache = caches.open(name, Some(options))?;
+    cache.set_cbor(KEY, value.clone(), None, None).await?;
+    Ok(cache)
+}
+
+/// The time that [`TASKS`] tasks need for `calls` calls each.
+async fn many<F>(calls: usize, call: impl Fn() -> F + Clone + Send + Sync + 'static) -> anyhow::Result<Duration>
+where
+    F: Future<Output = anyhow::Result<()>> + Send + 'static,
+{
+    let start = Instant::now();
+    let mut tasks = tokio::task::JoinSet::new();
+    for _ in 0..TASKS {
+        let call = call.clone();
+        tasks.spawn(async move {
+            for _ in 0..calls {
+                call().await?;
+            }
+            anyhow::Ok(())
+        });
+    }
+    while let Some(done) = tasks.join_next().await {
+        done??;
+    }
+    Ok(start.elapsed())
+}
+
+/// 1,000 gets at once, from inside a guest and natively. The guest prints how long its gets took.
+async fn guest(url: &str, component: &Path, cache: &Cache, rounds: usize) -> anyhow::Result<Figure> {
+    const CALLS: usize = 1_000;
+    let runtime = Runtime::builder().store(url).build().await?;
+    let guest = runtime.load(component)?;
+    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+    for _ in 0..rounds {
+        let run = guest.run_captured(GuestRun::default().args(["bench", cache.name(), KEY])).await?;
+        for line in String::from_utf8(run.stdout)?.lines() {
+            ours.push(Duration::from_nanos(line.parse().with_context(|| format!("the guest printed {line:?}"))?));
+        }
+        for _ in 0..10 {
+            let start = Instant::now();
+            let gets = (0..CALLS).map(|_| cache.get_cbor(KEY, None));
+            for got in futures_util::future::join_all(gets).await {
+                ensure!(got?.is_some(), "the entry is gone");
+            }
+            theirs.push(start.elapsed());
+        }
+    }
+    let n = ours.len() * CALLS;
+    #[allow(clippy::cast_precision_loss, reason = "a count of calls")]
+    let each = |times: &mut Vec<Duration>| micros(median(times)) / CALLS as f64;
+    let figure = Figure::new("guest-1000-gets", "µs", (each(&mut ours), each(&mut theirs)), n);
+    runtime.shutdown().await;
+    Ok(figure.against("the same natively, a get").goal("≤ 2 ×"))
+}
+
+/// A document of about 1 KiB as a CBOR text string.
+fn document_value() -> Bytes {
+    let text = document(1 << 10);
+    let mut value = vec![0x79];
+    value.extend_from_slice(&u16::try_from(text.len()).unwrap_or(u16::MAX).to_be_bytes());
+    value.extend_from_slice(&text);
+    value.into()
+}

@@ -1,0 +1,81 @@
+//! The command line as a whole.
+
+use clap::{Parser, Subcommand};
+use clap_complete::Shell;
+
+use crate::settings::Settings;
+use crate::{cache, lock, run};
+
+/// Runs guests with locks and caches, and looks into both from a shell.
+///
+/// Guests are WebAssembly components that import the interfaces `lock` and `cache`. The commands for one entry or one lock go
+/// through the same stages and the same names as guests do: what a guest stored, `get` prints; what a guest locked, `lock` waits for.
+#[derive(Debug, Parser)]
+#[command(name = "bellwether", version, arg_required_else_help = true, propagate_version = true, after_help = EXAMPLES, after_long_help = LONG)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) settings: Settings,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Run(run::Options),
+    Get(cache::Get),
+    Set(cache::Set),
+    Delete(cache::Delete),
+    Ttl(cache::Ttl),
+    Lock(lock::Options),
+    /// Prints the completions of a shell.
+    #[command(after_help = "Example:\n  bellwether completions bash > ~/.local/share/bash-completion/completions/bellwether")]
+    Completions {
+        /// Which shell.
+        shell: Shell,
+    },
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  bellwether run app.wasm -- report.json
+  export BELLWETHER_STORE=redis://127.0.0.1:6379
+  bellwether set prices apple '{\"eur\": 1.20}' --expire 10m
+  bellwether get prices apple
+  bellwether lock nightly --wait 10s -- ./backup.sh
+
+See `bellwether COMMAND --help` for each command, and `bellwether --help` for stores and exit statuses.";
+
+const LONG: &str = "\
+Examples:
+  bellwether run app.wasm -- report.json
+  export BELLWETHER_STORE=redis://127.0.0.1:6379
+  bellwether set prices apple '{\"eur\": 1.20}' --expire 10m
+  bellwether get prices apple
+  bellwether lock nightly --wait 10s -- ./backup.sh
+
+Stores:
+  memory:                                       within this process, gone when it ends (the default of `run`)
+  redis://[USER:PASSWORD@]HOST[:PORT][/DB]      a Redis server
+  redis+sentinel://HOST[:PORT],HOST…/SERVICE    the primary that Sentinels know by this name
+  redis+cluster://HOST[:PORT],HOST…             a Redis Cluster, found from any of its nodes
+  rediss://, rediss+sentinel://, rediss+cluster://   the same over TLS
+
+Exit statuses:
+  0    done; `run` and `lock` end with the status of the guest or command (128 + N if signal N ended it)
+  1    there is no such entry
+  2    the command line, a name or a value cannot be what it is
+  65   stored bytes cannot be read
+  66   a file cannot be read
+  69   the store cannot be reached, or did not answer in time
+  70   a stage failed
+  71   the system refused something this program needs
+  73   a value or key is over its limit, or the store is full
+  75   somebody else held the lock until the wait was over (`lock -E` changes it)
+  77   the platform's configuration does not allow it
+  78   the configuration cannot be used
+  79   the lock was lost while the command ran
+  124  the guest ran into its deadline
+  126  the component or command cannot be run
+  127  there is no such component or command
+  134  the guest trapped";

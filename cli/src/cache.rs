@@ -1,0 +1,244 @@
+//! `bellwether get`, `set`, `delete` and `ttl`: the entries of a cache, one at a time.
+
+use std::time::Duration;
+
+use bellwether::cache::{Cache, Key};
+use bellwether::store;
+use clap::Args;
+use serde_json::json;
+use tokio::io::AsyncReadExt;
+
+use crate::failure::{Failure, status};
+use crate::settings::{Settings, Stages};
+use crate::{output, time, value};
+
+/// Which entry.
+#[derive(Debug, Args)]
+struct Entry {
+    /// The cache's name, as guests open it.
+    cache: String,
+
+    /// The entry's key.
+    key: String,
+
+    /// What the value was computed from; the same key with other content is another entry.
+    #[arg(long, value_name = "JSON")]
+    content: Option<String>,
+
+    #[command(flatten)]
+    stages: Stages,
+}
+
+/// Prints the value of an entry: as JSON, or where JSON cannot say it in the diagnostic notation of CBOR.
+///
+/// Without such an entry nothing is printed and the exit status is 1.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  bellwether get prices apple\n  bellwether get --content '{\"v\": 2}' reports 2026-11\n  bellwether get --raw thumbnails cat.png > cat.png"
+)]
+pub(crate) struct Get {
+    #[command(flatten)]
+    entry: Entry,
+
+    /// Prints bytes and text as they are, with no newline.
+    #[arg(long, group = "form")]
+    raw: bool,
+
+    /// Prints the value's CBOR.
+    #[arg(long, group = "form")]
+    cbor: bool,
+
+    /// Prints an object with `found` and `value`, or `diagnostic` for a value that JSON cannot say.
+    #[arg(long, group = "form")]
+    json: bool,
+}
+
+/// Stores a value.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  bellwether set prices apple '{\"eur\": 1.20}' --expire 10m\n  bellwether set greetings en --text hello\n  bellwether set --raw thumbnails cat.png < cat.png"
+)]
+pub(crate) struct Set {
+    #[command(flatten)]
+    entry: Entry,
+
+    /// The value, as JSON; read from standard input if it is not given.
+    value: Option<String>,
+
+    /// The value is text as it is, not JSON.
+    #[arg(long, group = "form")]
+    text: bool,
+
+    /// The value is bytes as they are, not JSON.
+    #[arg(long, group = "form")]
+    raw: bool,
+
+    /// The value is CBOR, on standard input.
+    #[arg(long, group = "form", conflicts_with = "value")]
+    cbor: bool,
+
+    /// How long the entry lives: 250ms, 10s, 5m, 1h30m, 2d; as the configuration has it if not given.
+    #[arg(long, value_name = "TIME", value_parser = time::parse)]
+    expire: Option<Duration>,
+}
+
+/// Deletes an entry, or all whose keys match a pattern.
+///
+/// The exit status is 1 if there was none.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  bellwether delete prices apple\n  bellwether delete prices --pattern 'a*'")]
+pub(crate) struct Delete {
+    /// The cache's name, as guests open it.
+    cache: String,
+
+    /// The entry's key.
+    #[arg(required_unless_present = "pattern")]
+    key: Option<String>,
+
+    /// What the value was computed from; the same key with other content is another entry.
+    #[arg(long, value_name = "JSON", requires = "key")]
+    content: Option<String>,
+
+    /// Deletes the entries whose key matches, whatever their content: `*` is any run of characters, `?` any one, `[a-z]` one of a set.
+    #[arg(long, value_name = "GLOB", conflicts_with = "key")]
+    pattern: Option<String>,
+
+    /// Prints an object with `deleted`, the number of entries.
+    #[arg(long)]
+    json: bool,
+
+    #[command(flatten)]
+    stages: Stages,
+}
+
+/// Prints how long an entry has to live, or `persistent`.
+///
+/// Without such an entry nothing is printed and the exit status is 1.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  bellwether ttl prices apple")]
+pub(crate) struct Ttl {
+    #[command(flatten)]
+    entry: Entry,
+
+    /// Prints an object with `found` and `ttl_ms`, which is null for an entry that lives until it is deleted.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Performs [`Get`].
+pub(crate) async fn get(settings: &Settings, command: &Get) -> Result<u8, Failure> {
+    let content = content(command.entry.content.as_deref())?;
+    let cache = open(settings, &command.entry.cache, &command.entry.stages).await?;
+    let Some(bytes) = cache.get_cbor(&command.entry.key, content.as_deref()).await? else {
+        if command.json {
+            output::json(&json!({ "found": false }))?;
+        }
+        return Ok(status::ABSENT);
+    };
+    if command.cbor {
+        return output::bytes(&bytes).map(|()| 0);
+    }
+    let value = value::from_cbor(&bytes)
+        .map_err(|why| Failure::new(status::CORRUPT, format!("the value cannot be shown ({why}): try --cbor")))?;
+    match (command.raw, value::to_json(&value)) {
+        (true, _) => match &value {
+            ciborium::Value::Bytes(bytes) => output::bytes(bytes),
+            ciborium::Value::Text(text) => output::bytes(text.as_bytes()),
+            _ => Err(Failure::usage("the value is neither bytes nor text: leave out --raw")),
+        },
+        (_, Some(plain)) if command.json => output::json(&json!({ "found": true, "value": plain })),
+        (_, None) if command.json => output::json(&json!({ "found": true, "diagnostic": value::diagnostic(&value) })),
+        (_, Some(plain)) => output::json(&plain),
+        (_, None) => output::line(&value::diagnostic(&value)),
+    }?;
+    Ok(0)
+}
+
+/// Performs [`Set`].
+pub(crate) async fn set(settings: &Settings, command: &Set) -> Result<u8, Failure> {
+    let content = content(command.entry.content.as_deref())?;
+    let given = match &command.value {
+        Some(value) => value.clone().into_bytes(),
+        None => read_stdin().await?,
+    };
+    let value = if command.cbor { given } else { encode(command, given)? };
+    let cache = open(settings, &command.entry.cache, &command.entry.stages).await?;
+    cache.set_cbor(&command.entry.key, value.into(), content.as_deref(), command.expire).await?;
+    Ok(0)
+}
+
+/// Performs [`Delete`].
+pub(crate) async fn delete(settings: &Settings, command: &Delete) -> Result<u8, Failure> {
+    let content = content(command.content.as_deref())?;
+    let cache = open(settings, &command.cache, &command.stages).await?;
+    let deleted = match (&command.pattern, &command.key) {
+        (Some(pattern), _) => cache.delete_pattern(pattern).await?,
+        (None, Some(key)) => u64::from(cache.delete(named(key, content.as_deref())?).await?),
+        (None, None) => return Err(Failure::usage("there is nothing to delete: give a key or --pattern")),
+    };
+    if command.json {
+        output::json(&json!({ "deleted": deleted }))?;
+    } else if command.pattern.is_some() {
+        output::line(&deleted.to_string())?;
+    }
+    Ok(if deleted == 0 { status::ABSENT } else { 0 })
+}
+
+/// Performs [`Ttl`].
+pub(crate) async fn ttl(settings: &Settings, command: &Ttl) -> Result<u8, Failure> {
+    let content = content(command.entry.content.as_deref())?;
+    let cache = open(settings, &command.entry.cache, &command.entry.stages).await?;
+    let ttl = cache.ttl(named(&command.entry.key, content.as_deref())?).await?;
+    match ttl {
+        _ if command.json => output::json(&match ttl {
+            store::Ttl::Absent => json!({ "found": false }),
+            store::Ttl::Persistent => json!({ "found": true, "ttl_ms": null }),
+            store::Ttl::Remaining(left) => json!({ "found": true, "ttl_ms": bellwether::clock::millis(left) }),
+        }),
+        store::Ttl::Absent => Ok(()),
+        store::Ttl::Persistent => output::line("persistent"),
+        store::Ttl::Remaining(left) => output::line(&time::show(left)),
+    }?;
+    Ok(if ttl == store::Ttl::Absent { status::ABSENT } else { 0 })
+}
+
+async fn open(settings: &Settings, name: &str, stages: &Stages) -> Result<Cache, Failure> {
+    Ok(settings.shared_store(stages).await?.caches().open(name, None)?)
+}
+
+fn content(json: Option<&str>) -> Result<Option<Vec<u8>>, Failure> {
+    let Some(json) = json else { return Ok(None) };
+    let content: serde_json::Value = serde_json::from_str(json)
+        .map_err(|why| Failure::usage(format!("--content is not JSON ({why}): quote text twice, as '\"text\"'")))?;
+    value::to_cbor(&content).map(Some).map_err(Failure::usage)
+}
+
+fn named<'a>(key: &'a str, content: Option<&[u8]>) -> Result<Key<'a>, Failure> {
+    Ok(match content {
+        Some(content) => Key::with_cbor_content(key, content)?,
+        None => Key::from(key),
+    })
+}
+
+async fn read_stdin() -> Result<Vec<u8>, Failure> {
+    let mut bytes = Vec::new();
+    let read = tokio::io::stdin().read_to_end(&mut bytes).await;
+    read.map_err(|why| Failure::new(status::NO_INPUT, format!("cannot read standard input: {why}")))?;
+    Ok(bytes)
+}
+
+/// The CBOR of what was given.
+fn encode(command: &Set, given: Vec<u8>) -> Result<Vec<u8>, Failure> {
+    let encoded = if command.raw {
+        value::to_cbor(&ciborium::Value::Bytes(given))
+    } else if command.text {
+        let text = String::from_utf8(given)
+            .map_err(|why| Failure::usage(format!("the value is not text ({why}): give --raw for bytes")))?;
+        value::to_cbor(&text)
+    } else {
+        let json: serde_json::Value = serde_json::from_slice(&given)
+            .map_err(|why| Failure::usage(format!("the value is not JSON ({why}): give --text for text, --raw for bytes")))?;
+        value::to_cbor(&json)
+    };
+    encoded.map_err(Failure::usage)
+}

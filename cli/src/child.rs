@@ -1,0 +1,93 @@
+//! A command that runs while a lock is held: started, signalled, waited for.
+
+use std::ffi::OsString;
+use std::io::{self, IsTerminal};
+use std::os::unix::process::ExitStatusExt;
+use std::process::ExitStatus;
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, getpgrp, kill_process, kill_process_group};
+use rustix::termios::tcgetpgrp;
+use tokio::process::{Child, Command};
+use tokio::time::timeout;
+
+use crate::failure::{Failure, status};
+use crate::signals;
+
+/// A command that was started.
+pub(crate) struct Running {
+    child: Child,
+    pid: Option<Pid>,
+    /// Whether the command shares this program's process group because a terminal is in charge of it.
+    attended: bool,
+}
+
+impl Running {
+    /// Starts a command with these variables besides its inherited environment.
+    ///
+    /// From a terminal the command stays in this program's process group, so that it can read from the terminal and Ctrl-C
+    /// reaches it. Otherwise it gets a group of its own, so that a signal reaches what it starts in turn as well.
+    ///
+    /// # Errors
+    /// [`status::NOT_FOUND`] or [`status::UNUSABLE`], as shells have it.
+    pub(crate) fn start(command: &[OsString], variables: &[(&str, &str)]) -> Result<Self, Failure> {
+        let (program, args) =
+            command.split_first().ok_or_else(|| Failure::usage("there is no command to run: give one after --"))?;
+        let attended = tcgetpgrp(io::stdin()).is_ok_and(|foreground| foreground == getpgrp()) && io::stdin().is_terminal();
+        let mut command = Command::new(program);
+        command.args(args).envs(variables.iter().copied()).kill_on_drop(true);
+        if !attended {
+            command.process_group(0);
+        }
+        let child = command.spawn().map_err(|why| {
+            let status = if why.kind() == io::ErrorKind::NotFound { status::NOT_FOUND } else { status::UNUSABLE };
+            Failure::new(status, format!("cannot run {}: {why}", program.display()))
+        })?;
+        let pid = child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
+        Ok(Self { child, pid, attended })
+    }
+
+    /// Waits until the command has ended. Can be dropped and called again.
+    ///
+    /// # Errors
+    /// When the system cannot tell.
+    pub(crate) async fn ended(&mut self) -> Result<ExitStatus, Failure> {
+        self.child.wait().await.map_err(|why| Failure::system("cannot wait for the command", &why))
+    }
+
+    /// Passes on a signal that this program got, unless the terminal gave it to the command as well.
+    pub(crate) fn pass_on(&self, signal: Signal) {
+        if !(self.attended && matches!(signal, Signal::INT | Signal::QUIT)) {
+            self.send(signal);
+        }
+    }
+
+    /// Ends the command: SIGTERM, then SIGKILL if it has not ended within `grace`.
+    pub(crate) async fn end(&mut self, grace: Duration) {
+        self.send(Signal::TERM);
+        // A stopped process acts on nothing but SIGCONT and SIGKILL.
+        self.send(Signal::CONT);
+        if timeout(grace, self.child.wait()).await.is_err() {
+            self.send(Signal::KILL);
+            // Nothing can be done about a process that cannot even be killed.
+            let _ = self.child.wait().await;
+        }
+    }
+
+    fn send(&self, signal: Signal) {
+        // Once the command was waited for, its number may be another's.
+        let Some(pid) = self.pid.filter(|_| self.child.id().is_some()) else { return };
+        let sent = if self.attended { kill_process(pid, signal) } else { kill_process_group(pid, signal) };
+        if let Err(why) = sent {
+            tracing::warn!("cannot send {signal:?} to the command: {why}");
+        }
+    }
+}
+
+/// The exit status that a shell gives a command.
+pub(crate) fn exit_status(ended: ExitStatus) -> u8 {
+    match (ended.code(), ended.signal()) {
+        (Some(code), _) => u8::try_from(code).unwrap_or(u8::MAX),
+        (None, signal) => signals::exit_status(signal.unwrap_or(0)),
+    }
+}

@@ -1,0 +1,141 @@
+//! `bellwether lock`: a command under a lock, as `flock` does it, across machines.
+
+use std::ffi::OsString;
+use std::time::Duration;
+
+use bellwether::Error;
+use bellwether::clock::Wait;
+use bellwether::lock::{Guard, Lock, LockOptions};
+use clap::Args;
+use tokio::time::sleep;
+
+use crate::child::{self, Running};
+use crate::failure::{Failure, status};
+use crate::settings::{Settings, Stages};
+use crate::signals::{self, Signals};
+use crate::{output, time};
+
+/// Runs a command while holding a lock.
+///
+/// Waits until nobody else holds the lock, runs the command, and releases the lock when it has ended. The lease is renewed for as
+/// long as the command runs; should this program or its machine die, the lock is free when the lease ends. The command finds
+/// BELLWETHER_LOCK (the lock's name) and BELLWETHER_FENCE (a number larger than that of every earlier holder, for what the lock
+/// protects to refuse latecomers by) in its environment.
+///
+/// If the lock is lost while the command runs, because the store was away for longer than the lease for example, the command gets
+/// SIGTERM, after --grace SIGKILL, and the exit status is 79.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Options {
+    /// The lock's name. It is also the key in the store, so lockers of other languages can share it.
+    name: String,
+
+    /// How long the lock outlives a holder that dies.
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = time::parse)]
+    lease: Duration,
+
+    /// How long to wait for the lock; for ever if it is not given.
+    #[arg(short, long, value_name = "TIME", value_parser = time::parse)]
+    wait: Option<Duration>,
+
+    /// Does not wait: the same as --wait 0s.
+    #[arg(short, long, conflicts_with = "wait")]
+    no_wait: bool,
+
+    /// The exit status if somebody else held the lock until the wait was over.
+    #[arg(short = 'E', long, value_name = "STATUS", default_value_t = status::BUSY)]
+    conflict_exit_code: u8,
+
+    /// How long the command has between SIGTERM and SIGKILL if the lock is lost.
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = time::parse)]
+    grace: Duration,
+
+    /// The command and its arguments.
+    #[arg(required = true, trailing_var_arg = true, value_name = "COMMAND")]
+    command: Vec<OsString>,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  bellwether lock nightly -- ./backup.sh --full
+  bellwether lock deploy --no-wait -E 0 -- ./deploy.sh        do nothing if somebody is at it already
+  bellwether lock db --lease 1m --wait 10s -- sh -c 'psql -v fence=$BELLWETHER_FENCE -f migrate.sql'";
+
+/// After this much waiting a person is told what for.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Runs the command.
+pub(crate) async fn lock(settings: &Settings, options: &Options) -> Result<u8, Failure> {
+    let mut signals = Signals::listen()?;
+    let locks = settings.shared_store(&Stages::default()).await?.locks();
+    let lock = locks.open(&options.name, &LockOptions { lease: Some(options.lease), ..LockOptions::default() })?;
+    let outcome = tokio::select! {
+        guard = acquire(&lock, options) => Ok(guard?),
+        // Dropping the attempt leaves the lock to others.
+        signal = signals.next() => Err(signals::exit_status(signal.as_raw())),
+    };
+    let status = match outcome {
+        Ok(Some(guard)) => hold(&guard, options, &mut signals).await,
+        Ok(None) => Err(Failure::new(options.conflict_exit_code, format!("somebody else holds the lock {:?}", options.name))),
+        Err(interrupted) => Ok(interrupted),
+    };
+    locks.settled().await;
+    status
+}
+
+async fn acquire(lock: &Lock, options: &Options) -> Result<Option<Guard>, Failure> {
+    let wait = match options.wait {
+        _ if options.no_wait => Wait::None,
+        Some(time) => Wait::UpTo(time),
+        None => Wait::Forever,
+    };
+    let acquire = lock.acquire(wait);
+    tokio::pin!(acquire);
+    tokio::select! {
+        guard = &mut acquire => return Ok(guard?),
+        () = sleep(PATIENCE), if output::watched() => output::note(&format!("waiting for the lock {:?}", lock.name())),
+    }
+    Ok(acquire.await?)
+}
+
+/// Runs the command and lets go of the lock.
+async fn hold(guard: &Guard, options: &Options, signals: &mut Signals) -> Result<u8, Failure> {
+    let fence = guard.fence().to_string();
+    let variables = [("BELLWETHER_LOCK", guard.name()), ("BELLWETHER_FENCE", fence.as_str())];
+    let ended = match Running::start(&options.command, &variables) {
+        Ok(command) => supervise(guard, command, options, signals).await,
+        Err(failure) => Err(failure),
+    };
+    match guard.release().await {
+        // The failure of a lock that was lost has been told already.
+        Err(Error::NotHeld(why)) if ended.is_ok() => {
+            Err(Failure::new(status::LOST, format!("the command has ended, but before that {why}")))
+        }
+        Err(Error::Unavailable(why)) if ended.is_ok() => {
+            let lease = time::show(options.lease);
+            output::note(&format!(
+                "the lock {:?} could not be released and is free after its lease of {lease}: {why}",
+                options.name
+            ));
+            ended
+        }
+        _ => ended,
+    }
+}
+
+/// Waits for the command to end, and ends it if the lock is lost.
+async fn supervise(guard: &Guard, mut command: Running, options: &Options, signals: &mut Signals) -> Result<u8, Failure> {
+    loop {
+        tokio::select! {
+            // A command that ended in the moment in which the lock was lost has ended.
+            biased;
+            ended = command.ended() => return ended.map(child::exit_status),
+            why = guard.lost() => {
+                output::note(&format!("the lock {:?} is lost ({why}); ending the command", options.name));
+                command.end(options.grace).await;
+                return Err(Failure::new(status::LOST, format!("the lock {:?} was lost while the command ran: {why}", options.name)));
+            }
+            signal = signals.next() => command.pass_on(signal),
+        }
+    }
+}

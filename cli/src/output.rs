@@ -1,0 +1,90 @@
+//! What this program prints: results to stdout, everything else to stderr; colours only on a terminal.
+
+use std::io::{self, IsTerminal, Write};
+
+use clap::CommandFactory;
+use clap_complete::Shell;
+use tracing_subscriber::EnvFilter;
+
+use crate::args::Cli;
+use crate::failure::Failure;
+
+/// Prints bytes to stdout as they are.
+///
+/// # Errors
+/// When stdout cannot be written to. A reader that has gone away (`| head`) is no error.
+pub(crate) fn bytes(bytes: &[u8]) -> Result<(), Failure> {
+    let mut stdout = io::stdout().lock();
+    match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
+        Err(why) if why.kind() != io::ErrorKind::BrokenPipe => Err(Failure::system("cannot write to standard output", &why)),
+        _ => Ok(()),
+    }
+}
+
+/// Prints a line to stdout.
+///
+/// # Errors
+/// As [`bytes`].
+pub(crate) fn line(text: &str) -> Result<(), Failure> {
+    bytes(format!("{text}\n").as_bytes())
+}
+
+/// Prints JSON to stdout: on one line for programs, indented on a terminal.
+///
+/// # Errors
+/// As [`bytes`].
+pub(crate) fn json(value: &serde_json::Value) -> Result<(), Failure> {
+    if io::stdout().is_terminal() { line(&format!("{value:#}")) } else { line(&value.to_string()) }
+}
+
+/// Says why the program fails.
+pub(crate) fn complain(failure: &Failure) {
+    note_as("\x1b[1;31m", &failure.to_string());
+}
+
+/// Says something by the way.
+pub(crate) fn note(text: &str) {
+    note_as("\x1b[1m", text);
+}
+
+/// Whether a person watches stderr.
+pub(crate) fn watched() -> bool {
+    io::stderr().is_terminal()
+}
+
+/// Prints the completions of a shell.
+///
+/// # Errors
+/// As [`bytes`].
+pub(crate) fn completions(shell: Shell) -> Result<u8, Failure> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "bellwether", &mut script);
+    bytes(&script).map(|()| 0)
+}
+
+/// Prints events to stderr: warnings, and more with each `-v`. `BELLWETHER_LOG` chooses exactly.
+pub(crate) fn trace(verbose: u8) {
+    let default = match verbose {
+        0 => "warn",
+        1 => "warn,bellwether=info",
+        2 => "info,bellwether=debug",
+        _ => "debug,bellwether=trace",
+    };
+    let filter = EnvFilter::try_from_env("BELLWETHER_LOG").unwrap_or_else(|_| EnvFilter::new(default));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .with_ansi(colours())
+        .with_target(verbose > 1)
+        .init();
+}
+
+fn note_as(style: &str, text: &str) {
+    let (style, plain) = if colours() { (style, "\x1b[0m") } else { ("", "") };
+    // Nobody is left to be told if stderr is closed.
+    let _ = writeln!(io::stderr().lock(), "{style}bellwether:{plain} {text}");
+}
+
+fn colours() -> bool {
+    watched() && std::env::var_os("NO_COLOR").is_none_or(|set| set.is_empty())
+}

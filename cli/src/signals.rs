@@ -1,0 +1,45 @@
+//! Signals that ask this program to end.
+
+use rustix::process::Signal;
+use tokio::signal::unix::{self, SignalKind};
+
+use crate::failure::{Failure, status};
+
+/// Waits for the signals that ask a program to end. While it exists they do not end this one by themselves.
+pub(crate) struct Signals {
+    interrupt: unix::Signal,
+    terminate: unix::Signal,
+    hangup: unix::Signal,
+    quit: unix::Signal,
+}
+
+impl Signals {
+    /// Starts to listen.
+    ///
+    /// # Errors
+    /// When the system allows no handler.
+    pub(crate) fn listen() -> Result<Self, Failure> {
+        let on = |kind| unix::signal(kind).map_err(|why| Failure::system("cannot listen for signals", &why));
+        Ok(Self {
+            interrupt: on(SignalKind::interrupt())?,
+            terminate: on(SignalKind::terminate())?,
+            hangup: on(SignalKind::hangup())?,
+            quit: on(SignalKind::quit())?,
+        })
+    }
+
+    /// The next signal. Can be dropped and called again without missing one.
+    pub(crate) async fn next(&mut self) -> Signal {
+        tokio::select! {
+            _ = self.interrupt.recv() => Signal::INT,
+            _ = self.terminate.recv() => Signal::TERM,
+            _ = self.hangup.recv() => Signal::HUP,
+            _ = self.quit.recv() => Signal::QUIT,
+        }
+    }
+}
+
+/// The exit status that a shell gives a program that this signal ended.
+pub(crate) fn exit_status(signal: i32) -> u8 {
+    u8::try_from(signal).map_or(u8::MAX, |signal| status::SIGNALLED.saturating_add(signal))
+}

@@ -1,0 +1,126 @@
+//! `lock` on a real server.
+
+use std::time::Duration;
+
+use crate::support::{finish, on, redis, start, until};
+
+fn sh(script: &str) -> [&str; 4] {
+    ["--", "sh", "-c", script]
+}
+
+fn lock<'a>(options: &[&'a str], script: &'a str) -> Vec<&'a str> {
+    ["lock"].iter().chain(options).copied().chain(sh(script)).collect()
+}
+
+#[test]
+fn the_command_runs_with_name_and_a_rising_fence_and_ends_with_its_status() {
+    let redis = redis();
+    let store = &redis.url();
+    let fence = || -> u64 {
+        let printed = on(store, &lock(&["job"], "echo $BELLWETHER_LOCK $BELLWETHER_FENCE")).ok();
+        printed.trim_end().strip_prefix("job ").expect("the name comes first").parse().expect("a fence is a number")
+    };
+    let first = fence();
+    assert!(fence() > first);
+    assert_eq!(on(store, &lock(&["job"], "exit 7")).status, 7);
+    assert_eq!(on(store, &lock(&["job"], "kill -TERM $$")).status, 128 + 15);
+    assert_eq!(redis.keys("job"), 0, "it was released each time");
+}
+
+#[test]
+fn while_one_holds_it_others_wait_or_give_up() {
+    let redis = redis();
+    let store = &redis.url();
+    let mut holder = start_holding(store, &redis, &["job"], "read line; echo done");
+    let busy = on(store, &lock(&["job", "--no-wait"], "echo never")).failed(75);
+    assert!(busy.contains("somebody else holds the lock \"job\""), "{busy}");
+    assert_eq!(on(store, &lock(&["job", "-w", "100ms", "-E", "3"], "echo never")).status, 3);
+    assert_eq!(on(store, &lock(&["other", "--no-wait"], "echo free")).ok(), "free\n");
+
+    let waiter = start(store, &lock(&["job", "--wait", "20s"], "echo mine"));
+    drop(holder.stdin.take());
+    assert_eq!(finish(holder).stdout, "done\n");
+    assert_eq!(finish(waiter).ok(), "mine\n");
+}
+
+#[test]
+fn a_command_that_cannot_run_has_the_status_that_shells_give_and_leaves_no_lock() {
+    let redis = redis();
+    let store = &redis.url();
+    assert!(on(store, &["lock", "job", "--", "/no/such/program"]).failed(127).contains("/no/such/program"));
+    on(store, &["lock", "job", "--", "/etc/passwd"]).failed(126);
+    assert_eq!(redis.keys("job"), 0);
+}
+
+#[test]
+fn a_lock_that_is_broken_ends_the_command() {
+    let redis = redis();
+    let store = &redis.url();
+    // The command ignores SIGTERM, so it takes SIGKILL.
+    let holder = start_holding(store, &redis, &["job", "--lease", "1s", "--grace", "300ms"], "trap '' TERM; while :; do sleep 0.1; done");
+    redis.ask("DEL job");
+    let ended = finish(holder);
+    assert_eq!(ended.status, 79, "{ended:?}");
+    assert!(ended.stderr.contains("the lock \"job\" was lost while the command ran"), "{ended:?}");
+}
+
+#[test]
+fn a_store_that_dies_for_longer_than_the_lease_ends_the_command() {
+    let mut redis = redis();
+    let store = redis.url();
+    let holder = start_holding(&store, &redis, &["job", "--lease", "1s"], "sleep 60");
+    redis.kill();
+    let ended = finish(holder);
+    assert_eq!(ended.status, 79, "{ended:?}");
+}
+
+#[test]
+fn the_lease_is_renewed_for_as_long_as_the_command_runs() {
+    let redis = redis();
+    let store = &redis.url();
+    let mut holder = start_holding(store, &redis, &["job", "--lease", "300ms"], "read line; echo done");
+    std::thread::sleep(Duration::from_millis(900));
+    on(store, &lock(&["job", "--no-wait"], "echo never")).failed(75);
+    drop(holder.stdin.take());
+    assert_eq!(finish(holder).ok(), "done\n");
+}
+
+#[test]
+fn signals_reach_the_command_and_what_it_started_and_the_lock_is_released() {
+    let redis = redis();
+    let store = &redis.url();
+    let holder = start_holding(store, &redis, &["job"], "trap 'echo told; exit 9' TERM; sleep 60 & wait");
+    // The command has to have set its trap.
+    std::thread::sleep(Duration::from_millis(300));
+    signal(&holder, "TERM");
+    let ended = finish(holder);
+    assert_eq!((ended.status, ended.stdout.as_str()), (9, "told\n"), "{ended:?}");
+    assert_eq!(redis.keys("job"), 0);
+}
+
+#[test]
+fn a_signal_ends_the_wait() {
+    let redis = redis();
+    let store = &redis.url();
+    let mut holder = start_holding(store, &redis, &["job"], "read line");
+    let waiter = start(store, &lock(&["job"], "echo never"));
+    // It waits once it has subscribed to the lock's channel.
+    until("the waiter listens", || redis.ask("PUBSUB CHANNELS").contains("job"));
+    signal(&waiter, "INT");
+    assert_eq!(finish(waiter).status, 128 + 2);
+    drop(holder.stdin.take());
+    assert!(finish(holder).stderr.is_empty());
+    assert_eq!(redis.keys("job"), 0);
+}
+
+fn start_holding(store: &str, redis: &crate::support::Redis, options: &[&str], script: &str) -> std::process::Child {
+    let mut command = crate::support::bellwether(&lock(options, script));
+    let child = command.env("BELLWETHER_STORE", store).stdin(std::process::Stdio::piped()).spawn().expect("the program starts");
+    until("the lock is held", || redis.keys("job") == 1);
+    child
+}
+
+fn signal(child: &std::process::Child, name: &str) {
+    let sent = std::process::Command::new("kill").args(["-s", name, &child.id().to_string()]).status().expect("kill is there");
+    assert!(sent.success());
+}

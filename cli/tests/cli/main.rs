@@ -1,0 +1,9 @@
+//! The real program, as a shell runs it.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod bad_input;
+mod cache;
+mod help;
+mod lock;
+mod run;
+mod support;

@@ -1,0 +1,68 @@
+//! What can be done with an entry without its value.
+
+use super::entries::parts;
+use super::{Cache, Key, Ttl};
+use crate::error::Error;
+use crate::glob::Glob;
+
+impl Cache {
+    /// Whether there is such an entry.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for a key that cannot be, [`Error::Limit`] for one that is too large, [`Error::Unavailable`], and
+    /// [`Error::Stage`] if the identity fails.
+    pub async fn exists(&self, key: impl Into<Key<'_>>) -> Result<bool, Error> {
+        let key = self.entry_key(key).await?;
+        self.0.store.exists(&key).await
+    }
+
+    /// How long an entry has to live.
+    ///
+    /// # Errors
+    /// As [`Cache::exists`].
+    pub async fn ttl(&self, key: impl Into<Key<'_>>) -> Result<Ttl, Error> {
+        let key = self.entry_key(key).await?;
+        self.0.store.ttl(&key).await
+    }
+
+    /// Deletes an entry. False if there was none.
+    ///
+    /// # Errors
+    /// As [`Cache::exists`].
+    pub async fn delete(&self, key: impl Into<Key<'_>>) -> Result<bool, Error> {
+        let key = self.entry_key(key).await?;
+        Ok(self.0.store.delete(&[key]).await? > 0)
+    }
+
+    /// Deletes many entries and says how many there were.
+    ///
+    /// # Errors
+    /// [`crate::error::Limit::Count`] for too many keys, and those of [`Cache::exists`].
+    pub async fn delete_many(&self, keys: &[String], content: Option<&[u8]>) -> Result<u64, Error> {
+        self.batch(keys.len())?;
+        let content = self.content(content)?;
+        let keys = self.keys(keys.iter().map(|key| (key.as_str(), content.as_ref()))).await?;
+        if keys.is_empty() {
+            return Ok(0);
+        }
+        self.0.store.delete(&keys).await
+    }
+
+    /// Deletes every entry of this cache whose key matches the [pattern](Glob), whatever its content, and says how many there
+    /// were. With an identity that is not built in, the pattern is matched against what that identity gave.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for a pattern that cannot be, [`Error::Limit`] for one that is too long, and [`Error::Unavailable`].
+    pub async fn delete_pattern(&self, pattern: &str) -> Result<u64, Error> {
+        let (hint, chosen) = self.0.pipeline.choose(Glob::new(pattern)?);
+        self.0.store.delete_matching(&self.0.pipeline.entries, &hint, &chosen).await
+    }
+
+    /// The store's key of an entry, for those who look at the store itself.
+    ///
+    /// # Errors
+    /// As [`Cache::exists`], without [`Error::Unavailable`].
+    pub async fn entry_key(&self, key: impl Into<Key<'_>>) -> Result<String, Error> {
+        self.key(parts(&key.into())).await
+    }
+}

@@ -1,0 +1,109 @@
+//! Caches: named series of entries, shared by every process that opens them by the same name.
+//!
+//! A value passes through three stages: identity, which names the entry; serializer, which makes bytes of it; compressor, which
+//! makes them fewer. What comes out is kept in the store, in an [`envelope`](crate::envelope).
+//!
+//! ```
+//! # use std::{sync::Arc, time::Duration};
+//! # use bellwether::cache::{Caches, Key};
+//! # async fn example(store: Arc<dyn bellwether::store::Store>) -> Result<(), bellwether::Error> {
+//! let pages = Caches::new(store).open("pages", None)?;
+//! pages.set("home", "<h1>Welcome</h1>", Some(Duration::from_secs(60))).await?;
+//! let home: Option<String> = pages.get("home").await?;
+//!
+//! // The same key with other content is another entry.
+//! let german = Key::with_content("home", &("de", 2))?;
+//! assert_eq!(pages.get::<String>(german).await?, None);
+//! # Ok(())
+//! # }
+//! ```
+
+use std::sync::Arc;
+
+use crate::error::Error;
+use crate::names::{Prefix, entry_prefix};
+use crate::stage::Stages;
+use crate::store::Store;
+
+mod entries;
+mod key;
+mod keys;
+mod options;
+mod pipeline;
+
+pub use entries::Cache;
+pub use key::{Content, Key};
+pub use options::{CacheLimits, CacheOptions, CachePolicy, Herd, Pins};
+
+pub use crate::stage::StageChoice;
+pub use crate::store::Ttl;
+
+/// The caches of one store. A clone costs next to nothing.
+#[derive(Debug, Clone)]
+pub struct Caches {
+    store: Arc<dyn Store>,
+    prefix: Prefix,
+    stages: Stages,
+    policy: Arc<CachePolicy>,
+}
+
+impl Caches {
+    /// Caches in this store, with no prefix, the built-in stages and the default policy.
+    #[must_use]
+    pub fn new(store: Arc<dyn Store>) -> Self {
+        Self { store, prefix: Prefix::default(), stages: Stages::builtin(), policy: Arc::default() }
+    }
+
+    /// The same store with another prefix: caches of one prefix never see those of another.
+    #[must_use]
+    pub fn with_prefix(&self, prefix: Prefix) -> Self {
+        Self { prefix, ..self.clone() }
+    }
+
+    /// The same with these stages to choose from.
+    #[must_use]
+    pub fn with_stages(&self, stages: Stages) -> Self {
+        Self { stages, ..self.clone() }
+    }
+
+    /// The same under this policy.
+    #[must_use]
+    pub fn with_policy(&self, policy: CachePolicy) -> Self {
+        Self { policy: Arc::new(policy), ..self.clone() }
+    }
+
+    /// The stages to choose from.
+    #[must_use]
+    pub fn stages(&self) -> &Stages {
+        &self.stages
+    }
+
+    /// The policy that options are checked against.
+    #[must_use]
+    pub fn policy(&self) -> &CachePolicy {
+        &self.policy
+    }
+
+    /// Opens a cache: checks the name and the options; with no options, the policy's. Touches no store.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for a name or option that cannot be, [`Error::Limit`] for a name that is too long, and [`Error::Denied`] for an
+    /// option that the policy pins to something else.
+    pub fn open(&self, name: &str, options: Option<CacheOptions>) -> Result<Cache, Error> {
+        let entries = entry_prefix(&self.prefix, name)?;
+        let settled = self.policy.settle(options)?;
+        let pipeline = pipeline::Pipeline {
+            cache: name.to_owned(),
+            identity: self.stages.identity(&settled.identity)?,
+            serializer: self.stages.serializer(&settled.serializer)?,
+            compressor: self.stages.compressor(&settled.compressor)?,
+            stages: self.stages.clone(),
+            limits: self.policy.limits,
+            entries,
+        };
+        Ok(Cache::new(self.store.clone(), pipeline, settled.expiry))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,155 @@
+//! How a cache behaves, and what of that the platform decides.
+
+use std::time::Duration;
+
+use crate::clock::Span;
+use crate::error::{Denied, Error, Invalid, StageKind};
+use crate::stage::StageChoice;
+
+/// How a cache behaves. The default: entries that live until they are deleted, and the platform's stages.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct CacheOptions {
+    /// Herd protection, if any. Not available in this version.
+    pub herd: Option<Herd>,
+    /// How long entries live that are set with no expiry of their own, from 1 ms to 100 years; `None`: until they are deleted.
+    pub expire: Option<Duration>,
+    /// Names the entry in the store.
+    pub identity: StageChoice,
+    /// Turns values into bytes.
+    pub serializer: StageChoice,
+    /// Makes the bytes fewer.
+    pub compressor: StageChoice,
+}
+
+/// Keeps a herd of readers from recomputing one entry all at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Herd {
+    /// How long after its expiry an entry can still be served while one reader recomputes it.
+    pub herd_timeout: Duration,
+    /// How long the one reader has before another is asked to.
+    pub extend_timeout: Duration,
+}
+
+/// What a platform decides about caches.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct CachePolicy {
+    /// What a cache has that is opened without options, and what `default` means for its stages.
+    pub defaults: CacheOptions,
+    /// Which of the defaults cannot be changed.
+    pub pins: Pins,
+    /// How large things may be.
+    pub limits: CacheLimits,
+}
+
+/// Which parts of [`CachePolicy::defaults`] cannot be changed: a different wish is denied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[allow(clippy::struct_excessive_bools, reason = "each part is pinned or not, whatever the others are")]
+pub struct Pins {
+    /// Herd protection.
+    pub herd: bool,
+    /// How long entries live, those too that are set with an expiry of their own.
+    pub expire: bool,
+    /// The identity.
+    pub identity: bool,
+    /// The serializer.
+    pub serializer: bool,
+    /// The compressor.
+    pub compressor: bool,
+}
+
+/// How large things may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CacheLimits {
+    /// The longest key, in bytes. An identity may be 1 KiB longer. Default: 16 KiB.
+    pub key_bytes: usize,
+    /// The largest content, in bytes of canonical CBOR. Default: 1 MiB.
+    pub content_bytes: usize,
+    /// The largest value, in bytes of CBOR, and in bytes after the serializer. Default: 16 MiB.
+    pub value_bytes: usize,
+    /// The most entries of one call. Default: 10,000.
+    pub batch_entries: usize,
+}
+
+impl Default for CacheLimits {
+    fn default() -> Self {
+        Self { key_bytes: 16 << 10, content_bytes: 1 << 20, value_bytes: 16 << 20, batch_entries: 10_000 }
+    }
+}
+
+/// Options that were checked against a policy.
+#[derive(Debug)]
+pub(super) struct Settled {
+    pub(super) expiry: Expiry,
+    pub(super) identity: StageChoice,
+    pub(super) serializer: StageChoice,
+    pub(super) compressor: StageChoice,
+}
+
+/// How long entries live.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Expiry {
+    default: Option<Span>,
+    pinned: bool,
+}
+
+impl CachePolicy {
+    /// What a cache with these options has.
+    pub(super) fn settle(&self, options: Option<CacheOptions>) -> Result<Settled, Error> {
+        let CachePolicy { defaults, pins, .. } = self;
+        let wish = options.unwrap_or_else(|| defaults.clone());
+        pinned("herd", pins.herd, defaults.herd, wish.herd, |herd| match herd {
+            None => "none".to_owned(),
+            Some(herd) => format!("{:?} and {:?}", herd.herd_timeout, herd.extend_timeout),
+        })?;
+        pinned("expire", pins.expire, defaults.expire, wish.expire, lifetime)?;
+        if wish.herd.is_some() {
+            return Err(Invalid::NotYet { what: "herd", instead: "open the cache without it" }.into());
+        }
+        let stage = |kind, pin, default: &StageChoice, wish: &StageChoice| {
+            let default = default.named(kind);
+            let wish = if *wish == StageChoice::Default { default.clone() } else { wish.clone() };
+            let part = match kind {
+                StageKind::Identity => "identity",
+                StageKind::Serializer => "serializer",
+                StageKind::Compressor => "compressor",
+            };
+            pinned(part, pin, &default, &wish, ToString::to_string).map(|()| wish)
+        };
+        Ok(Settled {
+            expiry: Expiry { default: span(wish.expire)?, pinned: pins.expire },
+            identity: stage(StageKind::Identity, pins.identity, &defaults.identity, &wish.identity)?,
+            serializer: stage(StageKind::Serializer, pins.serializer, &defaults.serializer, &wish.serializer)?,
+            compressor: stage(StageKind::Compressor, pins.compressor, &defaults.compressor, &wish.compressor)?,
+        })
+    }
+}
+
+impl Expiry {
+    /// How long an entry lives that is set with this expiry of its own.
+    pub(super) fn of(self, own: Option<Duration>) -> Result<Option<Span>, Error> {
+        if own.is_none() {
+            return Ok(self.default);
+        }
+        let own = span(own)?;
+        pinned("expire", self.pinned, self.default.map(Span::duration), own.map(Span::duration), lifetime)?;
+        Ok(own)
+    }
+
+    /// How long an entry lives that is set with none.
+    pub(super) fn default(self) -> Option<Duration> {
+        self.default.map(Span::duration)
+    }
+}
+
+fn span(expire: Option<Duration>) -> Result<Option<Span>, Invalid> {
+    expire.map(|time| Span::new("expire", time)).transpose()
+}
+
+fn lifetime(expire: Option<Duration>) -> String {
+    expire.map_or_else(|| "none".to_owned(), |time| format!("{time:?}"))
+}
+
+/// Refuses a wish that is not what the part is pinned to.
+fn pinned<T: PartialEq>(part: &'static str, pin: bool, to: T, wish: T, text: impl Fn(T) -> String) -> Result<(), Denied> {
+    if pin && wish != to { Err(Denied::Pinned { part, pinned: text(to), wish: text(wish) }) } else { Ok(()) }
+}

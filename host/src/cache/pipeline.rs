@@ -1,0 +1,177 @@
+//! From a value to the bytes of an entry and back, and from a key to the store's.
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+
+use crate::cbor;
+use crate::envelope::{Envelope, StageId};
+use crate::error::{Corrupt, Error, Invalid, Limit, StageError, StageFault, StageKind};
+use crate::glob::Glob;
+use crate::names::{escape, escape_char, escape_last, unescape};
+use crate::stage::{Compressor, Identity, Registered, Serializer, Stages};
+
+use super::CacheLimits;
+
+/// The stages of one cache, and what they may do. It has no store.
+#[derive(Debug)]
+pub(super) struct Pipeline {
+    pub(super) cache: String,
+    /// What the key of every entry begins with.
+    pub(super) entries: String,
+    pub(super) identity: Option<Registered<dyn Identity>>,
+    pub(super) serializer: Option<Registered<dyn Serializer>>,
+    pub(super) compressor: Option<Registered<dyn Compressor>>,
+    /// For the names of stages that others used.
+    pub(super) stages: Stages,
+    pub(super) limits: CacheLimits,
+}
+
+/// How much longer than a key an identity may be: room for a tenant and a digest.
+const IDENTITY_ROOM: usize = 1024;
+
+impl Pipeline {
+    /// The store's key of an entry. `content` is canonical.
+    pub(super) async fn key(&self, key: &str, content: Option<&[u8]>) -> Result<String, Error> {
+        if key.is_empty() {
+            return Err(Invalid::Empty { what: "key" }.into());
+        }
+        within("key", key.len(), self.limits.key_bytes)?;
+        within("content", content.map_or(0, <[u8]>::len), self.limits.content_bytes)?;
+        let Some(stage) = &self.identity else {
+            return match content {
+                None => Ok(self.entry(&escape(key))),
+                Some(_) => Err(Invalid::ContentWithoutIdentity.into()),
+            };
+        };
+        let failed = failed(stage, StageKind::Identity, "name an entry");
+        let identity = stage.stage().generate(&self.cache, key, content).await.map_err(failed)?;
+        if stage.stage().escapes() {
+            return Ok(self.entry(&identity));
+        }
+        if identity.is_empty() {
+            return Err(failed(StageFault::Refused("it gave an empty text".to_owned())));
+        }
+        output(identity.len(), self.limits.key_bytes.saturating_add(IDENTITY_ROOM)).map_err(failed)?;
+        Ok(self.entry(&escape_last(&identity)))
+    }
+
+    /// The bytes of an entry with this value, written at `created` (in milliseconds since 1970).
+    pub(super) async fn seal(&self, value: Bytes, created: u64) -> Result<Bytes, Error> {
+        within("value", value.len(), self.limits.value_bytes)?;
+        cbor::check(&value).map_err(|why| Invalid::Cbor { what: "value", why })?;
+        let payload = match &self.serializer {
+            None => cbor::unwrap_bytes(&value).ok_or(Invalid::NotByteString)?,
+            Some(stage) => {
+                let failed = failed(stage, StageKind::Serializer, "serialize a value");
+                let payload = stage.stage().serialize(value).await.map_err(failed)?;
+                output(payload.len(), self.limits.value_bytes).map_err(failed)?;
+                payload
+            }
+        };
+        let smaller = match &self.compressor {
+            None => None,
+            Some(stage) => {
+                let compressed = stage.stage().compress(payload.clone()).await;
+                compressed
+                    .map_err(failed(stage, StageKind::Compressor, "compress a value"))?
+                    .filter(|it| it.len() < payload.len())
+            }
+        };
+        let envelope = Envelope {
+            compressed: smaller.is_some(),
+            serializer: id(self.serializer.as_ref()),
+            compressor: id(self.compressor.as_ref()),
+            created,
+            expires: None,
+        };
+        Ok(envelope.seal(&smaller.unwrap_or(payload))?)
+    }
+
+    /// The value in the bytes of an entry. `key` is the store's, for errors.
+    pub(super) async fn open(&self, key: &str, stored: &Bytes) -> Result<Bytes, Error> {
+        let (envelope, payload) = Envelope::open(key, stored)?;
+        self.same(key, StageKind::Serializer, envelope.serializer, id(self.serializer.as_ref()))?;
+        self.same(key, StageKind::Compressor, envelope.compressor, id(self.compressor.as_ref()))?;
+        let max = self.limits.value_bytes;
+        let payload = match (&self.compressor, envelope.compressed) {
+            (_, false) => payload,
+            (None, true) => return Err(Corrupt::Flags { key: key.to_owned(), flags: 1 }.into()),
+            (Some(stage), true) => {
+                let failed = failed(stage, StageKind::Compressor, "decompress a value");
+                let payload = stage.stage().decompress(payload, max as u64).await.map_err(failed)?;
+                output(payload.len(), max).map_err(failed)?;
+                payload
+            }
+        };
+        within("stored value", payload.len(), max)?;
+        let Some(stage) = &self.serializer else {
+            return Ok(cbor::wrap_bytes(&payload).into());
+        };
+        let failed = failed(stage, StageKind::Serializer, "deserialize a value");
+        let value = stage.stage().deserialize(payload).await.map_err(failed)?;
+        if !stage.stage().trusted() {
+            cbor::check(&value).map_err(|why| failed(StageFault::NotCbor(why)))?;
+        }
+        Ok(value)
+    }
+
+    /// Which rests of keys, after [`Pipeline::entries`], a pattern of keys chooses.
+    pub(super) fn choose(&self, pattern: Glob) -> (Glob, impl Fn(&str) -> bool + Send + Sync) {
+        let hint = match &self.identity {
+            None => pattern.hint(escape_char),
+            Some(stage) => stage.stage().hint(&pattern),
+        };
+        let chosen = move |rest: &str| match &self.identity {
+            Some(stage) if stage.stage().escapes() => pattern.matches(&stage.stage().matched(rest)),
+            // What cannot be unescaped is no entry of ours.
+            identity => unescape(rest).is_some_and(|text| {
+                let text = identity.as_ref().map_or(Cow::Borrowed(&*text), |stage| stage.stage().matched(&text));
+                pattern.matches(&text)
+            }),
+        };
+        (hint, chosen)
+    }
+
+    /// The name of the stage of a kind, `none` without one.
+    pub(super) fn stage(&self, kind: StageKind) -> &str {
+        match kind {
+            StageKind::Identity => self.identity.as_ref().map(Registered::name),
+            StageKind::Serializer => self.serializer.as_ref().map(Registered::name),
+            StageKind::Compressor => self.compressor.as_ref().map(Registered::name),
+        }
+        .unwrap_or("none")
+    }
+
+    fn entry(&self, identity: &str) -> String {
+        let mut key = String::with_capacity(self.entries.len() + identity.len());
+        key.push_str(&self.entries);
+        key.push_str(identity);
+        key
+    }
+
+    fn same(&self, key: &str, kind: StageKind, wrote: StageId, reads: StageId) -> Result<(), Corrupt> {
+        if wrote == reads {
+            return Ok(());
+        }
+        let (wrote, reads) = (self.stages.describe(kind, wrote), self.stages.describe(kind, reads));
+        Err(Corrupt::OtherStage { key: key.to_owned(), kind, wrote, reads })
+    }
+}
+
+/// Refuses what is larger than it may be.
+pub(super) fn within(what: &'static str, size: usize, max: usize) -> Result<(), Limit> {
+    if size > max { Err(Limit::Size { what, size: size as u64, max: max as u64 }) } else { Ok(()) }
+}
+
+fn output(size: usize, max: usize) -> Result<(), StageFault> {
+    if size > max { Err(StageFault::Output { size: size as u64, max: max as u64 }) } else { Ok(()) }
+}
+
+fn id<T: ?Sized>(stage: Option<&Registered<T>>) -> StageId {
+    stage.map_or(StageId::NONE, Registered::id)
+}
+
+fn failed<T: ?Sized>(stage: &Registered<T>, kind: StageKind, doing: &'static str) -> impl Fn(StageFault) -> Error + Copy {
+    move |why| StageError { kind, name: stage.name().to_owned(), doing, why }.into()
+}

@@ -1,0 +1,47 @@
+//! Everything that must pass before a change is merged.
+
+use anyhow::Result;
+use clap::Args;
+use xshell::cmd;
+
+use crate::steps::Steps;
+use crate::{components, packages, toolchain};
+
+/// Checks everything: format, clippy, tests, documentation.
+///
+/// Runs, in this order, and stops at the first failure:
+///
+///  1. rustfmt, as a check
+///  2. the example components, for wasm32-wasip2
+///  3. clippy over every target of the workspace, warnings denied
+///  4. all tests: of units, across crates, of real servers, and of the documentation
+///  5. rustdoc, warnings denied
+///
+/// What is missing is added first: the wasm target, rustfmt and clippy by rustup; redis-server and python3's venv by the
+/// system's package manager, if this user is root or sudo asks for no password. If not, the one command to run is printed.
+#[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
+pub(crate) struct Options {
+    /// Only tests whose name contains this; everything else is checked all the same.
+    filter: Option<String>,
+}
+
+/// Runs the chore.
+pub(crate) fn run(steps: &Steps, options: &Options) -> Result<()> {
+    steps.step("looking for what is needed", || {
+        toolchain::ensure_lints(steps)?;
+        toolchain::ensure_wasm(steps)?;
+        packages::ensure_all(steps)
+    })?;
+    let shell = steps.shell();
+    steps.step("rustfmt", || Ok(cmd!(shell, "cargo fmt --all --check").run()?))?;
+    components::build(steps)?;
+    // Clippy, tests and rustdoc select the same packages and profile, so that no dependency is compiled for two sets of features.
+    steps.step("clippy", || Ok(cmd!(shell, "cargo clippy --workspace --all-targets -- --deny warnings").run()?))?;
+    let filter = &options.filter;
+    steps.step("tests", || Ok(cmd!(shell, "cargo test --workspace -- {filter...}").run()?))?;
+    steps
+        .step("rustdoc", || Ok(cmd!(shell, "cargo doc --workspace --no-deps").env("RUSTDOCFLAGS", "--deny warnings").run()?))?;
+    steps.say(&format!("all passed in {}", steps.elapsed()));
+    Ok(())
+}
