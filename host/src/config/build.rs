@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+use super::Config;
 use super::file::{self, Part};
 use super::units::{Size, Time};
-use super::Config;
 use crate::cache::{CacheLimits, CacheOptions, CachePolicy, Pins, StageChoice};
 use crate::error::Error;
 use crate::guest::{Directory, Grant, Names, Quotas};
@@ -140,7 +140,9 @@ fn limits(guest: &file::Guest) -> GuestLimits {
 fn code_cache(code: file::Code, resolve: &dyn Fn(&Path) -> PathBuf) -> Result<CodeCache, Refused> {
     match (code.cache, code.directory) {
         (Some(false), None) => Ok(CodeCache::Off),
-        (Some(false), Some(_)) => Err(Refused::Field("code.directory", "is of no use with `code.cache = false`: keep one of them")),
+        (Some(false), Some(_)) => {
+            Err(Refused::Field("code.directory", "is of no use with `code.cache = false`: keep one of them"))
+        }
         (_, Some(directory)) => Ok(CodeCache::Directory(resolve(&directory))),
         (_, None) => Ok(CodeCache::User),
     }

@@ -54,7 +54,11 @@ impl<T: 'static> HostLockWithStore<T> for HasBellwether {
         Ok(call.on.is_locked().await?)
     }
 
-    async fn adopt(accessor: &Accessor<T, Self>, this: Resource<LockEntry>, token: Token) -> Result<Resource<GuardEntry>, Failure> {
+    async fn adopt(
+        accessor: &Accessor<T, Self>,
+        this: Resource<LockEntry>,
+        token: Token,
+    ) -> Result<Resource<GuardEntry>, Failure> {
         let call = Call::begin(accessor, &this, token.len())?;
         let room = accessor.with(|mut access| access.get().room())?;
         let guard = call.on.adopt(&token).await?;

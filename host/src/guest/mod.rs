@@ -33,10 +33,14 @@
 //! [`ResourceTable`](wasmtime::component::ResourceTable). They are dropped with it, and their locks released in the background.
 
 mod bindings;
+#[allow(unreachable_pub, reason = "the bindings re-export its types")]
 mod cache;
+#[allow(unreachable_pub, reason = "the bindings re-export its types")]
 mod call;
+#[allow(unreachable_pub, reason = "the bindings re-export its types")]
 mod convert;
 mod grant;
+#[allow(unreachable_pub, reason = "the bindings re-export its types")]
 mod lock;
 mod quota;
 mod view;

@@ -1,13 +1,14 @@
 //! How a runtime comes to be.
 
+use std::fmt;
 use std::sync::Arc;
 
 use super::code::{Code, Wasm};
 use super::limits::GuestLimits;
 use super::run::Defaults;
 use super::{CodeCache, Inner, Runtime, StageLimits};
-use crate::cache::{CachePolicy, Caches};
-use crate::error::Error;
+use crate::cache::{CachePolicy, Caches, StageChoice};
+use crate::error::{Error, StageKind};
 use crate::guest::Grant;
 use crate::lock::Locks;
 use crate::names::Prefix;
@@ -29,10 +30,19 @@ pub struct RuntimeBuilder {
     code_cache: CodeCache,
 }
 
-#[derive(Debug)]
 enum Source {
     Address(String),
     Open(Arc<dyn Store>),
+}
+
+impl fmt::Debug for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            // The rest may have a password in it.
+            Self::Address(address) => write!(f, "{}:…", address.split(':').next().unwrap_or_default()),
+            Self::Open(store) => store.fmt(f),
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -62,6 +72,15 @@ impl RuntimeBuilder {
     pub fn store(mut self, address: impl Into<String>) -> Self {
         self.store = Source::Address(address.into());
         self
+    }
+
+    /// The address of the store as it is set so far, password and all.
+    #[must_use]
+    pub fn store_url(&self) -> &str {
+        match &self.store {
+            Source::Address(address) => address,
+            Source::Open(store) => store.address(),
+        }
     }
 
     /// A store that is open already, in place of an address.
@@ -102,6 +121,17 @@ impl RuntimeBuilder {
     /// How caches behave that ask for nothing else, and which parts no one may choose.
     pub fn cache_policy(mut self, policy: CachePolicy) -> Self {
         self.policy = policy;
+        self
+    }
+
+    /// Which stage of a kind caches use that ask for none by name. It changes the policy that is set so far.
+    pub fn default_stage(mut self, kind: StageKind, stage: StageChoice) -> Self {
+        let defaults = &mut self.policy.defaults;
+        match kind {
+            StageKind::Identity => defaults.identity = stage,
+            StageKind::Serializer => defaults.serializer = stage,
+            StageKind::Compressor => defaults.compressor = stage,
+        }
         self
     }
 

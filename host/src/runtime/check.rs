@@ -112,7 +112,10 @@ fn unlinked(component: &Component, engine: &Engine, why: &wasmtime::Error) -> St
         if let Some(ours) = import.strip_prefix(OURS)
             && !known.contains(&ours)
         {
-            return format!("imports `{import}`, which this version does not have: build it against {OURS}{{{}}}", known.join(","));
+            return format!(
+                "imports `{import}`, which this version does not have: build it against {OURS}{{{}}}",
+                known.join(",")
+            );
         }
     }
     format!(

@@ -1,5 +1,6 @@
 //! Code of guests: where it comes from, and the engine that it runs on.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
@@ -13,7 +14,7 @@ use crate::error::{Error, Invalid};
 use crate::stage::component::CodeCache;
 
 /// A component: a file, or bytes with a name for errors.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub enum Wasm {
     /// In a file.
     File(PathBuf),
@@ -46,6 +47,15 @@ impl Wasm {
                 Err(why) => Err(Invalid::Component { name: self.name(), why: format!("cannot be read: {why}") }.into()),
             },
             Self::Bytes { bytes, .. } => Ok(bytes.clone()),
+        }
+    }
+}
+
+impl fmt::Debug for Wasm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => write!(f, "File({})", path.display()),
+            Self::Bytes { name, bytes } => write!(f, "Bytes({name}, {} bytes)", bytes.len()),
         }
     }
 }
@@ -125,8 +135,10 @@ impl Code {
         let refuse = |why: String| Error::from(Invalid::Component { name: wasm.name(), why });
         let bytes = wasm.read()?;
         check::is_component(&bytes).map_err(refuse)?;
+        let began = std::time::Instant::now();
         let component =
             Component::from_binary(&self.engine, &bytes).map_err(|why| refuse(format!("cannot be compiled: {why:#}")))?;
+        tracing::debug!(guest = wasm.name(), took = ?began.elapsed(), "compiled a guest, or found it in the code cache");
         check::command(&component, &self.linker).map_err(refuse)
     }
 }

@@ -48,12 +48,17 @@ impl Guest {
         let state = State::new(locks, caches, &self.name, run, grant, &limits)?;
         let store = self.store(state, &limits);
         let _beating = self.runtime.code.pulse.keep();
-        let Some(deadline) = limits.deadline else { return self.start(store, &limits).await };
-        // Around all of it: wasmtime may not poll what is inside `run_concurrent` while the guest computes.
-        match tokio::time::timeout(deadline, self.start(store, &limits)).await {
-            Ok(end) => end,
-            Err(_) => Err(GuestError::Deadline { guest: self.name.to_string(), deadline }),
-        }
+        let running = self.start(store, &limits);
+        let end = match limits.deadline {
+            None => running.await,
+            // Around all of it: wasmtime may not poll what is inside `run_concurrent` while the guest computes.
+            Some(deadline) => match tokio::time::timeout(deadline, running).await {
+                Ok(end) => end,
+                Err(_) => Err(GuestError::Deadline { guest: self.name.to_string(), deadline }),
+            },
+        };
+        tracing::debug!(guest = &*self.name, ?end, "a guest ended");
+        end
     }
 
     fn store(&self, state: State, limits: &GuestLimits) -> Store<State> {

@@ -25,6 +25,7 @@ use std::sync::Arc;
 
 use crate::cache::Caches;
 use crate::error::Error;
+use crate::guest::Grant;
 use crate::lock::Locks;
 use crate::store::Store;
 
@@ -89,6 +90,18 @@ impl Runtime {
     #[must_use]
     pub fn caches(&self) -> Caches {
         self.inner.caches.clone()
+    }
+
+    /// What guests may do unless their run says otherwise.
+    #[must_use]
+    pub fn grant(&self) -> &Grant {
+        &self.inner.defaults.grant
+    }
+
+    /// What guests may use unless their run says otherwise.
+    #[must_use]
+    pub fn guest_limits(&self) -> &GuestLimits {
+        &self.inner.defaults.limits
     }
 
     /// The store.

@@ -20,7 +20,14 @@ pub(super) struct State {
 }
 
 impl State {
-    pub(super) fn new(locks: Locks, caches: Caches, name: &str, run: GuestRun, grant: Grant, limits: &GuestLimits) -> Result<Self, GuestError> {
+    pub(super) fn new(
+        locks: Locks,
+        caches: Caches,
+        name: &str,
+        run: GuestRun,
+        grant: Grant,
+        limits: &GuestLimits,
+    ) -> Result<Self, GuestError> {
         let wasi = wasi(name, run, &grant)?;
         let mut table = ResourceTable::new();
         // Ours are counted by their quota; this bounds what WASI adds to them.

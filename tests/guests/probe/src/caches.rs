@@ -121,6 +121,9 @@ async fn concurrent(name: &str, count: usize) {
     println!("set {}", join_all(sets).await.iter().filter(|answer| answer.is_ok()).count());
     let gets = (0..count).map(|n| cache.get(format!("key-{n}"), None));
     let answers = join_all(gets).await;
-    let right = answers.into_iter().enumerate().filter(|(n, value)| matches!(value, Ok(Some(value)) if *value == text_item(&n.to_string())));
+    let right = answers
+        .into_iter()
+        .enumerate()
+        .filter(|(n, value)| matches!(value, Ok(Some(value)) if *value == text_item(&n.to_string())));
     println!("get {}", right.count());
 }

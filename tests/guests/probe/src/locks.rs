@@ -34,13 +34,8 @@ pub(crate) async fn acquire(name: &str) -> Guard {
 
 fn options(kind: &str, lease: &str, renew: &str, fair: &str, retry: &str) {
     let kind = if kind == "quorum" { Kind::Quorum } else { Kind::Simple };
-    let options = Options {
-        kind,
-        lease: lease.parse().ok(),
-        renew: renew == "renew",
-        fair: fair == "fair",
-        retry: retry.parse().unwrap(),
-    };
+    let options =
+        Options { kind, lease: lease.parse().ok(), renew: renew == "renew", fair: fair == "fair", retry: retry.parse().unwrap() };
     println!("{:?}", Lock::open("options", options).map(|_| ()));
 }
 
