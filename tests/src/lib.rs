@@ -1,1 +1,3 @@
 //! The harness of the tests that cross crates: real Redis servers, and components built from source.
+
+pub mod components;
