@@ -49,8 +49,11 @@ impl CodeCache {
                 Self::Directory(directory) => format!("code cache {}", directory.display()),
                 Self::User | Self::Off => "code cache".to_owned(),
             };
-            Invalid::Config { what, why: format!("cannot be used ({error:#}): name a directory that can be written, or turn it off") }
-                .into()
+            Invalid::Config {
+                what,
+                why: format!("cannot be used ({error:#}): name a directory that can be written, or turn it off"),
+            }
+            .into()
         })
     }
 }

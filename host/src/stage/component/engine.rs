@@ -1,7 +1,7 @@
 //! The engine that all stages of a program share.
 
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use wasmtime::{Cache, Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
 
@@ -133,7 +133,5 @@ fn pooling(config: &mut Config, reserved: u32) -> Option<Engine> {
         .total_stacks(1)
         .max_unused_warm_slots(reserved);
     config.allocation_strategy(InstanceAllocationStrategy::Pooling(places));
-    Engine::new(config)
-        .inspect_err(|error| tracing::debug!("stage instances get their address space one by one: {error:#}"))
-        .ok()
+    Engine::new(config).inspect_err(|error| tracing::debug!("stage instances get their address space one by one: {error:#}")).ok()
 }

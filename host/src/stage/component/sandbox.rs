@@ -104,13 +104,12 @@ fn define(inert: &mut LinkerInstance<'_, Cell>, interface: &str, full: &str, nam
         ("io/streams", "[method]output-stream.check-write") => {
             inert.func_wrap(name, |_: Cx<'_>, (_,): (Resource<()>,)| -> wasmtime::Result<Streamed<u64>> { Ok((Ok(PRINT),)) })
         }
-        ("io/streams", "[method]output-stream.write" | "[method]output-stream.blocking-write-and-flush") => inert.func_wrap(
-            name,
-            |mut cx: Cx<'_>, (_, bytes): (Resource<()>, Vec<u8>)| -> wasmtime::Result<Streamed<()>> {
+        ("io/streams", "[method]output-stream.write" | "[method]output-stream.blocking-write-and-flush") => {
+            inert.func_wrap(name, |mut cx: Cx<'_>, (_, bytes): (Resource<()>, Vec<u8>)| -> wasmtime::Result<Streamed<()>> {
                 cx.data_mut().say(&bytes);
                 Ok((Ok(()),))
-            },
-        ),
+            })
+        }
         ("io/streams", "[method]output-stream.flush" | "[method]output-stream.blocking-flush") => {
             inert.func_wrap(name, |_: Cx<'_>, (_,): (Resource<()>,)| -> wasmtime::Result<Streamed<()>> { Ok((Ok(()),)) })
         }
@@ -132,9 +131,7 @@ fn define(inert: &mut LinkerInstance<'_, Cell>, interface: &str, full: &str, nam
         }),
         ("clocks/monotonic-clock", "now") => inert.func_wrap(name, |_: Cx<'_>, (): ()| Ok((0_u64,))),
         ("clocks/monotonic-clock", "resolution") => inert.func_wrap(name, |_: Cx<'_>, (): ()| Ok((1_u64,))),
-        ("clocks/wall-clock", "now") => {
-            inert.func_wrap(name, |_: Cx<'_>, (): ()| Ok((Datetime { seconds: 0, nanoseconds: 0 },)))
-        }
+        ("clocks/wall-clock", "now") => inert.func_wrap(name, |_: Cx<'_>, (): ()| Ok((Datetime { seconds: 0, nanoseconds: 0 },))),
         ("clocks/wall-clock", "resolution") => {
             inert.func_wrap(name, |_: Cx<'_>, (): ()| Ok((Datetime { seconds: 1, nanoseconds: 0 },)))
         }
