@@ -11,4 +11,5 @@ pub mod stage;
 pub mod store;
 
 pub use cache::{Cache, Caches};
+
 pub use error::Error;

@@ -20,9 +20,13 @@ use crate::error::Error;
 use crate::glob::Glob;
 use crate::names::LockKeys;
 
+pub mod address;
 pub mod memory;
+mod open;
 #[cfg(feature = "redis")]
 pub mod redis;
+
+pub use open::{StoreOptions, open};
 
 /// The answer of a store, to be awaited.
 pub type Reply<'a, T> = BoxFuture<'a, Result<T, Error>>;

@@ -1,1 +1,280 @@
-//! Stores on Redis.
+//! Stores on Redis: a single server, the primary that Sentinels watch, or a cluster.
+//!
+//! There is one connection for requests to each server that keeps data, shared by all, and one for subscriptions to each server
+//! that has a watched lock. Both are made anew when they are lost.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::future::{BoxFuture, FutureExt};
+use redis::Value;
+
+use super::address::{RedisAddress, Topology as Kind};
+use super::{Adopted, Attempt, Entry, Holding, Released, Renewal, Reply, Store, StoreOptions, Token, Ttl, Watch};
+use crate::clock::Span;
+use crate::error::{Error, Outage, Unavailable};
+use crate::glob::Glob;
+use crate::names::LockKeys;
+
+mod cluster;
+mod connect;
+mod fault;
+mod link;
+mod request;
+mod scan;
+mod script;
+mod slots;
+mod subscribe;
+mod topology;
+mod wire;
+
+use cluster::Cluster;
+use connect::Connector;
+use fault::{Fault, integer, odd, time_left};
+use link::Link;
+use request::{Argument, Request};
+use script::Script;
+use subscribe::Hub;
+use topology::Topology;
+use wire::Wire;
+
+/// A store on one or more Redis servers, version 6.2 or later.
+#[derive(Debug)]
+pub struct RedisStore {
+    address: String,
+    wire: Wire,
+    hub: Hub,
+}
+
+impl RedisStore {
+    /// Connects to the store at an address.
+    ///
+    /// # Errors
+    /// [`crate::error::Invalid::StoreUrl`] for certificates that cannot be read, [`Error::Unavailable`] for a store that cannot be
+    /// reached in time or refuses the credentials.
+    pub async fn connect(address: &RedisAddress, options: &StoreOptions) -> Result<Self, Error> {
+        let shown = address.to_string();
+        let connector = Connector::new(address, options.connect_timeout)?;
+        let topology = connected(connector, address, options).await.map_err(|fault| fault.into_error(&shown, ""))?;
+        let hub = Hub::new(topology.clone(), options.response_timeout);
+        Ok(Self { address: shown, wire: Wire::new(topology, options.response_timeout), hub })
+    }
+
+    /// Runs a script on a lock.
+    async fn run(&self, script: &'static Script, lock: &LockKeys, token: &Token, argument: Argument) -> Result<Value, Error> {
+        self.ask(Request::Run(script, lock, token, argument)).await
+    }
+
+    async fn ask(&self, request: Request<'_>) -> Result<Value, Error> {
+        self.wire.call(request).await.map_err(|fault| self.error(fault, request.key()))
+    }
+
+    /// Has a number answered.
+    async fn number(&self, request: Request<'_>) -> Result<i64, Error> {
+        let reply = self.ask(request).await?;
+        integer(&reply).map_err(|fault| self.error(fault, request.key()))
+    }
+
+    fn error(&self, fault: Fault, key: &str) -> Error {
+        fault.into_error(&self.address, key)
+    }
+
+    fn failed(&self, why: &str) -> Error {
+        Unavailable { store: self.address.clone(), why: Outage::Failed(why.into()) }.into()
+    }
+
+    fn odd(&self, wanted: &str, reply: &Value) -> Error {
+        self.error(odd(wanted, reply), "")
+    }
+}
+
+/// The servers of an address, once they can be reached.
+async fn connected(connector: Connector, address: &RedisAddress, options: &StoreOptions) -> Result<Topology, Fault> {
+    let deadline = tokio::time::Instant::now() + options.connect_timeout;
+    let timeout: Duration = options.response_timeout;
+    match address.topology {
+        Kind::Server | Kind::Sentinel { .. } => {
+            let link = Link::new(connector, timeout, None);
+            link.live(deadline).await?;
+            Ok(Topology::One(link.into()))
+        }
+        Kind::Cluster => {
+            let seeds = address.endpoints.clone();
+            Cluster::connect(connector, seeds, timeout, deadline).await.map(Topology::Many)
+        }
+    }
+}
+
+impl Store for RedisStore {
+    fn address(&self) -> &str {
+        &self.address
+    }
+
+    fn check(&self) -> Reply<'_, ()> {
+        async move {
+            match self.wire.call(Request::Probe).await {
+                Ok(_) => Ok(()),
+                // A user who may only touch some keys has come as far as can be told without one of them.
+                Err(fault) if fault.code() == "NOPERM" => Ok(()),
+                Err(fault) => Err(self.error(fault, Request::Probe.key())),
+            }
+        }
+        .boxed()
+    }
+
+    fn acquire<'a>(&'a self, lock: &'a LockKeys, token: &'a Token, lease: Option<Span>) -> Reply<'a, Attempt> {
+        async move {
+            let reply = self.run(&script::ACQUIRE, lock, token, Argument::Time(lease)).await?;
+            match numbers(&reply).as_deref() {
+                Some([1, fence]) => Ok(Attempt::Acquired { fence: fence.unsigned_abs() }),
+                Some([0, left]) => Ok(Attempt::Busy { lease_left: time_left(*left) }),
+                Some([2]) => Err(self.failed("this token has released the lock already: acquire it with a new one")),
+                _ => Err(self.odd("an attempt's outcome", &reply)),
+            }
+        }
+        .boxed()
+    }
+
+    fn adopt<'a>(&'a self, lock: &'a LockKeys, token: &'a Token) -> Reply<'a, Option<Adopted>> {
+        async move {
+            let reply = self.run(&script::ADOPT, lock, token, Argument::None).await?;
+            match numbers(&reply).as_deref() {
+                Some([]) => Ok(None),
+                Some([fence, left]) => Ok(Some(Adopted { fence: fence.unsigned_abs(), lease_left: time_left(*left) })),
+                _ => Err(self.odd("an adoption's outcome", &reply)),
+            }
+        }
+        .boxed()
+    }
+
+    fn release<'a>(&'a self, lock: &'a LockKeys, token: &'a Token) -> Reply<'a, Released> {
+        async move {
+            let reply = self.run(&script::RELEASE, lock, token, Argument::Publish(self.wire.topology().publish())).await?;
+            match reply {
+                Value::Int(0) => Ok(Released::NotHeld),
+                Value::Int(1) => Ok(Released::Now),
+                Value::Int(2) => Ok(Released::Before),
+                _ => Err(self.odd("a release's outcome", &reply)),
+            }
+        }
+        .boxed()
+    }
+
+    fn extend<'a>(&'a self, lock: &'a LockKeys, token: &'a Token, by: Span) -> Reply<'a, Holding> {
+        self.number(Request::Run(&script::EXTEND, lock, token, Argument::Time(Some(by)))).map(|left| left.map(holding)).boxed()
+    }
+
+    fn renew<'a>(&'a self, renewals: &'a [Renewal]) -> BoxFuture<'a, Vec<Result<Holding, Error>>> {
+        async move {
+            let request = |renewal: &'a Renewal| {
+                Request::Run(&script::RENEW, &renewal.lock, &renewal.token, Argument::Time(Some(renewal.lease)))
+            };
+            let replies = self.wire.call_all(renewals.iter().map(request)).await;
+            let outcome = |(renewal, reply): (&Renewal, Result<Value, Fault>)| {
+                let left = reply.and_then(|reply| integer(&reply));
+                left.map(holding).map_err(|fault| self.error(fault, renewal.lock.key()))
+            };
+            renewals.iter().zip(replies).map(outcome).collect()
+        }
+        .boxed()
+    }
+
+    fn holding<'a>(&'a self, lock: &'a LockKeys, token: &'a Token) -> Reply<'a, Holding> {
+        self.number(Request::Run(&script::HOLDING, lock, token, Argument::None)).map(|left| left.map(holding)).boxed()
+    }
+
+    fn is_locked<'a>(&'a self, lock: &'a LockKeys) -> Reply<'a, bool> {
+        self.exists(lock.key())
+    }
+
+    fn watch<'a>(&'a self, lock: &'a LockKeys) -> Reply<'a, Watch> {
+        self.hub.watch(lock.channel()).map(|watch| watch.map_err(|fault| self.error(fault, lock.channel()))).boxed()
+    }
+
+    fn get<'a>(&'a self, key: &'a str) -> Reply<'a, Option<Bytes>> {
+        async move { bytes(self.ask(Request::Get(key)).await?).map_err(|fault| self.error(fault, key)) }.boxed()
+    }
+
+    fn get_many<'a>(&'a self, keys: &'a [String]) -> Reply<'a, Vec<Option<Bytes>>> {
+        async move {
+            let replies = self.wire.call_all(keys.iter().map(|key| Request::Get(key))).await;
+            keys.iter().zip(replies).map(|(key, reply)| reply.and_then(bytes).map_err(|fault| self.error(fault, key))).collect()
+        }
+        .boxed()
+    }
+
+    fn set<'a>(&'a self, entry: &'a Entry, expire: Option<Span>) -> Reply<'a, ()> {
+        self.ask(Request::Set(entry, expire)).map(|reply| reply.map(drop)).boxed()
+    }
+
+    fn set_many<'a>(&'a self, entries: &'a [Entry], expire: Option<Span>) -> Reply<'a, ()> {
+        async move {
+            let replies = self.wire.call_all(entries.iter().map(|entry| Request::Set(entry, expire))).await;
+            entries
+                .iter()
+                .zip(replies)
+                .try_for_each(|(entry, reply)| reply.map(drop).map_err(|fault| self.error(fault, &entry.key)))
+        }
+        .boxed()
+    }
+
+    fn exists<'a>(&'a self, key: &'a str) -> Reply<'a, bool> {
+        self.number(Request::Exists(key)).map(|count| count.map(|count| count > 0)).boxed()
+    }
+
+    fn ttl<'a>(&'a self, key: &'a str) -> Reply<'a, Ttl> {
+        async move {
+            Ok(match self.number(Request::TimeToLive(key)).await? {
+                -2 => Ttl::Absent,
+                left => time_left(left).map_or(Ttl::Persistent, Ttl::Remaining),
+            })
+        }
+        .boxed()
+    }
+
+    fn delete<'a>(&'a self, keys: &'a [String]) -> Reply<'a, u64> {
+        async move {
+            let replies = self.wire.call_all(keys.iter().map(|key| Request::Delete(key))).await;
+            let counts = keys.iter().zip(replies).map(|(key, reply)| {
+                let count = reply.and_then(|reply| integer(&reply)).map_err(|fault| self.error(fault, key))?;
+                Ok(count.unsigned_abs())
+            });
+            counts.sum()
+        }
+        .boxed()
+    }
+
+    fn delete_matching<'a>(
+        &'a self,
+        prefix: &'a str,
+        hint: &'a Glob,
+        chosen: &'a (dyn Fn(&str) -> bool + Send + Sync),
+    ) -> Reply<'a, u64> {
+        async move { scan::delete_matching(&self.wire, prefix, hint, chosen).await.map_err(|fault| self.error(fault, prefix)) }
+            .boxed()
+    }
+}
+
+/// A reply that is a list of numbers.
+fn numbers(reply: &Value) -> Option<Vec<i64>> {
+    let Value::Array(parts) = reply else { return None };
+    parts.iter().map(|part| integer(part).ok()).collect()
+}
+
+/// A reply that is bytes, or nothing.
+fn bytes(reply: Value) -> Result<Option<Bytes>, Fault> {
+    match reply {
+        Value::Nil => Ok(None),
+        // The driver's buffer becomes ours, and nothing is copied.
+        Value::BulkString(bytes) => Ok(Some(bytes.into())),
+        other => Err(odd("bytes", &other)),
+    }
+}
+
+/// How the scripts tell whether a token holds a lock.
+fn holding(left: i64) -> Holding {
+    match left {
+        -2 => Holding::No,
+        left => time_left(left).map_or(Holding::Unlimited, Holding::Left),
+    }
+}

@@ -1,0 +1,170 @@
+//! The nodes of a cluster: which has which slots, and the links to them.
+//!
+//! The map of slots only saves redirections. Nothing goes wrong if it is out of date: nodes redirect what is not theirs.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
+
+use futures_util::future::{BoxFuture, select_ok};
+use tokio::time::Instant;
+
+use super::connect::Connector;
+use super::fault::Fault;
+use super::link::Link;
+use super::slots::{SLOTS, Shard, shards, slot};
+use crate::store::address::Endpoint;
+
+/// The shortest time between two questions for the map.
+const REST: Duration = Duration::from_millis(100);
+
+/// A cluster as far as it is known. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(super) struct Cluster(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    connector: Connector,
+    timeout: Duration,
+    seeds: Vec<Endpoint>,
+    map: RwLock<Map>,
+    links: Mutex<HashMap<Endpoint, Arc<Link>>>,
+    refreshing: AtomicBool,
+}
+
+#[derive(Debug, Default)]
+struct Map {
+    /// For each slot, its place among the primaries.
+    owners: Vec<u16>,
+    primaries: Vec<Arc<Link>>,
+    replicas: Vec<Endpoint>,
+}
+
+impl Cluster {
+    /// A cluster that these nodes belong to, once one of them has answered.
+    pub(super) async fn connect(
+        connector: Connector,
+        seeds: Vec<Endpoint>,
+        timeout: Duration,
+        deadline: Instant,
+    ) -> Result<Self, Fault> {
+        let (map, links, refreshing) = (RwLock::default(), Mutex::default(), AtomicBool::new(false));
+        let cluster = Self(Arc::new(Inner { connector, timeout, seeds, map, links, refreshing }));
+        cluster.refresh(deadline).await?;
+        Ok(cluster)
+    }
+
+    /// The link to whoever is thought to have the slot of a key.
+    pub(super) fn owner(&self, key: &str) -> Arc<Link> {
+        let slot = slot(key);
+        let known = {
+            let map = self.0.map.read().unwrap_or_else(PoisonError::into_inner);
+            let at = map.owners.get(usize::from(slot)).map(|at| usize::from(*at));
+            // If nobody is known to have it, anybody can say who does, or that nobody has.
+            at.and_then(|at| map.primaries.get(at)).or(map.primaries.first()).cloned()
+        };
+        known.unwrap_or_else(|| Arc::new(Link::new(self.0.connector.clone(), self.0.timeout, None)))
+    }
+
+    /// The links to all primaries, asked for anew.
+    pub(super) async fn primaries(&self, deadline: Instant) -> Result<Vec<Arc<Link>>, Fault> {
+        self.refresh(deadline).await?;
+        Ok(self.0.map.read().unwrap_or_else(PoisonError::into_inner).primaries.clone())
+    }
+
+    /// The link to a node.
+    pub(super) fn link(&self, endpoint: &Endpoint) -> Arc<Link> {
+        let mut links = self.0.links.lock().unwrap_or_else(PoisonError::into_inner);
+        let new = || Arc::new(Link::new(self.0.connector.to(endpoint.clone()), self.0.timeout, None));
+        links.entry(endpoint.clone()).or_insert_with(new).clone()
+    }
+
+    /// Notes that a slot has moved, and asks for the rest of the map in the background, as one slot seldom moves alone.
+    pub(super) fn moved(&self, slot: u16, endpoint: &Endpoint) -> Arc<Link> {
+        let link = self.link(endpoint);
+        {
+            let mut map = self.0.map.write().unwrap_or_else(PoisonError::into_inner);
+            let at = map.primaries.iter().position(|known| Arc::ptr_eq(known, &link)).unwrap_or_else(|| {
+                map.primaries.push(link.clone());
+                map.primaries.len() - 1
+            });
+            if let (Some(owner), Ok(at)) = (map.owners.get_mut(usize::from(slot)), u16::try_from(at)) {
+                *owner = at;
+            }
+        }
+        self.suspect();
+        link
+    }
+
+    /// Asks for the map in the background, unless somebody does already.
+    pub(super) fn suspect(&self) {
+        if self.0.refreshing.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let cluster = self.clone();
+        tokio::spawn(async move {
+            let deadline = Instant::now() + cluster.0.timeout;
+            if let Err(fault) = cluster.refresh(deadline).await {
+                tracing::debug!(?fault, "no node of the cluster gave its map");
+            }
+            // In a failover every request has doubts; the nodes have other work then.
+            tokio::time::sleep(REST).await;
+            cluster.0.refreshing.store(false, Ordering::Release);
+        });
+    }
+
+    /// Asks the primaries, all at once as some may be down, and then whoever else may know.
+    async fn refresh(&self, deadline: Instant) -> Result<(), Fault> {
+        let (primaries, mut others) = {
+            let map = self.0.map.read().unwrap_or_else(PoisonError::into_inner);
+            (map.primaries.clone(), map.replicas.clone())
+        };
+        others.extend(self.0.seeds.iter().cloned());
+        let told = match self.ask(primaries, deadline).await {
+            Ok(told) => told,
+            Err(_) => self.ask(others.iter().map(|endpoint| self.link(endpoint)).collect(), deadline).await?,
+        };
+        self.learn(told);
+        Ok(())
+    }
+
+    async fn ask(&self, links: Vec<Arc<Link>>, deadline: Instant) -> Result<Vec<Shard>, Fault> {
+        if links.is_empty() {
+            return Err(Fault::Unreachable("no node is known".into()));
+        }
+        let asked = links.into_iter().map(|link| -> BoxFuture<'static, Result<Vec<Shard>, Fault>> {
+            Box::pin(async move {
+                let mut question = redis::cmd("CLUSTER");
+                question.arg("SLOTS");
+                let reply = link.live(deadline).await?.send(&question, deadline).await?;
+                let told = shards(reply, link.connector().endpoint())?;
+                // A node that is not in a cluster yet has no say.
+                if told.is_empty() { Err(Fault::Odd(format!("{} knows of no slots", link.connector().target))) } else { Ok(told) }
+            })
+        });
+        select_ok(asked).await.map(|(told, _)| told)
+    }
+
+    fn learn(&self, shards: Vec<Shard>) {
+        let mut fresh = Map { owners: vec![u16::MAX; usize::from(SLOTS)], ..Map::default() };
+        for shard in shards {
+            let link = self.link(&shard.primary);
+            let at = fresh.primaries.iter().position(|known| Arc::ptr_eq(known, &link)).unwrap_or_else(|| {
+                fresh.primaries.push(link);
+                fresh.primaries.len() - 1
+            });
+            for slot in shard.slots {
+                if let (Some(owner), Ok(at)) = (fresh.owners.get_mut(usize::from(slot)), u16::try_from(at)) {
+                    *owner = at;
+                }
+            }
+            fresh.replicas.extend(shard.replicas);
+        }
+        // Links that nothing leads to any more are closed, so that there is one connection for each primary and no more.
+        let mut links = self.0.links.lock().unwrap_or_else(PoisonError::into_inner);
+        links.retain(|_, link| fresh.primaries.iter().any(|primary| Arc::ptr_eq(primary, link)));
+        drop(links);
+        *self.0.map.write().unwrap_or_else(PoisonError::into_inner) = fresh;
+    }
+}

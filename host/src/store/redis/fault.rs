@@ -1,0 +1,106 @@
+//! What can come of a request to Redis other than a reply, and how callers are told.
+
+use std::time::Duration;
+
+use redis::{ErrorKind, RedisError, ServerError, Value};
+
+use crate::error::{Error, Invalid, Limit, Outage, Unavailable};
+
+/// Why a request has no reply that can be used.
+#[derive(Debug, Clone)]
+pub(super) enum Fault {
+    /// There is no connection, so nothing was sent.
+    Unreachable(String),
+    /// The credentials were refused when connecting, so nothing was sent.
+    Refused(String),
+    /// The connection broke when something may have been sent.
+    Lost(String),
+    /// No reply came in time.
+    TimedOut(Duration),
+    /// The server's reply is an error.
+    Answer(ServerError),
+    /// The reply is not of the form it should have.
+    Odd(String),
+}
+
+impl Fault {
+    /// What came of an attempt to connect to `to`.
+    pub(super) fn connecting(to: &dyn std::fmt::Display, error: &RedisError) -> Self {
+        match (error.kind(), error.code()) {
+            (ErrorKind::AuthenticationFailed, _) | (_, Some("WRONGPASS" | "NOAUTH" | "NOPERM")) => {
+                Self::Refused(format!("{to}: {}", text(error)))
+            }
+            (ErrorKind::RESP3NotSupported, _) => Self::Odd(format!("{to} does not know RESP3: use Redis 6.2 or later")),
+            (_, Some(_)) => Self::Odd(format!("{to}: {}", text(error))),
+            _ => Self::Unreachable(format!("{to}: {error}")),
+        }
+    }
+
+    /// The code of an error reply, as `OOM`. Empty for anything else.
+    pub(super) fn code(&self) -> &str {
+        match self {
+            Self::Answer(error) => code(error),
+            _ => "",
+        }
+    }
+
+    /// The fault in the words of the crate, for the store `store` and a request about `key`.
+    pub(super) fn into_error(self, store: &str, key: &str) -> Error {
+        let why = match self {
+            Self::Unreachable(why) => Outage::Unreachable(why),
+            Self::Refused(why) => Outage::Refused(why),
+            Self::Lost(why) => Outage::Disconnected(why),
+            Self::TimedOut(limit) => Outage::TimedOut(limit),
+            Self::Odd(why) => Outage::Failed(why),
+            Self::Answer(answer) => {
+                let why = format!("{} {}", answer.code(), answer.details().unwrap_or_default());
+                match code(&answer) {
+                    "WRONGTYPE" => return Invalid::ForeignKey { key: key.to_owned(), why }.into(),
+                    "OOM" => return Limit::StoreFull { store: store.to_owned(), why }.into(),
+                    "NOAUTH" | "NOPERM" | "WRONGPASS" => Outage::Refused(why),
+                    "READONLY" => Outage::ReadOnly,
+                    "MOVED" | "ASK" => Outage::Failed(format!("{why}: it is a node of a cluster, so use redis+cluster://")),
+                    _ => Outage::Failed(why),
+                }
+            }
+        };
+        Unavailable { store: store.to_owned(), why }.into()
+    }
+}
+
+/// A reply that should have been `wanted`.
+pub(super) fn odd(wanted: &str, reply: &Value) -> Fault {
+    Fault::Odd(format!("the reply is {reply:?} where {wanted} should be"))
+}
+
+/// An integer reply.
+pub(super) fn integer(reply: &Value) -> Result<i64, Fault> {
+    match reply {
+        Value::Int(number) => Ok(*number),
+        other => Err(odd("a number", other)),
+    }
+}
+
+/// A time left, as `PTTL` and the scripts give it: -1 for one without end.
+pub(super) fn time_left(millis: i64) -> Option<Duration> {
+    // A key found in a script can be in its last millisecond, but not past it, so anything below -1 cannot come here.
+    (millis != -1).then(|| Duration::from_millis(u64::try_from(millis).unwrap_or(0)))
+}
+
+fn text(error: &RedisError) -> String {
+    match (error.code(), error.detail()) {
+        (Some(code), Some(detail)) => format!("{code} {detail}"),
+        _ => error.to_string(),
+    }
+}
+
+/// Servers before 7.0 wrap the errors of commands in a script into one of their own.
+fn code(error: &ServerError) -> &str {
+    const WRAPPED: [&str; 5] = ["WRONGTYPE", "OOM", "READONLY", "NOPERM", "MISCONF"];
+    match error.details() {
+        Some(details) if error.code() == "ERR" && details.starts_with("Error running script") => {
+            WRAPPED.into_iter().find(|code| details.contains(code)).unwrap_or("ERR")
+        }
+        _ => error.code(),
+    }
+}

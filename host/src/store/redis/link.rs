@@ -1,0 +1,211 @@
+//! A connection that is made anew when it is lost, shared by everybody who asks one server something.
+
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use futures_util::future::{BoxFuture, Shared};
+use redis::aio::MultiplexedConnection;
+use redis::{Cmd, Pipeline, PushInfo, PushKind, Value};
+use tokio::sync::Notify;
+use tokio::time::{Instant, timeout_at};
+
+use super::connect::Connector;
+use super::fault::Fault;
+
+/// A way to one server. At most one connection is open or being opened at a time.
+pub(super) struct Link {
+    connector: Connector,
+    on_push: Option<PushHandler>,
+    timeout: Duration,
+    state: RwLock<State>,
+}
+
+/// Takes what a connection brings unasked. It must not block.
+pub(super) type PushHandler = Arc<dyn Fn(&PushInfo, &Closed) + Send + Sync>;
+
+enum State {
+    Idle,
+    Opening(Shared<BoxFuture<'static, Result<Arc<Live>, Fault>>>),
+    Open(Arc<Live>),
+}
+
+/// An open connection, or one that was open a moment ago.
+pub(super) struct Live {
+    connection: MultiplexedConnection,
+    closed: Arc<Closed>,
+    timeout: Duration,
+}
+
+/// Whether a connection is of no use any more.
+#[derive(Default)]
+pub(super) struct Closed {
+    flag: AtomicBool,
+    told: Notify,
+}
+
+impl Link {
+    /// A link that is not connected yet. `timeout` is how long a reply may take, which is only told in errors: callers bring
+    /// deadlines.
+    pub(super) fn new(connector: Connector, timeout: Duration, on_push: Option<PushHandler>) -> Self {
+        Self { connector, on_push, timeout, state: RwLock::new(State::Idle) }
+    }
+
+    /// What it connects by.
+    pub(super) fn connector(&self) -> &Connector {
+        &self.connector
+    }
+
+    /// The connection, if it is open.
+    pub(super) fn open(&self) -> Option<Arc<Live>> {
+        match &*self.state.read().unwrap_or_else(PoisonError::into_inner) {
+            State::Open(live) if !live.closed.is() => Some(live.clone()),
+            _ => None,
+        }
+    }
+
+    /// The connection, opened anew if need be. All who wait for it wait for the same attempt, which goes on if they give up.
+    pub(super) async fn live(&self, deadline: Instant) -> Result<Arc<Live>, Fault> {
+        if let Some(live) = self.open() {
+            return Ok(live);
+        }
+        let attempt = self.attempt();
+        let opened = match timeout_at(deadline, attempt).await {
+            Ok(opened) => opened,
+            Err(_) => Err(Fault::Unreachable(format!("{}: no connection within {:?}", self.connector.target, self.timeout))),
+        };
+        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        if let State::Opening(attempt) = &*state
+            && let Some(done) = attempt.peek()
+        {
+            *state = done.clone().map_or(State::Idle, State::Open);
+        }
+        opened
+    }
+
+    fn attempt(&self) -> Shared<BoxFuture<'static, Result<Arc<Live>, Fault>>> {
+        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        match &*state {
+            State::Open(live) if !live.closed.is() => return std::future::ready(Ok(live.clone())).boxed().shared(),
+            // One that has failed, or that nobody waited for, is no news.
+            State::Opening(attempt)
+                if !attempt.peek().is_some_and(|done| done.as_ref().map_or(true, |live| live.closed.is())) =>
+            {
+                return attempt.clone();
+            }
+            _ => {}
+        }
+        let (connector, on_push, timeout) = (self.connector.clone(), self.on_push.clone(), self.timeout);
+        // A task of its own, as whoever asked first may be gone before the others have their answer.
+        let task = tokio::spawn(async move { Live::open(&connector, timeout, on_push).await });
+        let attempt = async move {
+            task.await.unwrap_or_else(|why| Err(Fault::Unreachable(format!("the attempt to connect ended: {why}"))))
+        };
+        let attempt = attempt.boxed().shared();
+        *state = State::Opening(attempt.clone());
+        attempt
+    }
+}
+
+impl Live {
+    async fn open(connector: &Connector, timeout: Duration, on_push: Option<PushHandler>) -> Result<Arc<Self>, Fault> {
+        let closed = Arc::new(Closed::default());
+        let told = closed.clone();
+        let handler = on_push.clone();
+        let connection = connector
+            .connect(Box::new(move |push| {
+                if push.kind == PushKind::Disconnection {
+                    told.close();
+                } else if let Some(handler) = &handler {
+                    handler(&push, &told);
+                }
+            }))
+            .await?;
+        let live = Arc::new(Self { connection, closed, timeout });
+        if on_push.is_some() {
+            tokio::spawn(keep_alive(Arc::downgrade(&live), live.closed.clone()));
+        }
+        Ok(live)
+    }
+
+    /// Sends one command and waits for its reply, which may be an error of the server's.
+    pub(super) async fn send(&self, command: &Cmd, deadline: Instant) -> Result<Value, Fault> {
+        let mut connection = self.connection.clone();
+        let reply = timeout_at(deadline, connection.send_packed_command(command)).await;
+        self.settle(reply)
+    }
+
+    /// Sends many commands at once and waits for as many replies.
+    pub(super) async fn send_all(&self, commands: &Pipeline, deadline: Instant) -> Result<Vec<Value>, Fault> {
+        let mut connection = self.connection.clone();
+        let replies = timeout_at(deadline, connection.send_packed_commands(commands, 0, commands.len())).await;
+        self.settle(replies)
+    }
+
+    /// A connection that is late may be one whose other end is gone without a word, so the next caller takes a new one. Those who
+    /// still wait on it keep it.
+    fn settle<T>(&self, reply: Result<redis::RedisResult<T>, tokio::time::error::Elapsed>) -> Result<T, Fault> {
+        let fault = match reply {
+            Ok(Ok(reply)) => return Ok(reply),
+            Ok(Err(error)) => Fault::Lost(error.to_string()),
+            Err(_) => Fault::TimedOut(self.timeout),
+        };
+        self.closed.close();
+        Err(fault)
+    }
+
+    /// Takes no more requests.
+    pub(super) fn close(&self) {
+        self.closed.close();
+    }
+
+    /// Returns once the connection is of no use any more.
+    pub(super) async fn closed(&self) {
+        self.closed.wait().await;
+    }
+}
+
+/// A subscribed connection only listens, so nobody would notice that its other end is gone.
+async fn keep_alive(live: std::sync::Weak<Live>, closed: Arc<Closed>) {
+    const PAUSE: Duration = Duration::from_secs(3);
+    let ping = redis::cmd("PING");
+    loop {
+        tokio::select! {
+            () = closed.wait() => return,
+            () = tokio::time::sleep(PAUSE) => {}
+        }
+        let Some(live) = live.upgrade() else { return };
+        if live.send(&ping, Instant::now() + live.timeout).await.is_err() {
+            return;
+        }
+    }
+}
+
+impl Closed {
+    fn is(&self) -> bool {
+        self.flag.load(Ordering::Acquire)
+    }
+
+    /// Marks the connection as of no use.
+    pub(super) fn close(&self) {
+        self.flag.store(true, Ordering::Release);
+        self.told.notify_waiters();
+    }
+
+    async fn wait(&self) {
+        let mut told = std::pin::pin!(self.told.notified());
+        // Before the look at the flag, so that no close is missed.
+        told.as_mut().enable();
+        if !self.is() {
+            told.await;
+        }
+    }
+}
+
+impl fmt::Debug for Link {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Link").field("connector", &self.connector).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,34 @@
+-- Deletes the lock if this token holds it, remembers who released it, and wakes who waits.
+-- KEYS: the lock, its fence, its channel (a key as well, because a sharded channel belongs to a slot).
+-- ARGV: the token, PUBLISH or SPUBLISH.
+-- Gives 1 if the lock is free now, 2 if this token released it before, 0 if this token does not hold it.
+local token = ARGV[1]
+local held = redis.call('GET', KEYS[1]) == token
+
+local last, released_by = '0', ''
+local kept = redis.call('GET', KEYS[2])
+if kept then
+  local fence, by = string.match(kept, '^(%d+) ?(.*)$')
+  last, released_by = fence or '0', by or ''
+end
+if not held and released_by == token then
+  return 2
+end
+
+if held then
+  redis.call('DEL', KEYS[1])
+end
+-- Also where nothing was held: the attempt that is being settled may still be under way on a connection that was given up, and
+-- must find that it comes too late.
+redis.call('SET', KEYS[2], last .. ' ' .. token, 'PX', 86400000)
+if not held then
+  return 0
+end
+
+-- A lock that is free is free, even if nobody may be told: this user may have no right to the channel, and servers before 7.0 have
+-- no sharded channels.
+local told = redis.pcall(ARGV[2], KEYS[3], '')
+if type(told) == 'table' and told.err and ARGV[2] ~= 'PUBLISH' then
+  redis.pcall('PUBLISH', KEYS[3], '')
+end
+return 1

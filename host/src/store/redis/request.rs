@@ -1,0 +1,123 @@
+//! One request to one server: what is asked, about which key, and whether it may be asked twice.
+
+use bytes::Bytes;
+use redis::Cmd;
+
+use super::script::Script;
+use crate::clock::Span;
+use crate::names::LockKeys;
+use crate::store::{Entry, Token};
+
+/// A request. It is kept as its parts, so that it can be sent anew without having been copied.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Request<'a> {
+    /// The bytes of a key.
+    Get(&'a str),
+    /// Sets a key, for as long as given.
+    Set(&'a Entry, Option<Span>),
+    /// Whether there is a key.
+    Exists(&'a str),
+    /// How long a key has to live.
+    TimeToLive(&'a str),
+    /// Deletes a key.
+    Delete(&'a str),
+    /// Writes something that nobody else has and that is gone at once.
+    Probe,
+    /// Runs a script on a lock.
+    Run(&'static Script, &'a LockKeys, &'a Token, Argument),
+}
+
+/// What a script is given besides keys and token.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Argument {
+    /// Nothing.
+    None,
+    /// A time in milliseconds, or none.
+    Time(Option<Span>),
+    /// The command that tells a channel something.
+    Publish(&'static str),
+}
+
+/// No lock can have this name, as it begins like a companion of one, and no entry either, as it is in no cache.
+const PROBE: &str = ":bellwether:probe";
+
+impl<'a> Request<'a> {
+    /// The key that decides which server of a cluster is asked.
+    pub(super) fn key(&self) -> &'a str {
+        match self {
+            Self::Get(key) | Self::Exists(key) | Self::TimeToLive(key) | Self::Delete(key) => key,
+            Self::Set(entry, _) => &entry.key,
+            Self::Run(_, lock, ..) => lock.key(),
+            Self::Probe => PROBE,
+        }
+    }
+
+    /// Whether asking it again after a lost reply leaves the same state and gives the same reply.
+    pub(super) fn repeatable(&self) -> bool {
+        match self {
+            Self::Delete(_) => false,
+            Self::Run(script, ..) => script.repeatable,
+            _ => true,
+        }
+    }
+
+    /// The script that the server needs for it.
+    pub(super) fn script(&self) -> Option<&'static Script> {
+        match self {
+            Self::Run(script, ..) => Some(script),
+            _ => None,
+        }
+    }
+
+    /// The request as it is sent.
+    pub(super) fn command(&self) -> Cmd {
+        match self {
+            Self::Get(key) => simple("GET", key),
+            Self::Exists(key) => simple("EXISTS", key),
+            Self::TimeToLive(key) => simple("PTTL", key),
+            // Not DEL, which frees a large value while everybody waits.
+            Self::Delete(key) => simple("UNLINK", key),
+            Self::Set(entry, expire) => set(&entry.key, &entry.bytes, expire.map(Span::millis)),
+            Self::Probe => set(PROBE, &Bytes::new(), Some(1)),
+            Self::Run(script, lock, token, argument) => run(script, lock, token, *argument),
+        }
+    }
+}
+
+fn simple(name: &str, key: &str) -> Cmd {
+    let mut command = Cmd::with_capacity(2, name.len() + key.len());
+    command.arg(name).arg(key);
+    command
+}
+
+fn set(key: &str, bytes: &Bytes, millis: Option<u64>) -> Cmd {
+    let mut command = Cmd::with_capacity(5, key.len() + bytes.len() + 32);
+    command.arg("SET").arg(key).arg(&bytes[..]);
+    if let Some(millis) = millis {
+        command.arg("PX").arg(millis);
+    }
+    command
+}
+
+fn run(script: &Script, lock: &LockKeys, token: &Token, argument: Argument) -> Cmd {
+    let keys = [lock.key(), lock.fence(), lock.channel()];
+    let mut command = Cmd::with_capacity(8, 128 + 4 * lock.channel().len());
+    command.arg("EVALSHA").arg(script.digest()).arg(script.keys);
+    for key in keys.into_iter().take(script.keys) {
+        command.arg(key);
+    }
+    command.arg(token.as_str());
+    match argument {
+        Argument::None => {}
+        Argument::Time(Some(time)) => {
+            command.arg(time.millis());
+        }
+        Argument::Time(None) => {
+            command.arg("");
+        }
+        Argument::Publish(verb) => {
+            command.arg(verb);
+        }
+    }
+    command
+}

@@ -1,0 +1,86 @@
+//! Deletes what begins alike, a bounded batch at a time.
+
+use futures_util::future::try_join_all;
+use redis::Value;
+
+use super::fault::{Fault, integer, odd};
+use super::link::Link;
+use super::request::Request;
+use super::wire::Wire;
+use crate::glob::Glob;
+
+/// How many keys a server looks at in one go, while everybody else waits.
+const BATCH: u32 = 500;
+
+/// Which of the keys that begin with the prefix are meant, by the rest of the key.
+pub(super) type Chosen<'a> = &'a (dyn Fn(&str) -> bool + Send + Sync);
+
+/// Deletes, on all servers side by side, what begins with `prefix` and is chosen, and says how much that was.
+pub(super) async fn delete_matching(wire: &Wire, prefix: &str, hint: &Glob, chosen: Chosen<'_>) -> Result<u64, Fault> {
+    let pattern = format!("{}{}", escaped(prefix), hint.as_redis_pattern());
+    let links = wire.topology().primaries(wire.deadline()).await?;
+    let sweeps = links.iter().map(|link| sweep(wire, link, &pattern, prefix, chosen));
+    Ok(try_join_all(sweeps).await?.into_iter().sum())
+}
+
+async fn sweep(wire: &Wire, link: &Link, pattern: &str, prefix: &str, chosen: Chosen<'_>) -> Result<u64, Fault> {
+    let mut deleted = 0;
+    let mut cursor = b"0".to_vec();
+    loop {
+        let mut scan = redis::cmd("SCAN");
+        scan.arg(cursor.as_slice()).arg("MATCH").arg(pattern).arg("COUNT").arg(BATCH);
+        let deadline = wire.deadline();
+        let reply = link.live(deadline).await?.send(&scan, deadline).await?;
+        let (next, keys) = page(reply)?;
+        let ours: Vec<_> = keys.iter().filter(|key| key.strip_prefix(prefix).is_some_and(chosen)).collect();
+        for reply in wire.call_all(ours.into_iter().map(|key| Request::Delete(key))).await {
+            deleted += u64::try_from(integer(&reply?)?).unwrap_or(0);
+        }
+        if next == b"0" {
+            return Ok(deleted);
+        }
+        cursor = next;
+    }
+}
+
+/// One page of a scan: where the next one begins, and the keys on it.
+fn page(reply: Value) -> Result<(Vec<u8>, Vec<String>), Fault> {
+    match reply {
+        Value::ServerError(error) => Err(Fault::Answer(error)),
+        Value::Array(parts) => match <[Value; 2]>::try_from(parts) {
+            Ok([Value::BulkString(next), Value::Array(keys)]) => {
+                let text = |key| match key {
+                    // Ours are all text.
+                    Value::BulkString(key) => String::from_utf8(key).ok(),
+                    _ => None,
+                };
+                Ok((next, keys.into_iter().filter_map(text).collect()))
+            }
+            Ok(parts) => Err(odd("a page of keys", &Value::Array(parts.into()))),
+            Err(parts) => Err(odd("a page of keys", &Value::Array(parts))),
+        },
+        other => Err(odd("a page of keys", &other)),
+    }
+}
+
+/// A pattern that matches the text and nothing else.
+fn escaped(text: &str) -> String {
+    let mut pattern = String::with_capacity(text.len());
+    for character in text.chars() {
+        if matches!(character, '*' | '?' | '[' | ']' | '^' | '-' | '\\') {
+            pattern.push('\\');
+        }
+        pattern.push(character);
+    }
+    pattern
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_prefix_is_no_pattern() {
+        assert_eq!(escaped("a*b?[c-d]\\{e}:é"), "a\\*b\\?\\[c\\-d\\]\\\\{e}:é");
+    }
+}

@@ -1,0 +1,45 @@
+//! The scripts: whole operations on a lock, each done by the server in one go.
+
+use std::sync::LazyLock;
+
+/// One script and the digest that stands for it once the server has it.
+#[derive(Debug)]
+pub(super) struct Script {
+    source: &'static str,
+    script: LazyLock<redis::Script>,
+    /// How many of the lock's keys it takes: the lock, its fence, its channel.
+    pub(super) keys: usize,
+    /// Whether doing it twice in a row is the same as doing it once.
+    pub(super) repeatable: bool,
+}
+
+impl Script {
+    /// The text that the server is to load.
+    pub(super) fn source(&self) -> &'static str {
+        self.source
+    }
+
+    /// The digest.
+    pub(super) fn digest(&self) -> &str {
+        self.script.get_hash()
+    }
+}
+
+macro_rules! script {
+    ($name:ident, $file:literal, $keys:literal, $repeatable:literal) => {
+        #[doc = concat!("See `", $file, "`.")]
+        pub(super) static $name: Script = Script {
+            source: include_str!($file),
+            script: LazyLock::new(|| redis::Script::new(include_str!($file))),
+            keys: $keys,
+            repeatable: $repeatable,
+        };
+    };
+}
+
+script!(ACQUIRE, "acquire.lua", 2, true);
+script!(ADOPT, "adopt.lua", 2, true);
+script!(RELEASE, "release.lua", 3, true);
+script!(EXTEND, "extend.lua", 1, false);
+script!(RENEW, "renew.lua", 1, true);
+script!(HOLDING, "holding.lua", 1, true);

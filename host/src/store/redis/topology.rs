@@ -1,0 +1,99 @@
+//! Who is to be asked about a key.
+
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use super::cluster::Cluster;
+use super::connect::Connector;
+use super::fault::Fault;
+use super::link::Link;
+use super::slots::redirection;
+
+/// The servers of a store. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(super) enum Topology {
+    /// One server at a time.
+    One(Arc<Link>),
+    /// Many, each with a part of the keys.
+    Many(Cluster),
+}
+
+/// What an error reply of a server means for the request.
+#[derive(Debug)]
+pub(super) enum Advice {
+    /// It is final.
+    None,
+    /// Ask that server, which has the key now.
+    Ask(Arc<Link>),
+    /// Ask that server, this once, and tell it that it was asked for.
+    AskOnce(Arc<Link>),
+    /// Ask again over a new connection, which may lead to another server; once.
+    Reconnect,
+    /// Ask again in a moment.
+    Wait,
+}
+
+impl Topology {
+    /// The link to whoever is thought to have a key.
+    pub(super) fn owner(&self, key: &str) -> Arc<Link> {
+        match self {
+            Self::One(link) => link.clone(),
+            Self::Many(cluster) => cluster.owner(key),
+        }
+    }
+
+    /// The links to all who have keys.
+    pub(super) async fn primaries(&self, deadline: Instant) -> Result<Vec<Arc<Link>>, Fault> {
+        match self {
+            Self::One(link) => Ok(vec![link.clone()]),
+            Self::Many(cluster) => cluster.primaries(deadline).await,
+        }
+    }
+
+    /// How to connect to whoever is thought to have a key.
+    pub(super) fn connector(&self, key: &str) -> Connector {
+        self.owner(key).connector().clone()
+    }
+
+    /// The command that tells a channel something.
+    pub(super) fn publish(&self) -> &'static str {
+        match self {
+            Self::One(_) => "PUBLISH",
+            // Not to every node, as there can be many: only to those who have the lock.
+            Self::Many(_) => "SPUBLISH",
+        }
+    }
+
+    /// What to do about a fault that was met at `link`. Nothing was done there, unless the connection was lost.
+    pub(super) fn advice(&self, fault: &Fault, connector: &Connector) -> Advice {
+        match self {
+            Self::One(_) => match fault.code() {
+                // What was the primary is one no more. A plain server stays what it is.
+                "READONLY" if connector.follows_primary() => Advice::Reconnect,
+                "LOADING" | "MASTERDOWN" => Advice::Wait,
+                _ => Advice::None,
+            },
+            Self::Many(cluster) => {
+                let redirected = || match fault {
+                    Fault::Answer(error) => redirection(error.details()?, connector.endpoint()),
+                    _ => None,
+                };
+                match (fault.code(), fault) {
+                    ("MOVED", _) => redirected().map_or(Advice::Wait, |(slot, to)| Advice::Ask(cluster.moved(slot, &to))),
+                    ("ASK", _) => redirected().map_or(Advice::Wait, |(_, to)| Advice::AskOnce(cluster.link(&to))),
+                    ("TRYAGAIN", _) => Advice::Wait,
+                    ("CLUSTERDOWN" | "LOADING" | "MASTERDOWN" | "READONLY", _) | (_, Fault::Unreachable(_)) => {
+                        cluster.suspect();
+                        Advice::Wait
+                    }
+                    (_, Fault::Lost(_) | Fault::TimedOut(_)) => {
+                        cluster.suspect();
+                        Advice::None
+                    }
+                    _ => Advice::None,
+                }
+            }
+        }
+    }
+}
