@@ -6,6 +6,7 @@ pub mod clock;
 pub mod envelope;
 pub mod error;
 pub mod glob;
+pub mod lock;
 pub mod names;
 pub mod stage;
 pub mod store;

@@ -24,7 +24,7 @@ struct Fence {
 }
 
 /// How long a fence is kept. The wall clock has passed it by then.
-const FENCE_KEPT: Duration = Duration::from_secs(24 * 60 * 60);
+const FENCE_KEPT: Duration = Duration::from_hours(24);
 
 impl LockTable {
     pub(super) fn acquire(&mut self, lock: &LockKeys, token: &Token, lease: Option<Span>, now: Instant) -> Attempt {

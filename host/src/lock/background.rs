@@ -1,0 +1,99 @@
+//! Releases that outlive whoever wanted them: of guards that were dropped, of acquires that were given up.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+use tokio::time::{Instant, sleep, sleep_until};
+use tokio_util::task::TaskTracker;
+
+use super::pause::{back_off, random};
+use crate::clock::{Span, after};
+use crate::error::Error;
+use crate::names::LockKeys;
+use crate::store::{Released, Store, Token};
+
+/// The releases under way.
+#[derive(Debug)]
+pub(super) struct Background {
+    store: Arc<dyn Store>,
+    tasks: TaskTracker,
+}
+
+/// A token to be released.
+#[derive(Debug)]
+pub(super) struct Surrender {
+    pub(super) lock: Arc<LockKeys>,
+    pub(super) token: Token,
+    /// When the store lets go of it by itself.
+    pub(super) until: Instant,
+    /// Whether a request that sets the token may still be on its way.
+    pub(super) straggler: bool,
+}
+
+/// How long a request that was given up may still be on its way, on a connection other than the one that releases.
+const STRAGGLER: Duration = Duration::from_millis(100);
+
+/// How long a release is tried if the lock has no lease.
+const WITHOUT_LEASE: Duration = Duration::from_mins(10);
+
+impl Background {
+    pub(super) fn new(store: Arc<dyn Store>) -> Self {
+        let tasks = TaskTracker::new();
+        // Closed only means that waiting for them ends when there are none; more can still be added.
+        tasks.close();
+        Self { store, tasks }
+    }
+
+    /// Releases a token, however long that takes within its lease. If the runtime has shut down, the lease is what ends it.
+    pub(super) fn release(&self, surrender: Surrender, runtime: &Handle) {
+        let store = Arc::clone(&self.store);
+        self.tasks.spawn_on(async move { settle(&*store, &surrender).await }, runtime);
+    }
+
+    /// Waits until no releases are under way.
+    pub(super) async fn settled(&self) {
+        self.tasks.wait().await;
+    }
+}
+
+impl Surrender {
+    /// The latest end of a lease that may have been set or renewed until `now`, and that ends at `ends` as far as is known.
+    pub(super) fn until(lease: Option<Span>, ends: Option<Instant>, now: Instant) -> Instant {
+        let latest = after(now, lease.map_or(WITHOUT_LEASE, Span::duration));
+        ends.map_or(latest, |end| end.max(latest))
+    }
+}
+
+async fn settle(store: &dyn Store, surrender: &Surrender) {
+    let lock = surrender.lock.name();
+    let released = match persist(store, surrender).await {
+        Ok(first) if surrender.straggler => {
+            sleep(STRAGGLER).await;
+            persist(store, surrender).await.map(|second| if first == Released::NotHeld { second } else { first })
+        }
+        outcome => outcome,
+    };
+    match released {
+        Ok(released) => tracing::debug!(lock, ?released, "released in the background"),
+        Err(error) => tracing::warn!(lock, %error, "not released: its lease ends it"),
+    }
+}
+
+/// Tries until there is an answer, at most until the token's time is up.
+async fn persist(store: &dyn Store, surrender: &Surrender) -> Result<Released, Error> {
+    let mut failures = 0;
+    loop {
+        match store.release(&surrender.lock, &surrender.token).await {
+            Err(Error::Unavailable(why)) => {
+                failures += 1;
+                let next = after(Instant::now(), back_off(failures, random()));
+                if next >= surrender.until {
+                    return Err(why.into());
+                }
+                sleep_until(next).await;
+            }
+            outcome => return outcome,
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! A held lock.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::{Instant, timeout_at};
+
+use super::held::Held;
+use crate::clock::Span;
+use crate::error::{Error, Invalid, LossReason};
+use crate::store::{Holding, Released, Renewal};
+
+/// A held lock. Dropping it releases the lock in the background, on the runtime where it was acquired; if that is gone by then,
+/// the lease is what ends it.
+///
+/// Its methods can be called from many tasks at once. Once the lock is known to be lost, it stays lost.
+#[derive(Debug)]
+#[must_use = "the lock is released when its guard is dropped"]
+pub struct Guard {
+    pub(super) held: Arc<Held>,
+}
+
+impl Guard {
+    pub(super) fn new(held: Arc<Held>) -> Self {
+        Self { held }
+    }
+
+    /// A number strictly larger than that of every earlier holder of this lock. Send it along with what the lock protects, and
+    /// let the receiver refuse smaller ones.
+    #[must_use]
+    pub fn fence(&self) -> u64 {
+        self.held.fence
+    }
+
+    /// The lock's name, without the prefix.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.held.lock.name()
+    }
+
+    /// Adds `by`, at least 1 ms, to the time that is left. A lock without a lease needs none, and none is added.
+    ///
+    /// # Errors
+    /// [`Error::NotHeld`] if the lock was lost; [`Error::Unavailable`] if the store cannot be reached, and then the time may or
+    /// may not have been added; [`Error::Invalid`] if `by` is under 1 ms or over 100 years.
+    pub async fn extend(&self, by: Duration) -> Result<(), Error> {
+        let by = Span::new("extension", by)?;
+        if self.held.lease()?.ends().is_none() {
+            return Ok(());
+        }
+        let sent = Instant::now();
+        let holding = self.held.shared.store.extend(&self.held.lock, &self.held.token, by).await?;
+        self.held.hear(holding, sent)
+    }
+
+    /// Resets the time that is left to a full lease. A lock without a lease stays as it is.
+    ///
+    /// # Errors
+    /// [`Error::NotHeld`] if the lock was lost; [`Error::Unavailable`] if the store cannot be reached; [`Error::Invalid`] for a
+    /// lock that has a lease since somebody else acquired it with one, and was adopted with options that have none.
+    pub async fn renew(&self) -> Result<(), Error> {
+        let held = &self.held;
+        let lease = held.lease()?;
+        let Some(length) = lease.length() else {
+            return if lease.ends().is_none() { Ok(()) } else { Err(Invalid::RenewWithoutLease.into()) };
+        };
+        let renewal = Renewal { lock: held.lock.as_ref().clone(), token: held.token.clone(), lease: length };
+        let sent = Instant::now();
+        let mut unsure = Unsure { held, sent, known: false };
+        let Some(answer) = held.shared.store.renew(std::slice::from_ref(&renewal)).await.pop() else { return Ok(()) };
+        let holding = answer?;
+        unsure.known = true;
+        held.hear(holding, sent)
+    }
+
+    /// The time that is left by the store's clock; `None` for a lock without a lease.
+    ///
+    /// # Errors
+    /// [`Error::NotHeld`] if the lock was lost, [`Error::Unavailable`] if the store cannot be reached.
+    pub async fn remaining(&self) -> Result<Option<Duration>, Error> {
+        Ok(match self.ask().await? {
+            Holding::Left(left) => Some(left),
+            Holding::Unlimited | Holding::No => None,
+        })
+    }
+
+    /// Asks the store whether this guard still holds the lock.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] if the store cannot be reached.
+    pub async fn held(&self) -> Result<bool, Error> {
+        match self.ask().await {
+            Ok(_) => Ok(true),
+            Err(Error::NotHeld(_)) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Waits until the lock is known to be lost: its lease ended by the local monotonic clock, or the store said that it has the
+    /// token no more. Returns at once after [`Guard::release`] and [`Guard::hand_over`].
+    ///
+    /// A loss by other causes than time is noticed when the lease is renewed or the store is asked otherwise.
+    pub async fn lost(&self) -> LossReason {
+        loop {
+            // Listens before it looks, so no change is missed.
+            let mut changed = pin!(self.held.changed.notified());
+            changed.as_mut().enable();
+            match self.held.verdict(Instant::now()).map(|lease| lease.ends()) {
+                Err(why) => return why,
+                Ok(None) => changed.await,
+                Ok(Some(end)) => _ = timeout_at(end, changed).await,
+            }
+        }
+    }
+
+    /// Lets go of the lock, now. If that fails because the store cannot be reached, or if this is dropped at its await, it goes
+    /// on in the background.
+    ///
+    /// # Errors
+    /// [`Error::NotHeld`] if the lock was lost or let go before; [`Error::Unavailable`] if the store cannot be reached.
+    pub async fn release(&self) -> Result<(), Error> {
+        let held = &self.held;
+        held.give_up(LossReason::Released)?;
+        let _unless_settled = Surrender { held };
+        match held.shared.store.release(&held.lock, &held.token).await? {
+            Released::Now | Released::Before => {
+                held.was_released();
+                Ok(())
+            }
+            Released::NotHeld => Err(held.was_gone()),
+        }
+    }
+
+    /// Lets go of the guard without releasing the lock, and returns the token with which [`super::Lock::adopt`] takes it over.
+    /// The lease runs on and is no longer renewed.
+    ///
+    /// # Errors
+    /// [`Error::NotHeld`] if the lock was lost or let go before.
+    #[allow(clippy::unused_async, reason = "part of the contract, where a store may have to be told")]
+    pub async fn hand_over(&self) -> Result<String, Error> {
+        self.held.give_up(LossReason::HandedOver)?;
+        Ok(self.held.token.as_str().to_owned())
+    }
+
+    async fn ask(&self) -> Result<Holding, Error> {
+        self.held.lease()?;
+        let sent = Instant::now();
+        let holding = self.held.shared.store.holding(&self.held.lock, &self.held.token).await?;
+        self.held.hear(holding, sent)?;
+        Ok(holding)
+    }
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        // What was lost or let go before needs no second farewell.
+        let _ = self.held.give_up(LossReason::Released);
+        self.held.surrender();
+    }
+}
+
+/// Leaves a release to the background when it is dropped, unless it was settled.
+struct Surrender<'a> {
+    held: &'a Held,
+}
+
+impl Drop for Surrender<'_> {
+    fn drop(&mut self) {
+        self.held.surrender();
+    }
+}
+
+/// A renewal under way. Dropped before the answer is there, it counts for what it may have done.
+struct Unsure<'a> {
+    held: &'a Arc<Held>,
+    sent: Instant,
+    known: bool,
+}
+
+impl Drop for Unsure<'_> {
+    fn drop(&mut self) {
+        if !self.known {
+            self.held.may_have_renewed(self.sent);
+        }
+    }
+}

@@ -1,0 +1,226 @@
+//! What a guard and the watchdog share of one held lock.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::runtime::Handle;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use super::background::Surrender;
+use super::lease::{Lease, Upkeep};
+use super::schedule::Slot;
+use super::{Lock, Shared};
+use crate::error::{Error, LossReason, NotHeld};
+use crate::names::LockKeys;
+use crate::store::{Holding, Renewal, Token};
+
+/// A lock that is or was held.
+pub(super) struct Held {
+    pub(super) shared: Arc<Shared>,
+    pub(super) lock: Arc<LockKeys>,
+    pub(super) token: Token,
+    pub(super) fence: u64,
+    pub(super) runtime: Handle,
+    /// Told when the lock is lost or its end moves.
+    pub(super) changed: Notify,
+    renew: bool,
+    state: Mutex<State>,
+}
+
+struct State {
+    lease: Lease,
+    lost: Option<LossReason>,
+    /// The token was released, or given to the background to be released.
+    surrendered: bool,
+    /// Where the watchdog has it.
+    slot: Option<Slot>,
+}
+
+impl Held {
+    /// A lock that was just acquired; the watchdog tends it if the lock's terms say so.
+    pub(super) fn new(lock: &Lock, token: Token, fence: u64, lease: Lease, runtime: Handle) -> Arc<Self> {
+        let held = Arc::new(Self {
+            shared: Arc::clone(&lock.shared),
+            lock: Arc::clone(&lock.keys),
+            token,
+            fence,
+            runtime,
+            changed: Notify::new(),
+            renew: lock.terms.renew,
+            state: Mutex::new(State { lease, lost: None, surrendered: false, slot: None }),
+        });
+        held.tend(&mut held.open(), Instant::now());
+        held
+    }
+
+    /// The lease, if the lock is not known to be lost.
+    pub(super) fn lease(&self) -> Result<Lease, Error> {
+        let state = self.open();
+        state.lost.map_or(Ok(state.lease), |why| Err(self.not_held(why)))
+    }
+
+    /// Why the lock was lost, or how long it is held at `now`. A lease that ended makes it lost from here on.
+    pub(super) fn verdict(&self, now: Instant) -> Result<Lease, LossReason> {
+        let mut state = self.open();
+        if state.lost.is_none() && state.lease.is_over(now) {
+            self.lose(&mut state, LossReason::Expired);
+        }
+        state.lost.map_or(Ok(state.lease), Err)
+    }
+
+    /// Takes note of what the store answered to a request of `sent`.
+    pub(super) fn hear(self: &Arc<Self>, holding: Holding, sent: Instant) -> Result<(), Error> {
+        let now = Instant::now();
+        let mut state = self.open();
+        if let Some(why) = state.lost {
+            return Err(self.not_held(why));
+        }
+        if !state.lease.hear(holding, sent, now) {
+            let why = loss(&state.lease, now);
+            self.lose(&mut state, why);
+            return Err(self.not_held(why));
+        }
+        self.tend(&mut state, now);
+        self.changed.notify_waiters();
+        Ok(())
+    }
+
+    /// Takes note that a renewal of `sent` may or may not have happened.
+    pub(super) fn may_have_renewed(self: &Arc<Self>, sent: Instant) {
+        let mut state = self.open();
+        if state.lost.is_none() {
+            state.lease.may_have_renewed(sent);
+            self.tend(&mut state, Instant::now());
+            self.changed.notify_waiters();
+        }
+    }
+
+    /// Takes note that the user gives the lock up.
+    pub(super) fn give_up(&self, why: LossReason) -> Result<(), Error> {
+        let mut state = self.open();
+        if let Some(why) = state.lost {
+            return Err(self.not_held(why));
+        }
+        self.lose(&mut state, why);
+        Ok(())
+    }
+
+    /// Takes note that the store did not have the token any more when it was to be released, and says so.
+    pub(super) fn was_gone(&self) -> Error {
+        let mut state = self.open();
+        let why = loss(&state.lease, Instant::now());
+        state.lost = Some(why);
+        state.surrendered = true;
+        self.not_held(why)
+    }
+
+    /// Takes note that the token was released.
+    pub(super) fn was_released(&self) {
+        self.open().surrendered = true;
+    }
+
+    /// Has the token released in the background, unless that was done or it is somebody else's to do.
+    pub(super) fn surrender(&self) {
+        let now = Instant::now();
+        let mut state = self.open();
+        // What ended by the local clock may live on in the store: the answer to a renewal may have been lost.
+        if state.surrendered || matches!(state.lost, Some(LossReason::HandedOver | LossReason::Gone)) {
+            return;
+        }
+        state.surrendered = true;
+        let until = Surrender::until(state.lease.length(), state.lease.ends(), now);
+        let surrender = Surrender { lock: Arc::clone(&self.lock), token: self.token.clone(), until, straggler: false };
+        self.shared.background.release(surrender, &self.runtime);
+    }
+
+    /// What the watchdog has to do for a lock that became due; `None` if nothing now.
+    pub(super) fn due(self: &Arc<Self>, now: Instant) -> Option<Renewal> {
+        let mut state = self.open();
+        state.slot = None;
+        if state.lost.is_some() {
+            return None;
+        }
+        match state.lease.upkeep(now) {
+            Upkeep::Never => None,
+            Upkeep::At(_) => {
+                self.tend(&mut state, now);
+                None
+            }
+            Upkeep::Due(lease) => Some(Renewal { lock: LockKeys::clone(&self.lock), token: self.token.clone(), lease }),
+            Upkeep::Ended => {
+                self.lose(&mut state, LossReason::Expired);
+                None
+            }
+        }
+    }
+
+    /// Takes note that the watchdog could not renew the lock.
+    pub(super) fn renewal_failed(self: &Arc<Self>, error: &Error) {
+        let now = Instant::now();
+        let mut state = self.open();
+        if state.lost.is_some() {
+            return;
+        }
+        tracing::debug!(lock = self.lock.name(), %error, "not renewed yet");
+        let retry = state.lease.retry_at(now);
+        state.slot = Some(self.shared.watchdog.add(self, retry, state.lease, state.slot));
+    }
+
+    pub(super) fn not_held(&self, why: LossReason) -> Error {
+        NotHeld { lock: self.lock.name().to_owned(), why }.into()
+    }
+
+    /// Tells the watchdog when it is needed next.
+    fn tend(self: &Arc<Self>, state: &mut State, now: Instant) {
+        if !self.renew {
+            return;
+        }
+        let due = match state.lease.upkeep(now) {
+            Upkeep::Never => {
+                self.untend(state);
+                return;
+            }
+            Upkeep::At(due) => due,
+            Upkeep::Due(_) | Upkeep::Ended => now,
+        };
+        state.slot = Some(self.shared.watchdog.add(self, due, state.lease, state.slot));
+    }
+
+    fn untend(&self, state: &mut State) {
+        if let Some(slot) = state.slot.take() {
+            self.shared.watchdog.remove(slot);
+        }
+    }
+
+    fn lose(&self, state: &mut State, why: LossReason) {
+        state.lost = Some(why);
+        self.untend(state);
+        self.changed.notify_waiters();
+        let lock = self.lock.name();
+        match why {
+            LossReason::Released | LossReason::HandedOver => tracing::debug!(lock, fence = self.fence, %why, "let go"),
+            _ => tracing::warn!(lock, fence = self.fence, %why, "lost"),
+        }
+    }
+
+    fn open(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Why the store does not have a token any more.
+fn loss(lease: &Lease, now: Instant) -> LossReason {
+    if lease.is_over(now) { LossReason::Expired } else { LossReason::Gone }
+}
+
+impl fmt::Debug for Held {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let lost = self.open().lost;
+        f.debug_struct("Held")
+            .field("lock", &self.lock.name())
+            .field("fence", &self.fence)
+            .field("lost", &lost)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,171 @@
+//! Locks that exclude each other across processes, machines and languages.
+//!
+//! A lock is one key of the store that holds a secret token, so any locker of that key excludes ours and the other way round.
+//! Decisions (how an acquire waits, what a lease is worth, when it is renewed) are pure functions of what happened and when; the
+//! rest of this module performs them.
+//!
+//! ```
+//! use std::sync::Arc;
+//!
+//! use bellwether::clock::Wait;
+//! use bellwether::lock::{LockOptions, Locks};
+//! use bellwether::store::memory::MemoryStore;
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), bellwether::Error> {
+//! let locks = Locks::new(Arc::new(MemoryStore::new()));
+//! let lock = locks.open("nightly-report", LockOptions::default())?;
+//! if let Some(guard) = lock.acquire(Wait::None).await? {
+//!     println!("one at a time, and fence {} goes along with every write", guard.fence());
+//!     guard.release().await?;
+//! }
+//! # Ok(())
+//! # }
+//! ```
+
+use std::sync::Arc;
+
+use tokio::runtime::Handle;
+use tokio::time::Instant;
+use tracing::Instrument;
+
+use self::background::Background;
+use self::held::Held;
+use self::lease::Lease;
+use self::options::Terms;
+use self::queue::Queues;
+use self::watchdog::Watchdog;
+use crate::clock::Wait;
+use crate::error::{Error, LossReason, NotHeld, Outage, Unavailable};
+use crate::names::{LockKeys, Prefix};
+use crate::store::{Store, Token};
+
+mod acquire;
+mod background;
+mod guard;
+mod held;
+mod lease;
+mod options;
+mod pause;
+mod queue;
+mod schedule;
+#[cfg(test)]
+mod tests;
+mod wait;
+mod watchdog;
+
+pub use guard::Guard;
+pub use options::{Kind, LockOptions};
+
+/// The locks of one store. Clones are cheap and share what runs in the background.
+#[derive(Debug, Clone)]
+pub struct Locks {
+    shared: Arc<Shared>,
+    prefix: Arc<Prefix>,
+}
+
+/// What all locks of one store share.
+#[derive(Debug)]
+struct Shared {
+    store: Arc<dyn Store>,
+    background: Background,
+    watchdog: Watchdog,
+    queues: Queues,
+}
+
+impl Locks {
+    /// The locks of `store`, without a prefix.
+    #[must_use]
+    pub fn new(store: Arc<dyn Store>) -> Self {
+        let background = Background::new(Arc::clone(&store));
+        let shared = Shared { store, background, watchdog: Watchdog::default(), queues: Queues::default() };
+        Self { shared: Arc::new(shared), prefix: Arc::default() }
+    }
+
+    /// The same store's locks with names under `prefix`, which takes the place of the one there was.
+    #[must_use]
+    pub fn with_prefix(&self, prefix: Prefix) -> Self {
+        Self { shared: Arc::clone(&self.shared), prefix: Arc::new(prefix) }
+    }
+
+    /// A named lock. Checks the name and the options, and touches no store.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for a name or options that cannot work, [`Error::Limit`] for a name that is too long.
+    pub fn open(&self, name: &str, options: LockOptions) -> Result<Lock, Error> {
+        let terms = Terms::parse(options)?;
+        Ok(Lock { shared: Arc::clone(&self.shared), keys: Arc::new(LockKeys::new(&self.prefix, name)?), terms })
+    }
+
+    /// Waits until no release is under way in the background: of guards that were dropped, of acquires that were cancelled.
+    ///
+    /// Await it before the runtime shuts down; a lock whose release had no time is only freed by its lease.
+    pub async fn settled(&self) {
+        self.shared.background.settled().await;
+    }
+}
+
+/// A named lock, not (yet) held. Clones are cheap.
+#[derive(Debug, Clone)]
+pub struct Lock {
+    shared: Arc<Shared>,
+    keys: Arc<LockKeys>,
+    terms: Terms,
+}
+
+impl Lock {
+    /// The lock's name, without the prefix.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.keys.name()
+    }
+
+    /// Takes the lock. `None` when `wait` is over and somebody else still holds it.
+    ///
+    /// It can be dropped at any await; a lock that it may have taken by then is released in the background. While the store
+    /// cannot be reached it tries again as long as `wait` lasts. An attempt that is under way when `wait` is over is waited for,
+    /// at most as long as the store's time-outs.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] if the store cannot be reached by the end of `wait`, or if this is no tokio runtime;
+    /// [`Error::Limit`] if the store is full; [`Error::Invalid`] if the lock's key holds something that is no lock.
+    pub async fn acquire(&self, wait: Wait) -> Result<Option<Guard>, Error> {
+        acquire::acquire(self, wait).instrument(tracing::debug_span!("acquire", lock = self.name())).await
+    }
+
+    /// Whether anybody holds the lock at the moment.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] if the store cannot be reached.
+    pub async fn is_locked(&self) -> Result<bool, Error> {
+        self.shared.store.is_locked(&self.keys).await
+    }
+
+    /// Takes over the lock that [`Guard::hand_over`] let go of, with the token that it gave. The lease goes on as it is, and is
+    /// renewed from here on if the options say so; the fence is a new and larger one.
+    ///
+    /// Dropped at its await, it leaves the lock to the token's owner, who can call it again.
+    ///
+    /// # Errors
+    /// [`Error::NotHeld`] if the token does not hold this lock (any more); [`Error::Invalid`] if it cannot be a token;
+    /// [`Error::Unavailable`] if the store cannot be reached, or if this is no tokio runtime.
+    pub async fn adopt(&self, token: &str) -> Result<Guard, Error> {
+        let token = Token::parse(token)?;
+        let runtime = runtime()?;
+        let sent = Instant::now();
+        let Some(adopted) = self.shared.store.adopt(&self.keys, &token).await? else {
+            return Err(NotHeld { lock: self.name().to_owned(), why: LossReason::Gone }.into());
+        };
+        tracing::debug!(lock = self.name(), fence = adopted.fence, "adopted");
+        let lease = Lease::new(self.terms.lease, adopted.lease_left, sent, Instant::now());
+        Ok(Guard::new(Held::new(self, token, adopted.fence, lease, runtime)))
+    }
+}
+
+/// The runtime on which a guard that is dropped elsewhere is released.
+fn runtime() -> Result<Handle, Error> {
+    Handle::try_current().map_err(|why| {
+        let why = Outage::Failed(format!("{why}; locks must be acquired within a tokio runtime"));
+        Unavailable { store: "of this call".to_owned(), why }.into()
+    })
+}

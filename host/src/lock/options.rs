@@ -1,0 +1,111 @@
+//! How a lock behaves, as its user says it and as it was checked.
+
+use std::time::Duration;
+
+use crate::clock::Span;
+use crate::error::Invalid;
+
+/// How a lock is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Kind {
+    /// One key on one server, or on the primary that serves the key.
+    #[default]
+    Simple,
+    /// The same, and a majority of that primary's replicas was seen to hold it too. Not available in this version.
+    Quorum,
+}
+
+/// How a lock behaves. Every holder and waiter of one name should use the same options.
+///
+/// The default is a simple lock with a lease of 30 s that is renewed, not fair, tried again at least every 200 ms.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LockOptions {
+    /// How the lock is kept.
+    pub kind: Kind,
+    /// How long a holder that says nothing more keeps the lock, at least 1 ms; `None` until it is released.
+    pub lease: Option<Duration>,
+    /// Whether the lease is extended for as long as the guard lives. Needs a lease.
+    pub renew: bool,
+    /// Whether waiters are served in the order in which they came. Not available in this version.
+    pub fair: bool,
+    /// The longest pause between two attempts while waiting, in case no wake-up arrives, as after the release by another
+    /// program: at least 1 ms, and less than the lease.
+    pub retry: Duration,
+}
+
+impl Default for LockOptions {
+    fn default() -> Self {
+        Self {
+            kind: Kind::Simple,
+            lease: Some(Duration::from_secs(30)),
+            renew: true,
+            fair: false,
+            retry: Duration::from_millis(200),
+        }
+    }
+}
+
+/// Options that were checked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Terms {
+    pub(super) lease: Option<Span>,
+    /// Only with a lease.
+    pub(super) renew: bool,
+    /// Less than the lease.
+    pub(super) retry: Span,
+}
+
+impl Terms {
+    /// Checks options.
+    pub(super) fn parse(options: LockOptions) -> Result<Self, Invalid> {
+        if options.kind == Kind::Quorum {
+            return Err(Invalid::NotYet { what: "a lock of kind quorum", instead: "use kind simple" });
+        }
+        if options.fair {
+            return Err(Invalid::NotYet { what: "a fair lock", instead: "leave fair out" });
+        }
+        let lease = options.lease.map(|lease| Span::new("lease", lease)).transpose()?;
+        let retry = Span::new("retry", options.retry)?;
+        match lease {
+            Some(lease) if retry >= lease => {
+                return Err(Invalid::Retry { retry: retry.duration(), lease: lease.duration() });
+            }
+            None if options.renew => return Err(Invalid::RenewWithoutLease),
+            _ => {}
+        }
+        Ok(Self { lease, renew: options.renew, retry })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: Duration = Duration::from_millis(1);
+
+    fn parse(change: impl FnOnce(&mut LockOptions)) -> Result<Terms, Invalid> {
+        let mut options = LockOptions::default();
+        change(&mut options);
+        Terms::parse(options)
+    }
+
+    #[test]
+    fn what_can_work_is_taken() {
+        assert!(parse(|_| {}).is_ok());
+        assert!(parse(|o| (o.lease, o.renew) = (None, false)).is_ok());
+        assert!(parse(|o| (o.lease, o.retry) = (Some(2 * MS), MS)).is_ok());
+    }
+
+    #[test]
+    fn what_cannot_work_is_refused_with_what_is_wrong() {
+        assert_eq!(parse(|o| o.lease = Some(Duration::ZERO)), Err(Invalid::TooShort { what: "lease" }));
+        assert_eq!(parse(|o| o.lease = Some(MS / 2)), Err(Invalid::TooShort { what: "lease" }));
+        assert!(matches!(parse(|o| o.lease = Some(Duration::MAX)), Err(Invalid::TooLong { what: "lease", .. })));
+        assert_eq!(parse(|o| o.retry = Duration::ZERO), Err(Invalid::TooShort { what: "retry" }));
+        let same = Duration::from_secs(30);
+        assert_eq!(parse(|o| o.retry = same), Err(Invalid::Retry { retry: same, lease: same }));
+        assert_eq!(parse(|o| o.lease = None), Err(Invalid::RenewWithoutLease));
+        assert!(matches!(parse(|o| o.kind = Kind::Quorum), Err(Invalid::NotYet { .. })));
+        assert!(matches!(parse(|o| o.fair = true), Err(Invalid::NotYet { .. })));
+    }
+}

@@ -1,0 +1,97 @@
+use std::pin::Pin;
+
+use futures_util::FutureExt;
+
+use super::*;
+use crate::clock::Wait;
+
+/// A store whose operations can be cancelled before they are done, after they are done, and when they have answered.
+fn slow() -> (Arc<Faulty>, Locks) {
+    let store = Arc::new(Faulty { slow: true, ..Faulty::default() });
+    (Arc::clone(&store), Locks::new(store))
+}
+
+/// Polls a future `times` times; true if it ended.
+fn poll(mut future: Pin<&mut impl Future>, times: usize) -> bool {
+    (0..times).any(|_| future.as_mut().now_or_never().is_some())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cancelled_acquire_leaves_the_lock_to_others() {
+    for polls in 0.. {
+        let (_, locks) = slow();
+        let lock = lock(&locks);
+        let ended = poll(Box::pin(lock.acquire(Wait::Forever)).as_mut(), polls);
+        locks.settled().await;
+        assert!(!lock.is_locked().await.unwrap(), "cancelled after {polls} polls");
+        if ended {
+            assert_eq!(polls, 3);
+            return;
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cancelled_waiter_leaves_the_lock_to_others() {
+    // Polls before the release, so that it waits; then the rest.
+    for (before, after) in (0..12).flat_map(|before| (0..12).map(move |after| (before, after))) {
+        let (_, locks) = slow();
+        let lock = lock(&locks);
+        let guard = lock.acquire(Wait::None).await.unwrap().unwrap();
+        let mut waiter = Box::pin(lock.acquire(Wait::Forever));
+        assert!(!poll(waiter.as_mut(), before));
+        guard.release().await.unwrap();
+        poll(waiter.as_mut(), after);
+        drop(waiter);
+        locks.settled().await;
+        assert!(!lock.is_locked().await.unwrap(), "cancelled after {before} and {after} polls");
+        assert!(lock.acquire(Wait::None).await.unwrap().is_some());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cancelled_release_goes_on_in_the_background() {
+    for polls in 0.. {
+        let (store, locks) = slow();
+        let lock = lock(&locks);
+        let guard = lock.acquire(Wait::None).await.unwrap().unwrap();
+        let ended = poll(Box::pin(guard.release()).as_mut(), polls);
+        assert_eq!(guard.lost().now_or_never().is_some(), polls > 0);
+        drop(guard);
+        locks.settled().await;
+        assert!(!lock.is_locked().await.unwrap(), "cancelled after {polls} polls");
+        if ended {
+            assert_eq!(store.calls(Op::Release), 1);
+            return;
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cancelled_adoption_leaves_the_lock_to_the_tokens_owner() {
+    let (_, locks) = slow();
+    let lock = lock(&locks);
+    let token = lock.acquire(Wait::None).await.unwrap().unwrap().hand_over().await.unwrap();
+    let mut adoption = Box::pin(lock.adopt(&token));
+    poll(adoption.as_mut(), 0);
+    drop(adoption);
+    locks.settled().await;
+    assert!(lock.adopt(&token).await.is_ok());
+}
+
+#[test]
+fn a_guard_can_be_dropped_anywhere() {
+    let (_, locks) = setup();
+    let lock = lock(&locks);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let (dropped, outlives) = runtime.block_on(async {
+        let other = locks.open("other", LockOptions::default()).unwrap();
+        (lock.acquire(Wait::None).await.unwrap(), other.acquire(Wait::None).await.unwrap())
+    });
+    drop(dropped);
+    runtime.block_on(locks.settled());
+    assert!(!runtime.block_on(lock.is_locked()).unwrap());
+    drop(runtime);
+    drop(outlives);
+    assert!(locks.settled().now_or_never().is_some(), "the lease is what ends it");
+}

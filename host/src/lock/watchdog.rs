@@ -1,0 +1,153 @@
+//! Renews the leases of all guards that want it, many in one request.
+//!
+//! One task for all locks of a store, started with the first such guard and ended when it finds none. A request that hangs delays
+//! only the guards in it: others that become due meanwhile go with one of their own.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use tokio::sync::Notify;
+use tokio::time::{Instant, sleep_until};
+
+use super::Shared;
+use super::held::Held;
+use super::lease::Lease;
+use super::schedule::{Schedule, Slot};
+use crate::clock::Span;
+use crate::error::{Error, Outage, Unavailable};
+
+/// The guards to be renewed.
+#[derive(Debug)]
+pub(super) struct Watchdog {
+    state: Mutex<State>,
+    /// Something is due sooner than the task thinks.
+    sooner: Notify,
+}
+
+#[derive(Debug)]
+struct State {
+    schedule: Schedule<Arc<Held>>,
+    /// Until when the task sleeps, if it runs.
+    task: Option<Instant>,
+}
+
+/// The most that a renewal is put off to go together with others. A sixtieth of the lease where that is less.
+const SLACK: Duration = Duration::from_millis(50);
+
+/// How long the task lasts without guards; starting it for every one would cost them.
+const IDLE: Duration = Duration::from_secs(10);
+
+impl Watchdog {
+    /// Puts a guard on the schedule, in place of `before`.
+    pub(super) fn add(&self, held: &Arc<Held>, due: Instant, lease: Lease, before: Option<Slot>) -> Slot {
+        let length = lease.length().map_or(Duration::ZERO, Span::duration);
+        let (slot, starts) = {
+            let mut state = self.open();
+            if let Some(before) = before {
+                state.schedule.remove(before);
+            }
+            let slot = state.schedule.add(due, SLACK.min(length / 60), Arc::clone(held));
+            let starts = state.task.is_none();
+            let sleeps = state.task.get_or_insert(slot.due());
+            if slot.due() < *sleeps {
+                *sleeps = slot.due();
+                self.sooner.notify_one();
+            }
+            (slot, starts)
+        };
+        if starts {
+            // Not under the mutex: a runtime that has shut down drops the task at once, and that takes the mutex.
+            held.runtime.spawn(run(Running { shared: Arc::clone(&held.shared), ended: false }));
+        }
+        slot
+    }
+
+    pub(super) fn remove(&self, slot: Slot) {
+        self.open().schedule.remove(slot);
+    }
+
+    /// What is due, or until when there is nothing to do; `None` ends the task.
+    fn next(&self, now: Instant, busy: bool) -> Option<Result<Vec<Arc<Held>>, Instant>> {
+        let mut state = self.open();
+        match state.schedule.first_due() {
+            None if !busy => {
+                state.task = None;
+                None
+            }
+            Some(first) if first <= now => Some(Ok(state.schedule.take_due(now))),
+            first => {
+                let idle = now + IDLE;
+                let until = first.map_or(idle, |first| first.min(idle));
+                state.task = Some(until);
+                Some(Err(until))
+            }
+        }
+    }
+
+    fn open(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Default for Watchdog {
+    fn default() -> Self {
+        let state = State { schedule: Schedule::new(Instant::now()), task: None };
+        Self { state: Mutex::new(state), sooner: Notify::new() }
+    }
+}
+
+/// Says that there is no task any more, should the runtime drop it before its end.
+struct Running {
+    shared: Arc<Shared>,
+    ended: bool,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if !self.ended {
+            self.shared.watchdog.open().task = None;
+        }
+    }
+}
+
+async fn run(mut running: Running) {
+    let shared = Arc::clone(&running.shared);
+    let mut renewals = FuturesUnordered::new();
+    while let Some(next) = shared.watchdog.next(Instant::now(), !renewals.is_empty()) {
+        match next {
+            Ok(due) => renewals.push(renew(&shared, due)),
+            Err(until) => tokio::select! {
+                () = shared.watchdog.sooner.notified() => {}
+                Some(()) = renewals.next() => {}
+                () = sleep_until(until) => {}
+            },
+        }
+    }
+    running.ended = true;
+}
+
+/// Renews what is due in one request, and puts it back on the schedule.
+async fn renew(shared: &Shared, due: Vec<Arc<Held>>) {
+    let sent = Instant::now();
+    let (held, renewals): (Vec<_>, Vec<_>) =
+        due.into_iter().filter_map(|held| held.due(sent).map(|renewal| (held, renewal))).unzip();
+    if renewals.is_empty() {
+        return;
+    }
+    let answers = shared.store.renew(&renewals).await;
+    tracing::trace!(guards = renewals.len(), "renewed");
+    // A store that answers less than it was asked has not answered.
+    let missing = || {
+        let why = Outage::Failed("no answer to a renewal".to_owned());
+        Err(Error::from(Unavailable { store: shared.store.address().to_owned(), why }))
+    };
+    for (held, answer) in held.iter().zip(answers.into_iter().chain(std::iter::repeat_with(missing))) {
+        match answer {
+            // A loss is told by the guard.
+            Ok(holding) => _ = held.hear(holding, sent),
+            Err(error) => held.renewal_failed(&error),
+        }
+    }
+}
