@@ -1,1 +1,45 @@
-//! TODO
+//! A guest that does what its arguments tell it, well behaved or not, and prints what comes of it, a line for each answer.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "what goes wrong in a test guest is to be seen, and a trap is how it is"
+)]
+
+mod caches;
+mod locks;
+mod misbehave;
+
+#[allow(missing_docs, unreachable_pub, clippy::all, clippy::pedantic, reason = "generated code")]
+mod bindings {
+    wit_bindgen::generate!({ path: "../../../wit", world: "guest" });
+    export!(Probe with_types_in self);
+    use super::Probe;
+}
+
+struct Probe;
+
+impl bindings::exports::wasi::cli::run::Guest for Probe {
+    async fn run() -> Result<(), ()> {
+        let args: Vec<String> = std::env::args().collect();
+        let args: Vec<&str> = args.iter().skip(1).map(String::as_str).collect();
+        match args.as_slice() {
+            ["say", words @ ..] => println!("{}", words.join(" ")),
+            ["env", name] => println!("{:?}", std::env::var(name)),
+            ["echo"] => print!("{}", std::io::read_to_string(std::io::stdin()).unwrap()),
+            ["complain", words @ ..] => eprintln!("{}", words.join(" ")),
+            ["exit", code] => std::process::exit(code.parse().unwrap()),
+            ["fail"] => return Err(()),
+            ["list", directory] => println!("{:?}", std::fs::read_dir(directory).map(Iterator::count)),
+            ["write", file] => println!("{:?}", std::fs::write(file, "probe")),
+            ["connect", address] => println!("{:?}", std::net::TcpStream::connect(*address).map(|_| ())),
+            ["lock", rest @ ..] => locks::run(rest).await,
+            ["cache", rest @ ..] => caches::run(rest).await,
+            ["misbehave", rest @ ..] => misbehave::run(rest).await,
+            other => panic!("the probe does not know {other:?}"),
+        }
+        Ok(())
+    }
+}

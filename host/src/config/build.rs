@@ -1,0 +1,162 @@
+//! From what is written to what is meant.
+
+use std::path::{Path, PathBuf};
+
+use super::file::{self, Part};
+use super::units::{Size, Time};
+use super::Config;
+use crate::cache::{CacheLimits, CacheOptions, CachePolicy, Pins, StageChoice};
+use crate::error::Error;
+use crate::guest::{Directory, Grant, Names, Quotas};
+use crate::names::Prefix;
+use crate::runtime::{CodeCache, GuestLimits, Runtime, StageLimits};
+use crate::store::StoreOptions;
+
+/// Why a configuration cannot be used that is well written.
+#[derive(Debug)]
+pub(super) enum Refused {
+    /// Because of one field: its name, and what is wrong with it.
+    Field(&'static str, &'static str),
+    /// Because of what its parts say.
+    Error(Error),
+}
+
+impl From<Error> for Refused {
+    fn from(error: Error) -> Self {
+        Self::Error(error)
+    }
+}
+
+/// `resolve` makes a path of the file one of the working directory.
+pub(super) fn build(file: file::File, resolve: &dyn Fn(&Path) -> PathBuf) -> Result<Config, Refused> {
+    let file::File { _version, store, cache, stages, guest, code } = file;
+    let mut runtime = Runtime::builder()
+        .store_options(store_options(&store))
+        .cache_policy(policy(&cache)?)
+        .grant(grant(&guest, resolve)?)
+        .guest_limits(limits(&guest))
+        .code_cache(code_cache(code, resolve)?);
+    let store_env = match (store.url, store.url_env) {
+        (Some(_), Some(_)) => return Err(Refused::Field("store.url_env", "excludes `store.url`: keep one of them")),
+        (Some(url), None) => {
+            runtime = runtime.store(url);
+            None
+        }
+        (None, variable) => variable,
+    };
+    if let Some(prefix) = store.prefix {
+        Prefix::new(&prefix)?;
+        runtime = runtime.prefix(prefix);
+    }
+    for stage in stages {
+        let limits = stage_limits(&stage)?;
+        runtime = runtime.stage_with_limits(stage.name, resolve(&stage.file), limits);
+    }
+    Ok(Config { runtime, store_env })
+}
+
+fn store_options(store: &file::Store) -> StoreOptions {
+    let mut options = StoreOptions::default();
+    set_time(&mut options.connect_timeout, store.connect_timeout);
+    set_time(&mut options.response_timeout, store.response_timeout);
+    options
+}
+
+fn policy(cache: &file::Cache) -> Result<CachePolicy, Refused> {
+    let pinned = |part| cache.pin.contains(&part);
+    let stage = |name: &Option<String>| match name.as_deref() {
+        None | Some("default") => StageChoice::Default,
+        Some("none") => StageChoice::None,
+        Some(name) => StageChoice::Named(name.to_owned()),
+    };
+    let defaults = CacheOptions {
+        expire: cache.expire.map(|time| time.0),
+        identity: stage(&cache.identity),
+        serializer: stage(&cache.serializer),
+        compressor: stage(&cache.compressor),
+        ..CacheOptions::default()
+    };
+    let pins = Pins {
+        expire: pinned(Part::Expire),
+        identity: pinned(Part::Identity),
+        serializer: pinned(Part::Serializer),
+        compressor: pinned(Part::Compressor),
+        ..Pins::default()
+    };
+    let mut limits = CacheLimits::default();
+    set_usize(&mut limits.key_bytes, cache.max_key, "cache.max_key")?;
+    set_usize(&mut limits.content_bytes, cache.max_content, "cache.max_content")?;
+    set_usize(&mut limits.value_bytes, cache.max_value, "cache.max_value")?;
+    limits.batch_entries = cache.max_batch.unwrap_or(limits.batch_entries);
+    Ok(CachePolicy { defaults, pins, limits })
+}
+
+fn stage_limits(stage: &file::Stage) -> Result<StageLimits, Refused> {
+    let mut limits = StageLimits::default();
+    set_time(&mut limits.deadline, stage.deadline);
+    set_time(&mut limits.wait, stage.wait);
+    set_size(&mut limits.memory, stage.memory);
+    set_size(&mut limits.output, stage.output);
+    limits.instances = stage.instances.unwrap_or(limits.instances);
+    limits.fresh = stage.fresh.unwrap_or(limits.fresh);
+    if limits.instances == 0 {
+        return Err(Refused::Field("stage.instances", "is 0: give at least 1"));
+    }
+    if limits.deadline.is_zero() {
+        return Err(Refused::Field("stage.deadline", "is 0: give at least \"1ms\""));
+    }
+    Ok(limits)
+}
+
+fn grant(guest: &file::Guest, resolve: &dyn Fn(&Path) -> PathBuf) -> Result<Grant, Refused> {
+    let directory = |directory: &file::Directory| Directory {
+        host: resolve(&directory.host),
+        guest: directory.guest.clone(),
+        write: directory.write,
+    };
+    Ok(Grant {
+        locks: Names::matching(&guest.locks)?,
+        caches: Names::matching(&guest.caches)?,
+        directories: guest.directories.iter().map(directory).collect(),
+        network: guest.network,
+    })
+}
+
+fn limits(guest: &file::Guest) -> GuestLimits {
+    let mut limits = GuestLimits::default();
+    limits.deadline = guest.deadline.map(|time| time.0);
+    set_size(&mut limits.memory, guest.memory);
+    limits.table = guest.table.unwrap_or(limits.table);
+    set_size(&mut limits.call_bytes, guest.call_bytes);
+    let quotas = limits.quotas;
+    limits.quotas = Quotas {
+        resources: guest.resources.unwrap_or(quotas.resources),
+        calls: guest.calls.unwrap_or(quotas.calls),
+        bytes: guest.bytes.map_or(quotas.bytes, |size| size.0),
+    };
+    limits
+}
+
+fn code_cache(code: file::Code, resolve: &dyn Fn(&Path) -> PathBuf) -> Result<CodeCache, Refused> {
+    match (code.cache, code.directory) {
+        (Some(false), None) => Ok(CodeCache::Off),
+        (Some(false), Some(_)) => Err(Refused::Field("code.directory", "is of no use with `code.cache = false`: keep one of them")),
+        (_, Some(directory)) => Ok(CodeCache::Directory(resolve(&directory))),
+        (_, None) => Ok(CodeCache::User),
+    }
+}
+
+fn set_time(field: &mut std::time::Duration, time: Option<Time>) {
+    *field = time.map_or(*field, |time| time.0);
+}
+
+fn set_size(field: &mut u64, size: Option<Size>) {
+    *field = size.map_or(*field, |size| size.0);
+}
+
+fn set_usize(field: &mut usize, size: Option<Size>, name: &'static str) -> Result<(), Refused> {
+    if let Some(size) = size {
+        *field = usize::try_from(size.0).map_err(|_| Refused::Field(name, "is more than this machine can address"))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,113 @@
+//! The configuration as it is written. What a field means is said in `sample.toml`.
+
+use std::path::PathBuf;
+
+use serde::Deserialize;
+
+use super::units::{Size, Time};
+
+/// No more than the version, whatever else there is.
+#[derive(Debug, Deserialize)]
+pub(super) struct Version {
+    pub(super) version: Option<u32>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct File {
+    #[serde(rename = "version")]
+    pub(super) _version: u32,
+    #[serde(default)]
+    pub(super) store: Store,
+    #[serde(default)]
+    pub(super) cache: Cache,
+    #[serde(default, rename = "stage")]
+    pub(super) stages: Vec<Stage>,
+    #[serde(default)]
+    pub(super) guest: Guest,
+    #[serde(default)]
+    pub(super) code: Code,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Store {
+    pub(super) url: Option<String>,
+    pub(super) url_env: Option<String>,
+    pub(super) prefix: Option<String>,
+    pub(super) connect_timeout: Option<Time>,
+    pub(super) response_timeout: Option<Time>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Cache {
+    pub(super) expire: Option<Time>,
+    pub(super) identity: Option<String>,
+    pub(super) serializer: Option<String>,
+    pub(super) compressor: Option<String>,
+    #[serde(default)]
+    pub(super) pin: Vec<Part>,
+    pub(super) max_key: Option<Size>,
+    pub(super) max_content: Option<Size>,
+    pub(super) max_value: Option<Size>,
+    pub(super) max_batch: Option<usize>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Part {
+    Expire,
+    Identity,
+    Serializer,
+    Compressor,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Stage {
+    pub(super) name: String,
+    pub(super) file: PathBuf,
+    pub(super) deadline: Option<Time>,
+    pub(super) wait: Option<Time>,
+    pub(super) memory: Option<Size>,
+    pub(super) output: Option<Size>,
+    pub(super) instances: Option<usize>,
+    pub(super) fresh: Option<bool>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Guest {
+    #[serde(default)]
+    pub(super) locks: Vec<String>,
+    #[serde(default)]
+    pub(super) caches: Vec<String>,
+    #[serde(default)]
+    pub(super) network: bool,
+    #[serde(default, rename = "directory")]
+    pub(super) directories: Vec<Directory>,
+    pub(super) deadline: Option<Time>,
+    pub(super) memory: Option<Size>,
+    pub(super) table: Option<u64>,
+    pub(super) call_bytes: Option<Size>,
+    pub(super) resources: Option<u64>,
+    pub(super) calls: Option<u64>,
+    pub(super) bytes: Option<Size>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Directory {
+    pub(super) host: PathBuf,
+    pub(super) guest: String,
+    #[serde(default)]
+    pub(super) write: bool,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Code {
+    pub(super) cache: Option<bool>,
+    pub(super) directory: Option<PathBuf>,
+}

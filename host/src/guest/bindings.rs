@@ -1,0 +1,18 @@
+//! What `bindgen!` makes of `wit/`, the only copy of the contract.
+
+#![allow(missing_docs, unreachable_pub, clippy::all, clippy::pedantic, reason = "generated code")]
+
+wasmtime::component::bindgen!({
+    path: "../wit",
+    world: "imports",
+    imports: { default: trappable },
+    with: {
+        "bellwether:core/lock.lock": crate::guest::lock::LockEntry,
+        "bellwether:core/lock.guard": crate::guest::lock::GuardEntry,
+        "bellwether:core/cache.cache": crate::guest::cache::CacheEntry,
+        "bellwether:core/cache.vacancy": crate::guest::cache::VacancyEntry,
+    },
+    trappable_error_type: {
+        "bellwether:core/types.error" => crate::guest::convert::Failure,
+    },
+});

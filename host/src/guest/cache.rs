@@ -1,0 +1,177 @@
+//! The interface `cache`.
+
+use std::convert::Infallible;
+
+use bytes::Bytes;
+use wasmtime::component::{Accessor, Resource};
+
+use super::bindings::bellwether::core::cache::{
+    Found, Host, HostCache, HostCacheWithStore, HostVacancy, HostVacancyWithStore, Options, TimeToLive,
+};
+use super::bindings::bellwether::core::types::{Cbor, Milliseconds};
+use super::call::{Call, Entry};
+use super::convert::{Failure, time};
+use super::view::{BellwetherCtxView, HasBellwether};
+use crate::cache::{Cache, Key};
+use crate::error::Invalid;
+
+/// A cache in a guest's table.
+pub type CacheEntry = Entry<Cache>;
+
+/// A vacancy in a guest's table. There is none as long as `lookup` is not available.
+pub type VacancyEntry = Entry<Infallible>;
+
+impl Host for BellwetherCtxView<'_> {}
+
+impl HostCache for BellwetherCtxView<'_> {
+    fn open(&mut self, name: String, options: Option<Options>) -> Result<Resource<CacheEntry>, Failure> {
+        self.ctx.grant.cache(&name)?;
+        let room = self.room()?;
+        let cache = self.ctx.caches.open(&name, options.map(Into::into))?;
+        self.keep(cache, room)
+    }
+
+    fn drop(&mut self, this: Resource<CacheEntry>) -> wasmtime::Result<()> {
+        self.remove(this)
+    }
+}
+
+impl<T: 'static> HostCacheWithStore<T> for HasBellwether {
+    async fn get(
+        accessor: &Accessor<T, Self>,
+        this: Resource<CacheEntry>,
+        key: String,
+        content: Option<Cbor>,
+    ) -> Result<Option<Cbor>, Failure> {
+        let call = Call::begin(accessor, &this, key.len() + size(content.as_ref()))?;
+        let value = call.on.get_cbor(&key, content.as_deref()).await?;
+        Ok(value.map(Vec::from))
+    }
+
+    async fn get_many(
+        accessor: &Accessor<T, Self>,
+        this: Resource<CacheEntry>,
+        keys: Vec<String>,
+        content: Option<Cbor>,
+    ) -> Result<Vec<Option<Cbor>>, Failure> {
+        let call = Call::begin(accessor, &this, sizes(&keys) + size(content.as_ref()))?;
+        let values = call.on.get_many_cbor(&keys, content.as_deref()).await?;
+        Ok(values.into_iter().map(|value| value.map(Vec::from)).collect())
+    }
+
+    async fn set(
+        accessor: &Accessor<T, Self>,
+        this: Resource<CacheEntry>,
+        key: String,
+        value: Cbor,
+        content: Option<Cbor>,
+        expire: Option<Milliseconds>,
+    ) -> Result<(), Failure> {
+        let call = Call::begin(accessor, &this, key.len() + value.len() + size(content.as_ref()))?;
+        Ok(call.on.set_cbor(&key, Bytes::from(value), content.as_deref(), time(expire)).await?)
+    }
+
+    async fn set_many(
+        accessor: &Accessor<T, Self>,
+        this: Resource<CacheEntry>,
+        entries: Vec<(String, Cbor)>,
+        content: Option<Cbor>,
+        expire: Option<Milliseconds>,
+    ) -> Result<(), Failure> {
+        let bytes: usize = entries.iter().map(|(key, value)| ITEM + key.len() + value.len()).sum();
+        let call = Call::begin(accessor, &this, bytes + size(content.as_ref()))?;
+        let entries = entries.into_iter().map(|(key, value)| (key, Bytes::from(value))).collect();
+        Ok(call.on.set_many_cbor(entries, content.as_deref(), time(expire)).await?)
+    }
+
+    async fn exists(
+        accessor: &Accessor<T, Self>,
+        this: Resource<CacheEntry>,
+        key: String,
+        content: Option<Cbor>,
+    ) -> Result<bool, Failure> {
+        let call = Call::begin(accessor, &this, key.len() + size(content.as_ref()))?;
+        Ok(call.on.exists(whole(&key, content.as_deref())?).await?)
+    }
+
+    async fn ttl(
+        accessor: &Accessor<T, Self>,
+        this: Resource<CacheEntry>,
+        key: String,
+        content: Option<Cbor>,
+    ) -> Result<TimeToLive, Failure> {
+        let call = Call::begin(accessor, &this, key.len() + size(content.as_ref()))?;
+        Ok(call.on.ttl(whole(&key, content.as_deref())?).await?.into())
+    }
+
+    async fn delete(
+        accessor: &Accessor<T, Self>,
+        this: Resource<CacheEntry>,
+        key: String,
+        content: Option<Cbor>,
+    ) -> Result<bool, Failure> {
+        let call = Call::begin(accessor, &this, key.len() + size(content.as_ref()))?;
+        Ok(call.on.delete(whole(&key, content.as_deref())?).await?)
+    }
+
+    async fn delete_many(
+        accessor: &Accessor<T, Self>,
+        this: Resource<CacheEntry>,
+        keys: Vec<String>,
+        content: Option<Cbor>,
+    ) -> Result<u64, Failure> {
+        let call = Call::begin(accessor, &this, sizes(&keys) + size(content.as_ref()))?;
+        Ok(call.on.delete_many(&keys, content.as_deref()).await?)
+    }
+
+    async fn delete_pattern(accessor: &Accessor<T, Self>, this: Resource<CacheEntry>, pattern: String) -> Result<u64, Failure> {
+        let call = Call::begin(accessor, &this, pattern.len())?;
+        Ok(call.on.delete_pattern(&pattern).await?)
+    }
+
+    async fn lookup(
+        accessor: &Accessor<T, Self>,
+        this: Resource<CacheEntry>,
+        key: String,
+        content: Option<Cbor>,
+        _wait: Milliseconds,
+    ) -> Result<Found, Failure> {
+        Call::begin(accessor, &this, key.len() + size(content.as_ref()))?;
+        Err(Invalid::NotYet { what: "lookup", instead: "take a lock, then get, compute and set" }.into())
+    }
+}
+
+impl HostVacancy for BellwetherCtxView<'_> {
+    fn drop(&mut self, this: Resource<VacancyEntry>) -> wasmtime::Result<()> {
+        self.remove(this)
+    }
+}
+
+impl<T: 'static> HostVacancyWithStore<T> for HasBellwether {
+    async fn fill(
+        accessor: &Accessor<T, Self>,
+        this: Resource<VacancyEntry>,
+        value: Cbor,
+        _expire: Option<Milliseconds>,
+    ) -> Result<bool, Failure> {
+        match *Call::begin(accessor, &this, value.len())?.on {}
+    }
+}
+
+/// What an item of a list costs besides its bytes.
+const ITEM: usize = 48;
+
+fn size(content: Option<&Cbor>) -> usize {
+    content.map_or(0, Vec::len)
+}
+
+fn sizes(keys: &[String]) -> usize {
+    keys.iter().map(|key| ITEM + key.len()).sum()
+}
+
+fn whole<'a>(key: &'a str, content: Option<&'a [u8]>) -> Result<Key<'a>, Failure> {
+    Ok(match content {
+        Some(content) => Key::with_cbor_content(key, content)?,
+        None => Key::from(key),
+    })
+}

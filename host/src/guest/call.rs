@@ -1,0 +1,65 @@
+//! What every call of a guest begins with, and what every new resource costs.
+
+use std::sync::Arc;
+
+use wasmtime::component::{Accessor, Resource};
+
+use super::convert::Failure;
+use super::quota::{CallShare, Share};
+use super::view::{BellwetherCtxView, HasBellwether};
+
+/// An entry of the guest's table: something native, and its share of the quota.
+#[derive(Debug)]
+pub struct Entry<N> {
+    native: Arc<N>,
+    _share: Share,
+}
+
+/// Where a new resource will go. It is made before the store is asked, so that no lock is taken that there is no room for.
+#[derive(Debug)]
+pub(super) struct Room(Share);
+
+/// A call that was let in. While it lasts it counts as in flight, and the native side of its resource stays.
+pub(super) struct Call<N> {
+    pub(super) on: Arc<N>,
+    _share: CallShare,
+}
+
+impl<N: Send + Sync + 'static> Call<N> {
+    /// Lets a call in that has arguments of so many bytes.
+    pub(super) fn begin<T: 'static>(
+        accessor: &Accessor<T, HasBellwether>,
+        this: &Resource<Entry<N>>,
+        bytes: usize,
+    ) -> Result<Self, Failure> {
+        accessor.with(|mut access| {
+            let view = access.get();
+            let on = Arc::clone(&view.table.get(this).map_err(|why| Failure::Trap(why.into()))?.native);
+            Ok(Self { on, _share: view.ctx.quota.call(bytes)? })
+        })
+    }
+}
+
+impl BellwetherCtxView<'_> {
+    /// Makes room for a resource.
+    pub(super) fn room(&self) -> Result<Room, Failure> {
+        Ok(Room(self.ctx.quota.resource()?))
+    }
+
+    /// Puts something into its room.
+    pub(super) fn keep<N: Send + Sync + 'static>(&mut self, native: N, room: Room) -> Result<Resource<Entry<N>>, Failure> {
+        let entry = Entry { native: Arc::new(native), _share: room.0 };
+        self.table.push(entry).map_err(|why| Failure::Trap(why.into()))
+    }
+
+    /// What is in the table.
+    pub(super) fn native<N: Send + Sync + 'static>(&self, this: &Resource<Entry<N>>) -> wasmtime::Result<&N> {
+        Ok(&self.table.get(this)?.native)
+    }
+
+    /// Removes a resource that the guest dropped.
+    pub(super) fn remove<N: Send + Sync + 'static>(&mut self, this: Resource<Entry<N>>) -> wasmtime::Result<()> {
+        self.table.delete(this)?;
+        Ok(())
+    }
+}

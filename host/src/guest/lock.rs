@@ -1,0 +1,112 @@
+//! The interface `lock`.
+
+use std::time::Duration;
+
+use wasmtime::component::{Accessor, Resource};
+
+use super::bindings::bellwether::core::lock::{
+    Host, HostGuard, HostGuardWithStore, HostLock, HostLockWithStore, Options, Token, Wait,
+};
+use super::bindings::bellwether::core::types::Milliseconds;
+use super::call::{Call, Entry};
+use super::convert::Failure;
+use super::view::{BellwetherCtxView, HasBellwether};
+use crate::clock::millis;
+use crate::lock::{Guard, Lock};
+
+/// A lock in a guest's table.
+pub type LockEntry = Entry<Lock>;
+
+/// A guard in a guest's table. Removing it, or dropping the table, releases the lock in the background.
+pub type GuardEntry = Entry<Guard>;
+
+impl Host for BellwetherCtxView<'_> {}
+
+impl HostLock for BellwetherCtxView<'_> {
+    fn open(&mut self, name: String, options: Options) -> Result<Resource<LockEntry>, Failure> {
+        self.ctx.grant.lock(&name)?;
+        let room = self.room()?;
+        let lock = self.ctx.locks.open(&name, options.into())?;
+        self.keep(lock, room)
+    }
+
+    fn drop(&mut self, this: Resource<LockEntry>) -> wasmtime::Result<()> {
+        self.remove(this)
+    }
+}
+
+impl<T: 'static> HostLockWithStore<T> for HasBellwether {
+    async fn acquire(
+        accessor: &Accessor<T, Self>,
+        this: Resource<LockEntry>,
+        wait: Wait,
+    ) -> Result<Option<Resource<GuardEntry>>, Failure> {
+        let call = Call::begin(accessor, &this, 0)?;
+        let room = accessor.with(|mut access| access.get().room())?;
+        match call.on.acquire(wait.into()).await? {
+            Some(guard) => accessor.with(|mut access| access.get().keep(guard, room)).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    async fn is_locked(accessor: &Accessor<T, Self>, this: Resource<LockEntry>) -> Result<bool, Failure> {
+        let call = Call::begin(accessor, &this, 0)?;
+        Ok(call.on.is_locked().await?)
+    }
+
+    async fn adopt(accessor: &Accessor<T, Self>, this: Resource<LockEntry>, token: Token) -> Result<Resource<GuardEntry>, Failure> {
+        let call = Call::begin(accessor, &this, token.len())?;
+        let room = accessor.with(|mut access| access.get().room())?;
+        let guard = call.on.adopt(&token).await?;
+        accessor.with(|mut access| access.get().keep(guard, room))
+    }
+}
+
+impl HostGuard for BellwetherCtxView<'_> {
+    fn fence(&mut self, this: Resource<GuardEntry>) -> wasmtime::Result<u64> {
+        Ok(self.native(&this)?.fence())
+    }
+
+    fn drop(&mut self, this: Resource<GuardEntry>) -> wasmtime::Result<()> {
+        self.remove(this)
+    }
+}
+
+impl<T: 'static> HostGuardWithStore<T> for HasBellwether {
+    async fn extend(accessor: &Accessor<T, Self>, this: Resource<GuardEntry>, by: Milliseconds) -> Result<(), Failure> {
+        let call = Call::begin(accessor, &this, 0)?;
+        Ok(call.on.extend(Duration::from_millis(by)).await?)
+    }
+
+    async fn renew(accessor: &Accessor<T, Self>, this: Resource<GuardEntry>) -> Result<(), Failure> {
+        let call = Call::begin(accessor, &this, 0)?;
+        Ok(call.on.renew().await?)
+    }
+
+    async fn remaining(accessor: &Accessor<T, Self>, this: Resource<GuardEntry>) -> Result<Option<Milliseconds>, Failure> {
+        let call = Call::begin(accessor, &this, 0)?;
+        Ok(call.on.remaining().await?.map(millis))
+    }
+
+    async fn held(accessor: &Accessor<T, Self>, this: Resource<GuardEntry>) -> Result<bool, Failure> {
+        let call = Call::begin(accessor, &this, 0)?;
+        Ok(call.on.held().await?)
+    }
+
+    async fn lost(accessor: &Accessor<T, Self>, this: Resource<GuardEntry>) -> wasmtime::Result<()> {
+        // The contract leaves no room for an error here, so a guest over its quota of calls traps.
+        let call = Call::begin(accessor, &this, 0).map_err(Failure::into_trap)?;
+        call.on.lost().await;
+        Ok(())
+    }
+
+    async fn release(accessor: &Accessor<T, Self>, this: Resource<GuardEntry>) -> Result<(), Failure> {
+        let call = Call::begin(accessor, &this, 0)?;
+        Ok(call.on.release().await?)
+    }
+
+    async fn hand_over(accessor: &Accessor<T, Self>, this: Resource<GuardEntry>) -> Result<Token, Failure> {
+        let call = Call::begin(accessor, &this, 0)?;
+        Ok(call.on.hand_over().await?)
+    }
+}

@@ -1,0 +1,178 @@
+//! How a runtime comes to be.
+
+use std::sync::Arc;
+
+use super::code::{Code, Wasm};
+use super::limits::GuestLimits;
+use super::run::Defaults;
+use super::{CodeCache, Inner, Runtime, StageLimits};
+use crate::cache::{CachePolicy, Caches};
+use crate::error::Error;
+use crate::guest::Grant;
+use crate::lock::Locks;
+use crate::names::Prefix;
+use crate::stage::Stages;
+use crate::stage::component::{StageEngine, StageEngineOptions};
+use crate::store::{self, Store, StoreOptions};
+
+/// What a [`Runtime`] is to have. All of it is checked by [`RuntimeBuilder::build`].
+#[derive(Debug)]
+#[must_use = "a builder does nothing until it is built"]
+pub struct RuntimeBuilder {
+    store: Source,
+    store_options: StoreOptions,
+    prefix: String,
+    native_stages: Stages,
+    stages: Vec<Stage>,
+    policy: CachePolicy,
+    defaults: Defaults,
+    code_cache: CodeCache,
+}
+
+#[derive(Debug)]
+enum Source {
+    Address(String),
+    Open(Arc<dyn Store>),
+}
+
+#[derive(Debug)]
+struct Stage {
+    name: String,
+    wasm: Wasm,
+    limits: StageLimits,
+}
+
+impl Default for RuntimeBuilder {
+    fn default() -> Self {
+        Self {
+            store: Source::Address("memory:".to_owned()),
+            store_options: StoreOptions::default(),
+            prefix: String::new(),
+            native_stages: Stages::builtin(),
+            stages: Vec::new(),
+            policy: CachePolicy::default(),
+            defaults: Defaults::default(),
+            code_cache: CodeCache::default(),
+        }
+    }
+}
+
+impl RuntimeBuilder {
+    /// The address of the store, as [`store::open`] understands it. `memory:` by default.
+    pub fn store(mut self, address: impl Into<String>) -> Self {
+        self.store = Source::Address(address.into());
+        self
+    }
+
+    /// A store that is open already, in place of an address.
+    pub fn opened_store(mut self, store: Arc<dyn Store>) -> Self {
+        self.store = Source::Open(store);
+        self
+    }
+
+    /// Time-outs and the like of the store that is opened by its address.
+    pub fn store_options(mut self, options: StoreOptions) -> Self {
+        self.store_options = options;
+        self
+    }
+
+    /// What every name of a lock and every cache begins with in the store. Nothing by default.
+    pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
+        self.prefix = prefix.into();
+        self
+    }
+
+    /// Registers a component under this name for each kind of stage that it exports. `wasm` is a path, or bytes.
+    pub fn stage(self, name: impl Into<String>, wasm: impl Into<Wasm>) -> Self {
+        self.stage_with_limits(name, wasm, StageLimits::default())
+    }
+
+    /// The same, with limits of its own.
+    pub fn stage_with_limits(mut self, name: impl Into<String>, wasm: impl Into<Wasm>, limits: StageLimits) -> Self {
+        self.stages.push(Stage { name: name.into(), wasm: wasm.into(), limits });
+        self
+    }
+
+    /// The stages that are there besides the components, written in Rust. [`Stages::builtin`] by default.
+    pub fn native_stages(mut self, stages: Stages) -> Self {
+        self.native_stages = stages;
+        self
+    }
+
+    /// How caches behave that ask for nothing else, and which parts no one may choose.
+    pub fn cache_policy(mut self, policy: CachePolicy) -> Self {
+        self.policy = policy;
+        self
+    }
+
+    /// What guests may do unless their run says otherwise. Nothing by default.
+    pub fn grant(mut self, grant: Grant) -> Self {
+        self.defaults.grant = grant;
+        self
+    }
+
+    /// What guests may use unless their run says otherwise.
+    pub fn guest_limits(mut self, limits: GuestLimits) -> Self {
+        self.defaults.limits = limits;
+        self
+    }
+
+    /// Where compiled code is kept between starts. In the user's cache directory by default.
+    pub fn code_cache(mut self, code_cache: CodeCache) -> Self {
+        self.code_cache = code_cache;
+        self
+    }
+
+    /// Opens the store and loads the stages.
+    ///
+    /// # Errors
+    /// [`crate::error::Unavailable`] when the store cannot be reached; [`crate::error::Invalid`] for an address, a prefix, a stage or
+    /// a setting that cannot be used.
+    pub async fn build(self) -> Result<Runtime, Error> {
+        let prefix = Prefix::new(&self.prefix)?;
+        let stages = if self.stages.is_empty() {
+            self.native_stages
+        } else {
+            let native = self.native_stages;
+            let (stages, cache) = (self.stages, self.code_cache.clone());
+            blocking(move || load_stages(native, stages, cache)).await?
+        };
+        let code = Code::new(&self.code_cache)?;
+        let store = match self.store {
+            Source::Address(address) => store::open(&address, &self.store_options).await?,
+            Source::Open(store) => store,
+        };
+        let locks = Locks::new(Arc::clone(&store)).with_prefix(prefix.clone());
+        let caches = Caches::new(Arc::clone(&store)).with_prefix(prefix).with_stages(stages).with_policy(self.policy);
+        Ok(Runtime { inner: Arc::new(Inner { store, locks, caches, code, defaults: self.defaults }) })
+    }
+}
+
+fn load_stages(mut stages: Stages, components: Vec<Stage>, code_cache: CodeCache) -> Result<Stages, Error> {
+    let engine = StageEngine::new(&StageEngineOptions { code_cache, ..StageEngineOptions::default() })?;
+    for Stage { name, wasm, limits } in components {
+        let component = engine.load(&name, &wasm.read()?, limits)?;
+        if let Some(identity) = component.identity() {
+            stages = stages.with_identity(&name, identity)?;
+        }
+        if let Some(serializer) = component.serializer() {
+            stages = stages.with_serializer(&name, serializer)?;
+        }
+        if let Some(compressor) = component.compressor() {
+            stages = stages.with_compressor(&name, compressor)?;
+        }
+    }
+    Ok(stages)
+}
+
+/// Compiling takes long, so it goes where it keeps no task waiting.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Error> + Send + 'static) -> Result<T, Error> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done,
+        Err(failed) => match failed.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            // The runtime is going down, and this future with it.
+            Err(_) => std::future::pending().await,
+        },
+    }
+}
