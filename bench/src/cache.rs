@@ -55,8 +55,20 @@ pub(crate) async fn run(
         let (mut ours, mut theirs) = (Vec::new(), Vec::new());
         let calls = 500;
         for _ in 0..rounds {
-            ours.push(many(calls, || { let cache = cache.clone(); async move { cache.get_cbor(KEY, None).await?.context("the entry is gone").map(drop) } }).await?);
-            theirs.push(many(calls, || { let (mut raw, stored) = (raw.clone(), stored.to_owned()); async move { raw.get::<_, Option<Bytes>>(stored).await?.context("the entry is gone").map(drop) } }).await?);
+            ours.push(
+                many(calls, || {
+                    let cache = cache.clone();
+                    async move { cache.get_cbor(KEY, None).await?.context("the entry is gone").map(drop) }
+                })
+                .await?,
+            );
+            theirs.push(
+                many(calls, || {
+                    let (mut raw, stored) = (raw.clone(), stored.to_owned());
+                    async move { raw.get::<_, Option<Bytes>>(stored).await?.context("the entry is gone").map(drop) }
+                })
+                .await?,
+            );
         }
         #[allow(clippy::cast_precision_loss, reason = "a count of calls")]
         let rate = |times: &mut Vec<Duration>| (TASKS * calls) as f64 / median(times).as_secs_f64();

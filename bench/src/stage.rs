@@ -17,7 +17,8 @@ use crate::measure::{Figure, in_turn, median, micros};
 pub(crate) fn run(component: &Path, rounds: usize, print: &mut dyn FnMut(Figure) -> anyhow::Result<()>) -> anyhow::Result<()> {
     let wasm = std::fs::read(component).with_context(|| format!("cannot read {}", component.display()))?;
     let cache = tempfile::tempdir()?;
-    let options = StageEngineOptions { code_cache: CodeCache::Directory(cache.path().to_path_buf()), ..StageEngineOptions::default() };
+    let options =
+        StageEngineOptions { code_cache: CodeCache::Directory(cache.path().to_path_buf()), ..StageEngineOptions::default() };
     let engine = StageEngine::new(&options)?;
     let warm = engine.load("bench", &wasm, StageLimits::default())?;
     let echo = warm.serializer().context("the component has no serializer")?;
@@ -35,24 +36,15 @@ pub(crate) fn run(component: &Path, rounds: usize, print: &mut dyn FnMut(Figure)
 
 fn warm_small(echo: &dyn Serializer, rounds: usize) -> anyhow::Result<Figure> {
     let value = Bytes::from_static(b"\x4f123456789012345");
-    let (stage, copies) = in_turn(
-        rounds * 10,
-        10_000,
-        || answer(echo.serialize(value.clone())).map(drop),
-        || copy_twice(&value),
-    )?;
+    let (stage, copies) =
+        in_turn(rounds * 10, 10_000, || answer(echo.serialize(value.clone())).map(drop), || copy_twice(&value))?;
     let figure = Figure::new("stage-warm-16b", "µs", (micros(stage), micros(copies)), rounds * 100_000);
     Ok(figure.against("two copies").goal("≤ 0.35 µs"))
 }
 
 fn warm_large(echo: &dyn Serializer, rounds: usize) -> anyhow::Result<Figure> {
     let value = Bytes::from(vec![7; 1 << 20]);
-    let (stage, copies) = in_turn(
-        rounds * 10,
-        20,
-        || answer(echo.serialize(value.clone())).map(drop),
-        || copy_twice(&value),
-    )?;
+    let (stage, copies) = in_turn(rounds * 10, 20, || answer(echo.serialize(value.clone())).map(drop), || copy_twice(&value))?;
     let figure = Figure::new("stage-warm-1mib", "µs", (micros(stage), micros(copies)), rounds * 200);
     Ok(figure.against("two memcpys into new memory").goal("≤ 1.3 ×"))
 }

@@ -68,7 +68,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 pub(crate) async fn lock(settings: &Settings, options: &Options) -> Result<u8, Failure> {
     let mut signals = Signals::listen()?;
     let locks = settings.shared_store(&Stages::default()).await?.locks();
-    let lock = locks.open(&options.name, &LockOptions { lease: Some(options.lease), ..LockOptions::default() })?;
+    let lock = locks.open(&options.name, LockOptions { lease: Some(options.lease), ..LockOptions::default() })?;
     let outcome = tokio::select! {
         guard = acquire(&lock, options) => Ok(guard?),
         // Dropping the attempt leaves the lock to others.

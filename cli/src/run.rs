@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use bellwether::guest::{Directory, Grant};
-use bellwether::{Guest, GuestError, GuestLimits, GuestRun, Runtime};
+use bellwether::runtime::{Guest, GuestError, GuestLimits, GuestRun, Runtime};
 use clap::Args;
 
 use crate::failure::{Failure, status};

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use bellwether::cache::StageChoice;
 use bellwether::config::Config;
 use bellwether::error::StageKind;
-use bellwether::{Runtime, RuntimeBuilder};
+use bellwether::runtime::{Runtime, RuntimeBuilder};
 use clap::{ArgAction, Args};
 
 use crate::failure::{Failure, status};

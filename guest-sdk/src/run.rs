@@ -33,7 +33,11 @@ macro_rules! main {
 
             // Names with an `@`, as the contract's are, cannot be exported from a native library.
             #[cfg(target_family = "wasm")]
-    $crate::bindings::guest::export_guest!(Program with_types_in $crate::bindings::guest);
+            $crate::bindings::guest::export_guest! { Program with_types_in $crate::bindings::guest }
+            #[cfg(not(target_family = "wasm"))]
+            const _: () = {
+                let _ = $app;
+            };
         };
     };
 }

@@ -82,7 +82,7 @@ macro_rules! export_serializer {
 
             // Names with an `@`, as the contract's are, cannot be exported from a native library.
             #[cfg(target_family = "wasm")]
-    $crate::bindings::serializer::export_serializer_stage!(Exported with_types_in $crate::bindings::serializer);
+            $crate::bindings::serializer::export_serializer_stage! { Exported with_types_in $crate::bindings::serializer }
             #[cfg(not(target_family = "wasm"))]
             const _: () = {
                 let _ = <Exported as $crate::bindings::serializer::exports::bellwether::core::serializer::Guest>::serialize;
@@ -115,7 +115,7 @@ macro_rules! export_compressor {
             }
 
             #[cfg(target_family = "wasm")]
-    $crate::bindings::compressor::export_compressor_stage!(Exported with_types_in $crate::bindings::compressor);
+            $crate::bindings::compressor::export_compressor_stage! { Exported with_types_in $crate::bindings::compressor }
             #[cfg(not(target_family = "wasm"))]
             const _: () = {
                 let _ = <Exported as $crate::bindings::compressor::exports::bellwether::core::compressor::Guest>::compress;
@@ -143,7 +143,7 @@ macro_rules! export_identity {
             }
 
             #[cfg(target_family = "wasm")]
-    $crate::bindings::identity::export_identity_stage!(Exported with_types_in $crate::bindings::identity);
+            $crate::bindings::identity::export_identity_stage! { Exported with_types_in $crate::bindings::identity }
             #[cfg(not(target_family = "wasm"))]
             const _: () = {
                 let _ = <Exported as $crate::bindings::identity::exports::bellwether::core::identity::Guest>::generate;

@@ -13,10 +13,10 @@
 //! | 14 | 8 | created, in milliseconds since 1970 by the writer's clock |
 //! | 22 | 8 | logical expiry, likewise; 0: none |
 //! | 30 | 4 | length of the payload |
-//! | 34 | 4 | CRC-32 (ISO-HDLC) of the payload |
+//! | 34 | 4 | CRC-32 (ISO-HDLC) of bytes 0 to 21, bytes 30 to 33 and the payload |
 //! | 38 | | payload |
 //!
-//! Every version ever written stays readable. The checksum does not cover the header, as scripts move the expiry.
+//! Every version ever written stays readable. The checksum leaves out the expiry, so that a script can move it.
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -88,12 +88,14 @@ impl Envelope {
             created: self.created,
             expires: self.expires.unwrap_or(0),
             length: u32::try_from(payload.len()).map_err(|_| too_large())?,
-            checksum: crc32fast::hash(payload),
+            checksum: 0,
         };
-        let mut sealed = Vec::with_capacity(HEADER + payload.len());
         let mut head = [0; HEADER];
         // The fields have fixed widths and fill the header exactly.
         postcard::to_slice(&header, &mut head).map_err(|_| too_large())?;
+        let checksum = checksum(&head, payload).to_le_bytes();
+        head[HEADER - checksum.len()..].copy_from_slice(&checksum);
+        let mut sealed = Vec::with_capacity(HEADER + payload.len());
         sealed.extend_from_slice(&head);
         sealed.extend_from_slice(payload);
         Ok(sealed.into())
@@ -122,7 +124,7 @@ impl Envelope {
         if payload.len() as u64 != u64::from(header.length) {
             return Err(length(usize::try_from(header.length).unwrap_or(usize::MAX).saturating_add(HEADER)));
         }
-        if crc32fast::hash(payload) != header.checksum {
+        if checksum(stored, payload) != header.checksum {
             return Err(Corrupt::Checksum { key: key() });
         }
         let envelope = Self {
@@ -137,6 +139,16 @@ impl Envelope {
 }
 
 const COMPRESSED: u8 = 1;
+
+/// The checksum of what begins with the header `head`, whose own checksum does not count.
+fn checksum(head: &[u8], payload: &[u8]) -> u32 {
+    let mut hasher = crc32fast::Hasher::new();
+    for part in [0..22, 30..34] {
+        hasher.update(head.get(part).unwrap_or_default());
+    }
+    hasher.update(payload);
+    hasher.finalize()
+}
 
 /// The header of version 1. It can never change; a new one gets a new version, and a reader beside this one's.
 #[derive(Serialize, Deserialize)]

@@ -25,7 +25,12 @@ fn a_store_that_cannot_be_reached_is_named_in_time_and_its_password_is_not() {
 
 #[test]
 fn a_store_in_memory_is_no_store_to_share() {
-    for args in [&["get", "c", "k"] as &[&str], &["set", "c", "k", "1"], &["lock", "l", "--", "true"], &["--store", "memory:", "ttl", "c", "k"]] {
+    for args in [
+        &["get", "c", "k"] as &[&str],
+        &["set", "c", "k", "1"],
+        &["lock", "l", "--", "true"],
+        &["--store", "memory:", "ttl", "c", "k"],
+    ] {
         assert!(run(args).failed(2).contains("BELLWETHER_STORE"), "{args:?}");
     }
 }

@@ -57,7 +57,8 @@ fn a_lock_that_is_broken_ends_the_command() {
     let redis = redis();
     let store = &redis.url();
     // The command ignores SIGTERM, so it takes SIGKILL.
-    let holder = start_holding(store, &redis, &["job", "--lease", "1s", "--grace", "300ms"], "trap '' TERM; while :; do sleep 0.1; done");
+    let holder =
+        start_holding(store, &redis, &["job", "--lease", "1s", "--grace", "300ms"], "trap '' TERM; while :; do sleep 0.1; done");
     redis.ask("DEL job");
     let ended = finish(holder);
     assert_eq!(ended.status, 79, "{ended:?}");

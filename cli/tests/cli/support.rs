@@ -26,7 +26,11 @@ pub(crate) struct Ended {
 impl Ended {
     fn of(output: Output) -> Self {
         let text = |bytes| String::from_utf8(bytes).expect("this output is text");
-        Self { status: output.status.code().expect("no signal ended it"), stdout: text(output.stdout), stderr: text(output.stderr) }
+        Self {
+            status: output.status.code().expect("no signal ended it"),
+            stdout: text(output.stdout),
+            stderr: text(output.stderr),
+        }
     }
 
     /// The output of a run that succeeded and had nothing to complain about.

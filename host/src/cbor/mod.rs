@@ -23,4 +23,4 @@ pub(crate) use write::{major, put_head, put_simple};
 pub const MAX_DEPTH: usize = 128;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

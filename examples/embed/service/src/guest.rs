@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use bellwether::guest::Grant;
-use bellwether::{Capture, GuestError, GuestRun, Input, Output};
+use bellwether::runtime::{Capture, GuestError, GuestRun, Input, Output};
 use serde::{Deserialize, Serialize};
 
 use crate::answers::Failure;

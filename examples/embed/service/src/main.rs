@@ -14,7 +14,7 @@
 //! ```
 
 use anyhow::Context;
-use bellwether::Runtime;
+use bellwether::runtime::Runtime;
 use tokio::net::TcpListener;
 
 mod answers;

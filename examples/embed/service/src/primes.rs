@@ -39,7 +39,7 @@ pub(crate) async fn count(State(service): State<Service>, Path(below): Path<u32>
         return Ok(answer("hit", known));
     }
 
-    let lock = service.locks.open(&format!("primes:{key}"), &LockOptions::default())?;
+    let lock = service.locks.open(&format!("primes:{key}"), LockOptions::default())?;
     let Some(guard) = lock.acquire(Wait::UpTo(PATIENCE)).await? else {
         return Err(Failure::busy("another request is still computing this"));
     };

@@ -9,22 +9,27 @@
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 
-wit_bindgen::generate!({
-    path: "../../../wit",
-    inline: "
-        package test:misbehaving;
+mod bindings {
+    #![allow(missing_docs, clippy::pedantic, unreachable_pub, reason = "generated")]
 
-        world all-stages {
-            include bellwether:core/identity-stage@0.1.0;
-            include bellwether:core/serializer-stage@0.1.0;
-            include bellwether:core/compressor-stage@0.1.0;
-        }
-    ",
-    world: "test:misbehaving/all-stages",
-    generate_all,
-});
+    wit_bindgen::generate!({
+        path: "../../../wit",
+        inline: "
+            package test:misbehaving;
 
-use exports::bellwether::core::{compressor, identity, serializer};
+            world all-stages {
+                include bellwether:core/identity-stage@0.1.0;
+                include bellwether:core/serializer-stage@0.1.0;
+                include bellwether:core/compressor-stage@0.1.0;
+            }
+        ",
+        world: "test:misbehaving/all-stages",
+        generate_all,
+        pub_export_macro: true,
+    });
+}
+
+use bindings::exports::bellwether::core::{compressor, identity, serializer};
 
 thread_local! {
     static CALLS: Cell<u64> = const { Cell::new(0) };
@@ -33,7 +38,7 @@ thread_local! {
 
 struct Misbehaving;
 
-export!(Misbehaving);
+bindings::export!(Misbehaving with_types_in bindings);
 
 impl serializer::Guest for Misbehaving {
     fn serialize(value: Vec<u8>) -> Result<Vec<u8>, String> {
@@ -90,7 +95,8 @@ fn obey(input: &[u8]) -> Result<Vec<u8>, String> {
             }
             Ok(sum.to_le_bytes().to_vec())
         }
-        b"bytes" => Ok(vec![b'x'; number()]),
+        // Fresh memory is zero already: a gigabyte of it costs nothing to make.
+        b"zeros" => Ok(vec![0; number()]),
         b"hoard" => loop {
             KEPT.with_borrow_mut(|kept| kept.push(vec![1; 1 << 20]));
         },
