@@ -14,7 +14,7 @@
 //! ```
 
 use anyhow::Context;
-use bellwether::runtime::Runtime;
+use bellwether::Runtime;
 use tokio::net::TcpListener;
 
 mod answers;
