@@ -107,7 +107,11 @@ pub struct Endpoint {
 
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.host.contains(':') { write!(f, "[{}]:{}", self.host, self.port) } else { write!(f, "{}:{}", self.host, self.port) }
+        if self.host.contains(':') {
+            write!(f, "[{}]:{}", self.host, self.port)
+        } else {
+            write!(f, "{}:{}", self.host, self.port)
+        }
     }
 }
 
@@ -186,7 +190,9 @@ fn parse(text: &str) -> Result<Address, String> {
     };
     let database = match parts.next() {
         None => 0,
-        Some(_) if topology == Topology::Cluster => return Err("has a path, and a cluster has but one database: remove it".into()),
+        Some(_) if topology == Topology::Cluster => {
+            return Err("has a path, and a cluster has but one database: remove it".into());
+        }
         Some(number) => number
             .parse::<u32>()
             .map_err(|_| format!("has the database {number:?}: give its number, 0 to 15 unless the server has more"))?,
@@ -237,7 +243,8 @@ fn parse_tls(query: &mut Query) -> Result<Tls, String> {
 }
 
 fn decode(text: &str) -> Result<String, String> {
-    let text = percent_decode_str(text).decode_utf8().map_err(|_| "has a percent-encoded part that is not UTF-8: encode it anew")?;
+    let text =
+        percent_decode_str(text).decode_utf8().map_err(|_| "has a percent-encoded part that is not UTF-8: encode it anew")?;
     Ok(text.into_owned())
 }
 
@@ -249,7 +256,8 @@ impl Query {
         let pairs = text.split('&').filter(|pair| !pair.is_empty());
         pairs
             .map(|pair| {
-                let (name, value) = pair.split_once('=').ok_or_else(|| format!("has {pair:?} without a value: write {pair}=…"))?;
+                let (name, value) =
+                    pair.split_once('=').ok_or_else(|| format!("has {pair:?} without a value: write {pair}=…"))?;
                 Ok((decode(name)?, decode(value)?))
             })
             .collect::<Result<_, _>>()

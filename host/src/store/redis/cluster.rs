@@ -43,7 +43,12 @@ struct Map {
 
 impl Cluster {
     /// A cluster that these nodes belong to, once one of them has answered.
-    pub(super) async fn connect(connector: Connector, seeds: Vec<Endpoint>, timeout: Duration, deadline: Instant) -> Result<Self, Fault> {
+    pub(super) async fn connect(
+        connector: Connector,
+        seeds: Vec<Endpoint>,
+        timeout: Duration,
+        deadline: Instant,
+    ) -> Result<Self, Fault> {
         let (map, links, refreshing) = (RwLock::default(), Mutex::default(), AtomicBool::new(false));
         let cluster = Self(Arc::new(Inner { connector, timeout, seeds, map, links, refreshing }));
         cluster.refresh(deadline).await?;

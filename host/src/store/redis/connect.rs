@@ -64,9 +64,11 @@ impl Connector {
             let _ = rustls::crypto::ring::default_provider().install_default();
         }
         let target = match (&address.topology, address.endpoints.first()) {
-            (Topology::Sentinel { service, login }, _) => {
-                Target::Primary { sentinels: address.endpoints.clone().into(), service: service.as_str().into(), login: login.clone() }
-            }
+            (Topology::Sentinel { service, login }, _) => Target::Primary {
+                sentinels: address.endpoints.clone().into(),
+                service: service.as_str().into(),
+                login: login.clone(),
+            },
             (_, Some(endpoint)) => Target::Server(endpoint.clone()),
             (_, None) => return Err(unreadable("names no host".into()).into()),
         };
@@ -145,10 +147,8 @@ impl Connector {
             Some(_) => ConnectionAddr::TcpTls { host, port, insecure: false, tls_params: None },
         };
         // Requests of many callers share the connection, so a small one must not wait for the reply to the one before.
-        let info = addr
-            .into_connection_info()?
-            .set_redis_settings(settings)
-            .set_tcp_settings(TcpSettings::default().set_nodelay(true));
+        let info =
+            addr.into_connection_info()?.set_redis_settings(settings).set_tcp_settings(TcpSettings::default().set_nodelay(true));
         match &self.shared.certificates {
             None => Client::open(info),
             Some(certificates) => Client::build_with_tls(info, certificates.clone()),
@@ -206,14 +206,18 @@ async fn confirm_primary(endpoint: &Endpoint, connection: &mut MultiplexedConnec
         Value::ServerError(error) if error.code() == "NOPERM" => Ok(()),
         Value::Array(parts) => match parts.first() {
             Some(Value::BulkString(role)) if role == b"master" => Ok(()),
-            _ => Err(Fault::Unreachable(format!("{endpoint} is named as the primary and is a replica still: a failover goes on"))),
+            _ => {
+                Err(Fault::Unreachable(format!("{endpoint} is named as the primary and is a replica still: a failover goes on")))
+            }
         },
         other => Err(odd("a role", &other)),
     }
 }
 
 fn read_certificates(tls: &Tls) -> Result<TlsCertificates, String> {
-    let read = |file: &std::path::Path| std::fs::read(file).map_err(|why| format!("names a file {} that cannot be read: {why}", file.display()));
+    let read = |file: &std::path::Path| {
+        std::fs::read(file).map_err(|why| format!("names a file {} that cannot be read: {why}", file.display()))
+    };
     let root_cert = tls.roots.as_deref().map(read).transpose()?;
     let client_tls = match &tls.client {
         None => None,

@@ -90,7 +90,9 @@ impl Link {
         match &*state {
             State::Open(live) if !live.closed.is() => return std::future::ready(Ok(live.clone())).boxed().shared(),
             // One that has failed, or that nobody waited for, is no news.
-            State::Opening(attempt) if !attempt.peek().is_some_and(|done| done.as_ref().map_or(true, |live| live.closed.is())) => {
+            State::Opening(attempt)
+                if !attempt.peek().is_some_and(|done| done.as_ref().map_or(true, |live| live.closed.is())) =>
+            {
                 return attempt.clone();
             }
             _ => {}
@@ -98,7 +100,9 @@ impl Link {
         let (connector, on_push, timeout) = (self.connector.clone(), self.on_push.clone(), self.timeout);
         // A task of its own, as whoever asked first may be gone before the others have their answer.
         let task = tokio::spawn(async move { Live::open(&connector, timeout, on_push).await });
-        let attempt = async move { task.await.unwrap_or_else(|why| Err(Fault::Unreachable(format!("the attempt to connect ended: {why}")))) };
+        let attempt = async move {
+            task.await.unwrap_or_else(|why| Err(Fault::Unreachable(format!("the attempt to connect ended: {why}"))))
+        };
         let attempt = attempt.boxed().shared();
         *state = State::Opening(attempt.clone());
         attempt

@@ -210,7 +210,10 @@ impl Store for RedisStore {
     fn set_many<'a>(&'a self, entries: &'a [Entry], expire: Option<Span>) -> Reply<'a, ()> {
         async move {
             let replies = self.wire.call_all(entries.iter().map(|entry| Request::Set(entry, expire))).await;
-            entries.iter().zip(replies).try_for_each(|(entry, reply)| reply.map(drop).map_err(|fault| self.error(fault, &entry.key)))
+            entries
+                .iter()
+                .zip(replies)
+                .try_for_each(|(entry, reply)| reply.map(drop).map_err(|fault| self.error(fault, &entry.key)))
         }
         .boxed()
     }
@@ -247,7 +250,8 @@ impl Store for RedisStore {
         hint: &'a Glob,
         chosen: &'a (dyn Fn(&str) -> bool + Send + Sync),
     ) -> Reply<'a, u64> {
-        async move { scan::delete_matching(&self.wire, prefix, hint, chosen).await.map_err(|fault| self.error(fault, prefix)) }.boxed()
+        async move { scan::delete_matching(&self.wire, prefix, hint, chosen).await.map_err(|fault| self.error(fault, prefix)) }
+            .boxed()
     }
 }
 

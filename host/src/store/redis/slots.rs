@@ -51,7 +51,9 @@ pub(super) struct Shard {
 /// Understands the reply to `CLUSTER SLOTS` of the node `asked`.
 pub(super) fn shards(reply: Value, asked: Option<&Endpoint>) -> Result<Vec<Shard>, Fault> {
     match reply {
-        Value::Array(entries) => entries.iter().map(|entry| shard(entry, asked).ok_or_else(|| odd("a range of slots", entry))).collect(),
+        Value::Array(entries) => {
+            entries.iter().map(|entry| shard(entry, asked).ok_or_else(|| odd("a range of slots", entry))).collect()
+        }
         Value::ServerError(error) => Err(Fault::Answer(error)),
         other => Err(odd("a map of slots", &other)),
     }
