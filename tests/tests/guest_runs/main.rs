@@ -16,13 +16,12 @@ use std::time::Duration;
 use bellwether::guest::Grant;
 use bellwether::runtime::{Capture, CodeCache, ExitStatus, Output};
 use bellwether::{Guest, GuestError, GuestRun, Runtime, RuntimeBuilder};
-use bellwether_tests::components;
 
-static PROBE: LazyLock<PathBuf> = LazyLock::new(|| components::component("test-probe").unwrap());
+static PROBE: LazyLock<PathBuf> = LazyLock::new(|| bellwether_tests::component("test-probe").unwrap());
 
 /// A runtime on a memory store of its own, with guests that may open everything.
 fn builder() -> RuntimeBuilder {
-    let code_cache = CodeCache::Directory(components::target().unwrap().join("tmp").join("code"));
+    let code_cache = CodeCache::Directory(bellwether_tests::component::target().unwrap().join("tmp").join("code"));
     Runtime::builder().grant(Grant::all()).code_cache(code_cache)
 }
 
