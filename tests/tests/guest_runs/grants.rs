@@ -1,5 +1,6 @@
 //! What guests may do.
 
+use bellwether::config::Config;
 use bellwether::guest::{Directory, Names};
 
 use super::*;
@@ -56,4 +57,36 @@ async fn directories_are_readable_or_writable_as_granted() {
     let missing = Directory { host: directory.path().join("missing"), guest: "/data".to_owned(), write: false };
     let ran = run_with(&guest, "list /data", GuestRun::default().grant(Grant { directories: vec![missing], ..Grant::none() })).await;
     assert!(matches!(&ran.end, Err(GuestError::Directory { path, .. }) if path.ends_with("missing")), "{ran:?}");
+}
+
+#[tokio::test]
+async fn a_configuration_grants_what_it_says_and_no_more() {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::create_dir(directory.path().join("data")).unwrap();
+    let file = directory.path().join("bellwether.toml");
+    let text = r#"
+        version = 1
+        [store]
+        prefix = "tenant-a:"
+        [cache]
+        serializer = "json"
+        pin = ["serializer"]
+        [guest]
+        caches = ["pages"]
+        resources = 2
+        [[guest.directory]]
+        host = "data"
+        guest = "/data"
+        [code]
+        cache = false
+    "#;
+    std::fs::write(&file, text).unwrap();
+    let (runtime, guest) = load(Config::load(&file).unwrap().into_builder().unwrap()).await;
+    assert_eq!(run(&guest, "cache set pages key value").await.lines(), ["Ok(())"]);
+    let pages = runtime.caches().open("pages", None).unwrap();
+    assert_eq!(pages.stage(bellwether::error::StageKind::Serializer), "json");
+    assert!(pages.entry_key("key").await.unwrap().starts_with("tenant-a:"));
+    assert!(run(&guest, "cache open other").await.lines()[0].starts_with("Err(Error::Denied("));
+    assert!(run(&guest, "lock open a").await.lines()[0].starts_with("Err(Error::Denied("));
+    assert_eq!(run(&guest, "list /data").await.lines(), ["Ok(0)"]);
 }

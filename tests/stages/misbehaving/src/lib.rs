@@ -5,12 +5,13 @@
 
 #![cfg(target_family = "wasm")]
 #![allow(clippy::panic, reason = "it is what this stage is for")]
+#![allow(unreachable_pub, reason = "what wit-bindgen generates is public")]
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 
 mod bindings {
-    #![allow(missing_docs, clippy::pedantic, unreachable_pub, reason = "generated")]
+    #![allow(missing_docs, clippy::pedantic, reason = "generated")]
 
     wit_bindgen::generate!({
         path: "../../../wit",
