@@ -21,6 +21,8 @@ mod answers;
 mod guest;
 mod primes;
 mod service;
+#[cfg(test)]
+mod tests;
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
