@@ -160,7 +160,7 @@ async fn patterns_delete_what_they_match(caches: &Caches) -> Result<()> {
     cache.set(Key::with_content("user:1:1", &"content")?, &1, None).await?;
     assert_eq!(cache.delete_pattern("user:1:*").await?, 501);
     assert_eq!(cache.delete_pattern("user:[23]:????").await?, 600);
-    assert_eq!(cache.delete_pattern("user:[^a-z]:7").await?, 0);
+    assert_eq!(cache.delete_pattern("user:[^0-9]:7").await?, 0);
     assert_eq!(cache.delete_pattern("USER*").await?, 0);
     assert_eq!(cache.delete_pattern("*").await?, 2_500 - 500 - 600);
     assert_eq!(other.delete_pattern("*").await?, 2_500);
