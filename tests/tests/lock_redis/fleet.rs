@@ -2,6 +2,7 @@
 
 use bellwether::clock::Wait;
 use bellwether::error::{Error, LossReason};
+use bellwether::lock::Guard;
 use futures_util::future::join_all;
 
 use super::*;
@@ -110,7 +111,7 @@ async fn two_thousand_guards_are_kept() {
     }))
     .await;
     tokio::time::sleep(5 * SECOND).await;
-    let held = join_all(guards.iter().map(|guard| guard.held())).await;
+    let held = join_all(guards.iter().map(Guard::held)).await;
     assert!(held.into_iter().all(Result::unwrap));
     drop(guards);
     locks.settled().await;

@@ -28,7 +28,7 @@ async fn locks(server: &Server) -> Locks {
 
 /// The lock `lock` with a lease, renewed or not, and pauses so long that only a wake-up ends a wait in time.
 fn lock(locks: &Locks, lease: Duration, renew: bool) -> Lock {
-    let retry = lease - MS;
+    let retry = lease.checked_sub(MS).unwrap();
     locks.open("lock", LockOptions { lease: Some(lease), renew, retry, ..LockOptions::default() }).unwrap()
 }
 

@@ -1,4 +1,4 @@
-//! The lock of redis-py, from PyPI: one lock to both.
+//! The lock of redis-py, installed from the package index: one lock to both.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};

@@ -11,7 +11,7 @@ use super::until;
 pub(crate) struct Server {
     process: Child,
     port: u16,
-    _directory: tempfile::TempDir,
+    directory: tempfile::TempDir,
 }
 
 impl Server {
@@ -19,7 +19,7 @@ impl Server {
     pub(crate) async fn start() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let server = Self { process: spawn(port, directory.path()), port, _directory: directory };
+        let server = Self { process: spawn(port, directory.path()), port, directory };
         server.connection().await;
         server
     }
@@ -52,7 +52,7 @@ impl Server {
 
     /// Starts it again at the same address, empty.
     pub(crate) fn restart(&mut self) {
-        self.process = spawn(self.port, self._directory.path());
+        self.process = spawn(self.port, self.directory.path());
     }
 
     /// Stops it, so that it keeps its connections and answers nothing.
