@@ -7,9 +7,9 @@ use futures_util::future::join_all;
 
 use super::*;
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_release_wakes_another_process_at_once() {
-    let server = Server::start().await;
+    let server = Server::start().unwrap();
     let (here, there) = (locks(&server).await, locks(&server).await);
     let mut guard = lock(&here, 60 * SECOND, true).acquire(Wait::None).await.unwrap().unwrap();
     for (from, to) in [(&here, &there), (&there, &here)] {
@@ -17,7 +17,7 @@ async fn a_release_wakes_another_process_at_once() {
             let lock = lock(to, 60 * SECOND, true);
             async move { (lock.acquire(Wait::Forever).await.unwrap().unwrap(), Instant::now()) }
         });
-        somebody_waits(&server).await;
+        somebody_waits(&server);
         // Its attempt after subscribing has to be over: only then nothing but the wake-up is left.
         tokio::time::sleep(100 * MS).await;
         assert!(!waiter.is_finished());
@@ -31,9 +31,9 @@ async fn a_release_wakes_another_process_at_once() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_dropped_guard_frees_the_lock() {
-    let server = Server::start().await;
+    let server = Server::start().unwrap();
     let (here, there) = (locks(&server).await, locks(&server).await);
     drop(lock(&here, 60 * SECOND, true).acquire(Wait::None).await.unwrap().unwrap());
     here.settled().await;
@@ -42,9 +42,9 @@ async fn a_dropped_guard_frees_the_lock() {
     assert!(lock.acquire(Wait::None).await.unwrap().is_some());
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_lock_is_handed_over_to_another_process() {
-    let server = Server::start().await;
+    let server = Server::start().unwrap();
     let (here, there) = (locks(&server).await, locks(&server).await);
     let giver = lock(&here, SECOND, true).acquire(Wait::None).await.unwrap().unwrap();
     let token = giver.hand_over().await.unwrap();
@@ -60,24 +60,23 @@ async fn a_lock_is_handed_over_to_another_process() {
     assert!(matches!(lock.adopt(&token).await, Err(Error::NotHeld(_))));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stolen_lock_is_noticed() {
-    let server = Server::start().await;
+    let server = Server::start().unwrap();
     let locks = locks(&server).await;
     let guard = lock(&locks, SECOND, true).acquire(Wait::None).await.unwrap().unwrap();
-    let _: () = redis::cmd("SET").arg("lock").arg("thief").query_async(&mut server.connection().await).await.unwrap();
+    server.command::<()>(&["SET", "lock", "thief"]).unwrap();
     let stolen = Instant::now();
     assert_eq!(guard.lost().await, LossReason::Gone);
     assert!(stolen.elapsed() < 900 * MS, "at the next renewal: {:?}", stolen.elapsed());
     drop(guard);
     locks.settled().await;
-    let holder: String = redis::cmd("GET").arg("lock").query_async(&mut server.connection().await).await.unwrap();
-    assert_eq!(holder, "thief", "what is not ours is not deleted");
+    assert_eq!(server.command::<String>(&["GET", "lock"]).unwrap(), "thief", "what is not ours is not deleted");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_thousand_waiters_in_two_processes_all_get_their_turn() {
-    let server = Server::start().await;
+    let server = Server::start().unwrap();
     let both = [locks(&server).await, locks(&server).await];
     let guard = lock(&both[0], 60 * SECOND, true).acquire(Wait::None).await.unwrap().unwrap();
     let waiters: Vec<_> = (0..1_000)
@@ -90,7 +89,7 @@ async fn a_thousand_waiters_in_two_processes_all_get_their_turn() {
             })
         })
         .collect();
-    somebody_waits(&server).await;
+    somebody_waits(&server);
     let began = Instant::now();
     guard.release().await.unwrap();
     let mut fences: Vec<_> = join_all(waiters).await.into_iter().map(Result::unwrap).collect();
@@ -102,7 +101,7 @@ async fn a_thousand_waiters_in_two_processes_all_get_their_turn() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_thousand_guards_are_kept() {
-    let server = Server::start().await;
+    let server = Server::start().unwrap();
     let locks = locks(&server).await;
     let options = LockOptions { lease: Some(2 * SECOND), ..LockOptions::default() };
     let guards = join_all((0..2_000).map(|n| {
@@ -115,13 +114,12 @@ async fn two_thousand_guards_are_kept() {
     assert!(held.into_iter().all(Result::unwrap));
     drop(guards);
     locks.settled().await;
-    let keys: Vec<String> = redis::cmd("KEYS").arg("lock-*").query_async(&mut server.connection().await).await.unwrap();
-    assert_eq!(keys, Vec::<String>::new());
+    assert_eq!(server.command::<Vec<String>>(&["KEYS", "lock-*"]).unwrap(), Vec::<String>::new());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn acquires_cancelled_at_any_moment_leave_the_lock_free() {
-    let server = Server::start().await;
+    let server = Server::start().unwrap();
     let locks = locks(&server).await;
     let lock = lock(&locks, 60 * SECOND, true);
     for n in 0..300 {

@@ -7,14 +7,12 @@ use std::time::Duration;
 
 use bellwether::lock::{Lock, LockOptions, Locks};
 use bellwether::store::{self, Store, StoreOptions};
+use bellwether_tests::{Server, until};
 use tokio::time::Instant;
 
 mod fleet;
 mod outage;
 mod redis_py;
-mod server;
-
-use server::Server;
 
 const MS: Duration = Duration::from_millis(1);
 const SECOND: Duration = Duration::from_secs(1);
@@ -33,22 +31,7 @@ fn lock(locks: &Locks, lease: Duration, renew: bool) -> Lock {
 }
 
 /// Waits until somebody waits for the lock `lock`.
-async fn somebody_waits(server: &Server) {
-    let mut connection = server.connection().await;
-    let channel = "{lock}:bellwether:free";
-    until("somebody waits", async || {
-        let (_, waiters): (String, u64) =
-            redis::cmd("PUBSUB").arg("NUMSUB").arg(channel).query_async(&mut connection).await.unwrap();
-        waiters > 0
-    })
-    .await;
-}
-
-/// Waits until it is so.
-async fn until(what: &str, mut so: impl AsyncFnMut() -> bool) {
-    let began = Instant::now();
-    while !so().await {
-        assert!(began.elapsed() < 20 * SECOND, "waited in vain until {what}");
-        tokio::time::sleep(5 * MS).await;
-    }
+fn somebody_waits(server: &Server) {
+    let waiters = || server.command::<(String, u64)>(&["PUBSUB", "NUMSUB", "{lock}:bellwether:free"]);
+    until("somebody to wait", || Ok((waiters()?.1 > 0).then_some(()))).unwrap();
 }

@@ -13,9 +13,9 @@ use super::*;
 /// The version tested with. Another one is installed beside it.
 const VERSION: &str = "8.1.0";
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_redis_py_holds_is_not_ours() {
-    let server = Server::start().await;
+    let server = Server::start().unwrap();
     let locks = locks(&server).await;
     let lock = locks.open("lock", LockOptions::default()).unwrap();
     let mut python = Python::start(&server).await;
@@ -26,7 +26,7 @@ async fn what_redis_py_holds_is_not_ours() {
         let lock = lock.clone();
         async move { (lock.acquire(Wait::UpTo(10 * SECOND)).await.unwrap(), Instant::now()) }
     });
-    somebody_waits(&server).await;
+    somebody_waits(&server);
     assert_eq!(python.ask("release").await, "None");
     let released = Instant::now();
     let (guard, acquired) = waiter.await.unwrap();
@@ -34,9 +34,9 @@ async fn what_redis_py_holds_is_not_ours() {
     assert!(acquired - released < SECOND, "it tries at least every 200 ms: {:?}", acquired - released);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_ours_redis_py_cannot_take_or_release() {
-    let server = Server::start().await;
+    let server = Server::start().unwrap();
     let locks = locks(&server).await;
     let guard = lock(&locks, 2 * SECOND, true).acquire(Wait::None).await.unwrap().unwrap();
     let mut python = Python::start(&server).await;
@@ -51,9 +51,9 @@ async fn what_is_ours_redis_py_cannot_take_or_release() {
     assert_eq!(python.ask("release").await, "None");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_lease_of_redis_py_ends_for_us_too() {
-    let server = Server::start().await;
+    let server = Server::start().unwrap();
     let locks = locks(&server).await;
     let mut python = Python::start(&server).await;
     assert_eq!(python.ask("acquire-brief").await, "True");
