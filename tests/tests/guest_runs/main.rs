@@ -59,10 +59,8 @@ async fn run(guest: &Guest, args: &str) -> Ran {
 
 async fn run_with(guest: &Guest, args: &str, given: GuestRun) -> Ran {
     let (stdout, stderr) = (Capture::default(), Capture::default());
-    let given = given
-        .args(args.split_whitespace())
-        .stdout(Output::Capture(stdout.clone()))
-        .stderr(Output::Capture(stderr.clone()));
+    let given =
+        given.args(args.split_whitespace()).stdout(Output::Capture(stdout.clone())).stderr(Output::Capture(stderr.clone()));
     let end = guest.run(given).await;
     Ran { end, stdout: stdout.text(), stderr: stderr.text() }
 }
