@@ -211,7 +211,7 @@ async fn nothing_is_there_and_every_instance_sees_the_same() {
     assert_eq!(ask(&stage, "sleep").await, "slept");
     assert_eq!(ask(&stage, "print 1000").await, "printed");
     let hash = || stage.serialize(Bytes::from_static(b"hash"));
-    assert_eq!(hash().await.unwrap(), hash().await.unwrap(), "the order of a map's keys differs between instances");
+    assert_eq!(hash().await.unwrap(), hash().await.unwrap(), "the order of a set differs between instances");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
