@@ -2,31 +2,21 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use bellwether::error::{Error, Invalid, StageFault};
 use bellwether::stage::Serializer;
 use bellwether::stage::component::{CodeCache, INLINE, StageComponent, StageEngine, StageEngineOptions, StageLimits};
+use bellwether_tests::components::component;
 use bytes::Bytes;
 use futures_util::FutureExt;
 use futures_util::future::join_all;
 
 static ENGINE: LazyLock<StageEngine> = LazyLock::new(|| engine(256));
 
-static WASM: LazyLock<Vec<u8>> = LazyLock::new(|| std::fs::read(component("test-misbehaving")).unwrap());
-
-/// Builds a component of this workspace and says where it is.
-fn component(package: &str) -> PathBuf {
-    const TARGET: &str = "wasm32-wasip2";
-    let status =
-        Command::new(env!("CARGO")).args(["build", "--quiet", "--package", package, "--target", TARGET]).status().unwrap();
-    assert!(status.success(), "{package} was not built");
-    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
-    target.join(TARGET).join("debug").join(format!("{}.wasm", package.replace('-', "_")))
-}
+static WASM: LazyLock<Vec<u8>> = LazyLock::new(|| std::fs::read(component("test-misbehaving").unwrap()).unwrap());
 
 fn engine(reserved: u32) -> StageEngine {
     let code_cache = CodeCache::Directory(Path::new(env!("CARGO_TARGET_TMPDIR")).join("code"));
@@ -221,7 +211,7 @@ async fn nothing_is_there_and_every_instance_sees_the_same() {
     assert_eq!(ask(&stage, "sleep").await, "slept");
     assert_eq!(ask(&stage, "print 1000").await, "printed");
     let hash = || stage.serialize(Bytes::from_static(b"hash"));
-    assert_eq!(hash().await.unwrap(), hash().await.unwrap(), "the order of a map's keys differs between instances");
+    assert_eq!(hash().await.unwrap(), hash().await.unwrap(), "the order of a set differs between instances");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
