@@ -430,7 +430,7 @@ async fn a_primary_behind_sentinels_may_change() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nodes_of_a_cluster_may_change() {
-    let mut cluster = Cluster::start().unwrap();
+    let cluster = Cluster::start().unwrap();
     let store = open(&cluster.url()).await;
     let lock = lock("cluster");
     let mut watch = store.watch(&lock).await.unwrap();
