@@ -9,7 +9,7 @@ use std::time::Duration;
 use bellwether::error::{Error, Invalid, StageFault};
 use bellwether::stage::Serializer;
 use bellwether::stage::component::{CodeCache, INLINE, StageComponent, StageEngine, StageEngineOptions, StageLimits};
-use bellwether_tests::components::component;
+use bellwether_tests::component;
 use bytes::Bytes;
 use futures_util::FutureExt;
 use futures_util::future::join_all;
