@@ -108,9 +108,8 @@ impl Sentinel {
             if port == old {
                 return Ok(None);
             }
-            let role: redis::Value = self.primary()?.command(&["ROLE"])?;
-            Ok(matches!(&role, redis::Value::Array(parts) if parts.first() == Some(&redis::Value::BulkString(b"master".into())))
-                .then_some(()))
+            // The old one takes writes until it is told, and they are lost then.
+            self.replicated()
         })
     }
 

@@ -216,6 +216,8 @@ fn write_certificates(dir: &Path) -> Result<()> {
     let root_key = rcgen::KeyPair::generate()?;
     let mut root = rcgen::CertificateParams::new(Vec::new())?;
     root.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    // Another name than that of what it signs, which would look like signed by itself.
+    root.distinguished_name.push(rcgen::DnType::CommonName, "root");
     let issued = root.self_signed(&root_key)?;
     let issuer = rcgen::Issuer::new(root, root_key);
     let key = rcgen::KeyPair::generate()?;

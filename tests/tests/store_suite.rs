@@ -161,23 +161,24 @@ async fn fences_rise(store: Shared, name: &str) {
 async fn the_same_token_acquires_again(store: Shared, name: &str) {
     let (lock, mine) = (lock(name), token());
     let first = fence(store.acquire(&lock, &mine, Some(ms(1000))).await.unwrap());
-    assert_eq!(fence(store.acquire(&lock, &mine, Some(ms(LONG))).await.unwrap()), first);
+    // The fence may be the same, as it can only be that the reply with the first was lost.
+    let second = fence(store.acquire(&lock, &mine, Some(ms(LONG))).await.unwrap());
+    assert!(second >= first);
     assert!(left(store.holding(&lock, &mine).await.unwrap()) > Duration::from_secs(2), "the lease has not begun anew");
-    assert_eq!(fence(store.acquire(&lock, &mine, None).await.unwrap()), first);
+    assert!(fence(store.acquire(&lock, &mine, None).await.unwrap()) >= second);
     assert_eq!(store.holding(&lock, &mine).await.unwrap(), Holding::Unlimited);
 }
 
 async fn a_release_is_told_apart(store: Shared, name: &str) {
     let (lock, first, second) = (lock(name), token(), token());
-    assert_eq!(store.release(&lock, &first).await.unwrap(), Released::NotHeld);
-    let (first, second) = (token(), if first == second { token() } else { second });
+    assert_eq!(store.release(&lock, &token()).await.unwrap(), Released::NotHeld);
     fence(store.acquire(&lock, &first, Some(ms(LONG))).await.unwrap());
     assert_eq!(store.release(&lock, &first).await.unwrap(), Released::Now);
     assert_eq!(store.release(&lock, &first).await.unwrap(), Released::Before);
     // That somebody else has it now changes nothing about that.
     fence(store.acquire(&lock, &second, Some(ms(LONG))).await.unwrap());
     assert_eq!(store.release(&lock, &first).await.unwrap(), Released::Before);
-    assert_eq!(left(store.holding(&lock, &second).await.unwrap()).as_secs(), 59);
+    assert!(left(store.holding(&lock, &second).await.unwrap()) > ms(LONG / 2).duration());
     assert_eq!(store.release(&lock, &second).await.unwrap(), Released::Now);
     assert_eq!(store.release(&lock, &second).await.unwrap(), Released::Before);
 }
@@ -244,8 +245,8 @@ async fn a_lock_is_adopted(store: Shared, name: &str) {
     let adopted = store.adopt(&lock, &mine).await.unwrap().unwrap();
     assert!(adopted.fence > before);
     assert!(adopted.lease_left.unwrap() <= ms(LONG).duration());
-    // The adopter's own acquire keeps the adopter's fence.
-    assert_eq!(fence(store.acquire(&lock, &mine, Some(ms(LONG))).await.unwrap()), adopted.fence);
+    // The fence of whoever handed it over does not come back.
+    assert!(fence(store.acquire(&lock, &mine, Some(ms(LONG))).await.unwrap()) >= adopted.fence);
 }
 
 async fn names_may_have_braces(store: Shared, name: &str) {
