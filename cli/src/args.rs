@@ -55,14 +55,16 @@ Examples:
   bellwether lock nightly --wait 10s -- ./backup.sh
 
 Stores:
-  memory:                                       within this process, gone when it ends (the default of `run`)
-  redis://[USER:PASSWORD@]HOST[:PORT][/DB]      a Redis server
-  redis+sentinel://HOST[:PORT],HOST…/SERVICE    the primary that Sentinels know by this name
-  redis+cluster://HOST[:PORT],HOST…             a Redis Cluster, found from any of its nodes
-  rediss://, rediss+sentinel://, rediss+cluster://   the same over TLS
+  memory:                                      within this process; the default of `run`
+  redis://[USER:PASSWORD@]HOST[:PORT][/DB]     a Redis server
+  redis+sentinel://HOST[:PORT],HOST…/SERVICE   the primary that Sentinels know by this name
+  redis+cluster://HOST[:PORT],HOST…            a Redis Cluster, found from any of its nodes
+  rediss://, rediss+sentinel://, rediss+cluster://
+                                               the same over TLS
 
 Exit statuses:
-  0    done; `run` and `lock` end with the status of the guest or command (128 + N if signal N ended it)
+  0    done; `run` and `lock` end with the status of the guest or command,
+       which is 128 + N if signal N ended it
   1    there is no such entry
   2    the command line, a name or a value cannot be what it is
   65   stored bytes cannot be read
@@ -71,7 +73,7 @@ Exit statuses:
   70   a stage failed
   71   the system refused something this program needs
   73   a value or key is over its limit, or the store is full
-  75   somebody else held the lock until the wait was over (`lock -E` changes it)
+  75   somebody else held the lock until the wait was over
   77   the platform's configuration does not allow it
   78   the configuration cannot be used
   79   the lock was lost while the command ran

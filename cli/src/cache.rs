@@ -29,9 +29,9 @@ struct Entry {
     stages: Stages,
 }
 
-/// Prints the value of an entry: as JSON, or where JSON cannot say it in the diagnostic notation of CBOR.
+/// Prints the value of an entry.
 ///
-/// Without such an entry nothing is printed and the exit status is 1.
+/// The value is printed as JSON, or in the diagnostic notation of CBOR where JSON cannot say it: bytes are h'00ff' then. Without such an entry nothing is printed and the exit status is 1.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  bellwether get prices apple\n  bellwether get --content '{\"v\": 2}' reports 2026-11\n  bellwether get --raw thumbnails cat.png > cat.png"

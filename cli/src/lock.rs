@@ -58,8 +58,8 @@ pub(crate) struct Options {
 const EXAMPLES: &str = "\
 Examples:
   bellwether lock nightly -- ./backup.sh --full
-  bellwether lock deploy --no-wait -E 0 -- ./deploy.sh        do nothing if somebody is at it already
-  bellwether lock db --lease 1m --wait 10s -- sh -c 'psql -v fence=$BELLWETHER_FENCE -f migrate.sql'";
+  bellwether lock deploy --no-wait -E 0 -- ./deploy.sh     nothing to do if somebody is at it
+  bellwether lock db --wait 10s -- sh -c 'psql -v fence=$BELLWETHER_FENCE -f migrate.sql'";
 
 /// After this much waiting a person is told what for.
 const PATIENCE: Duration = Duration::from_secs(1);

@@ -61,8 +61,8 @@ const EXAMPLES: &str = "\
 Examples:
   bellwether run app.wasm -- report.json
   bellwether run app.wasm --dir ./data::/data --env LANG -- /data/report.json
-  bellwether run app.wasm --store redis://127.0.0.1:6379 --serializer msgpack.wasm --compressor lz4.wasm
-  bellwether run app.wasm --repeat 2          cold and warm, with the memory store";
+  bellwether run app.wasm --serializer msgpack.wasm --compressor lz4.wasm
+  bellwether run app.wasm --repeat 2     cold and warm, with the memory store";
 
 /// Runs the guest.
 pub(crate) async fn run(settings: &Settings, options: &Options) -> Result<u8, Failure> {

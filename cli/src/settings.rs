@@ -13,6 +13,7 @@ use crate::failure::{Failure, status};
 
 /// The options of every command.
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Options of every command")]
 pub(crate) struct Settings {
     /// Where locks and entries are kept; `bellwether --help` lists the forms.
     #[arg(long, global = true, value_name = "URL", env = "BELLWETHER_STORE", hide_env_values = true)]
@@ -33,6 +34,7 @@ pub(crate) struct Settings {
 
 /// The stages that a cache uses by default.
 #[derive(Debug, Default, Args)]
+#[command(next_help_heading = "Stages")]
 pub(crate) struct Stages {
     /// Serializes values with this component by default. Its name is the file's, without `.wasm`; a registered name, or `none`,
     /// does as well.

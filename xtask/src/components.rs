@@ -11,6 +11,10 @@ use crate::toolchain::{self, WASM};
 /// The packages under `examples/guests` and `examples/stages`.
 pub(crate) const EXAMPLES: [&str; 4] = ["example-licences", "example-msgpack", "example-lz4", "example-tenant"];
 
+/// The packages that tests build for themselves if they are not there.
+const TESTED: [&str; 6] =
+    ["test-probe", "test-misbehaving", "example-licences", "example-msgpack", "example-lz4", "example-tenant"];
+
 /// The packages under `bench/components`.
 pub(crate) const BENCH: [&str; 2] = ["bench-stage", "bench-guest"];
 
@@ -46,6 +50,16 @@ pub(crate) fn build(steps: &Steps, packages: &'static [&'static str]) -> Result<
         }
         Ok(built)
     })
+}
+
+/// Builds what the tests use, each by the very command that the tests have for it, so that these find it done and nobody wonders
+/// why the first of them takes minutes.
+pub(crate) fn build_for_tests(steps: &Steps) -> Result<()> {
+    let shell = steps.shell();
+    for package in TESTED {
+        cmd!(shell, "cargo build --package {package} --target {WASM}").run()?;
+    }
+    Ok(())
 }
 
 fn size(file: &Path) -> Result<u64> {

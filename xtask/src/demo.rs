@@ -46,7 +46,11 @@ pub(crate) fn run(steps: &Steps, options: &Options) -> Result<()> {
     let run = |repeat: &str, store: &str| {
         let stage_flags = &stages;
         let settings = ["--store", store, "--prefix", &prefix, "--repeat", repeat, "--dir", &directory];
-        Ok(cmd!(shell, "{bellwether} run {settings...} {stage_flags...} {application} -- /documents/metadata.json").run()?)
+        Ok(cmd!(
+            shell,
+            "{bellwether} run {settings...} {stage_flags...} {application} -- --top 5 --expire 1h /documents/metadata.json"
+        )
+        .run()?)
     };
     match &options.store {
         None => steps.step("running the application twice, cold and warm", || run("2", "memory:")),

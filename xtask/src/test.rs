@@ -12,8 +12,8 @@ use crate::{components, packages, toolchain};
 /// Runs, in this order, and stops at the first failure:
 ///
 ///  1. rustfmt, as a check
-///  2. the example components, for wasm32-wasip2
-///  3. clippy over every target of the workspace, warnings denied
+///  2. clippy over every target of the workspace, warnings denied
+///  3. the components that tests run, for wasm32-wasip2
 ///  4. all tests: of units, across crates, of real servers, and of the documentation
 ///  5. rustdoc, warnings denied
 ///
@@ -35,13 +35,13 @@ pub(crate) fn run(steps: &Steps, options: &Options) -> Result<()> {
     })?;
     let shell = steps.shell();
     steps.step("rustfmt", || Ok(cmd!(shell, "cargo fmt --all --check").run()?))?;
-    components::build(steps, &components::EXAMPLES)?;
     // Clippy, tests and rustdoc select the same packages and profile, so that no dependency is compiled for two sets of features.
     steps.step("clippy", || Ok(cmd!(shell, "cargo clippy --workspace --all-targets -- --deny warnings").run()?))?;
+    steps.step("components for the tests", || components::build_for_tests(steps))?;
     let filter = &options.filter;
     steps.step("tests", || Ok(cmd!(shell, "cargo test --workspace -- {filter...}").run()?))?;
-    steps
-        .step("rustdoc", || Ok(cmd!(shell, "cargo doc --workspace --no-deps").env("RUSTDOCFLAGS", "--deny warnings").run()?))?;
+    let deny = "--deny warnings";
+    steps.step("rustdoc", || Ok(cmd!(shell, "cargo doc --workspace --no-deps").env("RUSTDOCFLAGS", deny).run()?))?;
     steps.say(&format!("all passed in {}", steps.elapsed()));
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! The real program, as a shell runs it.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod application;
 mod bad_input;
 mod cache;
 mod help;
