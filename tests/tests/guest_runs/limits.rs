@@ -21,7 +21,7 @@ async fn a_guest_ends_at_its_deadline_whatever_it_does() {
         let ran = run_with(&guest, doing, within(GuestLimits { deadline: Some(deadline), ..GuestLimits::default() })).await;
         assert!(matches!(ran.end, Err(GuestError::Deadline { deadline: said, .. }) if said == deadline), "{doing}: {:?}", ran.end);
         runtime.shutdown().await;
-        assert!(!runtime.store().exists("a").await.unwrap(), "{doing}");
+        assert!(!is_held(&runtime.locks(), "a").await, "{doing}");
     }
 }
 

@@ -14,8 +14,9 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use bellwether::guest::Grant;
+use bellwether::lock::LockOptions;
 use bellwether::runtime::{Capture, CodeCache, ExitStatus, Output};
-use bellwether::{Guest, GuestError, GuestRun, Runtime, RuntimeBuilder};
+use bellwether::{Guest, GuestError, GuestRun, Locks, Runtime, RuntimeBuilder};
 use bellwether_tests::components;
 
 static PROBE: LazyLock<PathBuf> = LazyLock::new(|| components::component("test-probe").unwrap());
@@ -64,8 +65,12 @@ async fn run_with(guest: &Guest, args: &str, given: GuestRun) -> Ran {
         .args(args.split_whitespace())
         .stdout(Output::Capture(stdout.clone()))
         .stderr(Output::Capture(stderr.clone()));
-    let end = guest.run(given).await;
+    let end = tokio::time::timeout(Duration::from_secs(120), guest.run(given)).await.expect("the guest does not end");
     Ran { end, stdout: stdout.text(), stderr: stderr.text() }
+}
+
+async fn is_held(locks: &Locks, name: &str) -> bool {
+    locks.open(name, LockOptions::default()).unwrap().is_locked().await.unwrap()
 }
 
 /// Asks until the answer is yes, for as long as a slow machine may need.
@@ -94,7 +99,8 @@ async fn a_guest_gets_its_arguments_environment_and_streams() {
 async fn a_guest_ends_with_its_own_status() {
     let (_runtime, guest) = probe().await;
     assert_eq!(run(&guest, "exit 0").await.end.unwrap().code(), 0);
-    assert_eq!(run(&guest, "exit 42").await.end.unwrap().code(), 42);
+    assert_eq!(run(&guest, "exit 7").await.end.unwrap().code(), 1, "the standard library tells 0 from the rest and no more");
+    assert_eq!(run(&guest, "exit-with-code 42").await.end.unwrap().code(), 42);
     let failed = run(&guest, "fail").await.end.unwrap();
     assert!(!failed.success());
     assert_eq!(failed.to_string(), "exit status 1");

@@ -114,9 +114,9 @@ async fn queue(name: &str, count: usize) {
     println!("{} different fences", fences.len());
 }
 
-/// Tells when the lock is known to be lost; somebody else breaks it.
+/// Holds a lock for no longer than its lease, and tells when it is known to be lost.
 async fn lost(name: &str) {
-    let options = Options { kind: Kind::Simple, lease: Some(300), renew: true, fair: false, retry: 100 };
+    let options = Options { kind: Kind::Simple, lease: Some(300), renew: false, fair: false, retry: 100 };
     let guard = Lock::open(name, options).unwrap().acquire(Wait::None).await.unwrap().unwrap();
     println!("held");
     guard.lost().await;
