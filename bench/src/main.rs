@@ -5,6 +5,8 @@ mod lock;
 mod measure;
 mod stage;
 
+use std::path::PathBuf;
+
 use clap::{Parser, ValueEnum};
 
 /// Measures figures and prints each beside its raw reference.
@@ -12,6 +14,12 @@ use clap::{Parser, ValueEnum};
 struct Args {
     /// What to measure; everything if nothing is named.
     what: Vec<What>,
+    /// The component `bench-stage`.
+    #[arg(long, value_name = "FILE")]
+    stage: PathBuf,
+    /// The component `bench-guest`.
+    #[arg(long, value_name = "FILE")]
+    guest: PathBuf,
     /// Print one line of JSON a figure.
     #[arg(long)]
     json: bool,
@@ -35,14 +43,12 @@ async fn main() -> anyhow::Result<()> {
     let args = Args::parse();
     let wanted = |what| args.what.is_empty() || args.what.contains(&what);
     let mut print = |figure: measure::Figure| figure.print(args.json);
-    let stage = bellwether_tests::component("bench-stage")?;
-    let guest = bellwether_tests::component("bench-guest")?;
     let server = bellwether_tests::Server::start()?;
     if wanted(What::Stage) {
-        tokio::task::block_in_place(|| stage::run(&stage, args.rounds, &mut print))?;
+        tokio::task::block_in_place(|| stage::run(&args.stage, args.rounds, &mut print))?;
     }
     if wanted(What::Cache) {
-        cache::run(&server.url(), &stage, &guest, args.rounds, &mut print).await?;
+        cache::run(&server.url(), &args.stage, &args.guest, args.rounds, &mut print).await?;
     }
     if wanted(What::Lock) {
         lock::run(&server.url(), args.rounds, &mut print).await?;

@@ -20,9 +20,9 @@ pub(crate) fn run(component: &Path, rounds: usize, print: &mut dyn FnMut(Figure)
     let options =
         StageEngineOptions { code_cache: CodeCache::Directory(cache.path().to_path_buf()), ..StageEngineOptions::default() };
     let engine = StageEngine::new(&options)?;
-    let warm = engine.load("bench", &wasm, StageLimits::default())?;
-    let echo = warm.serializer().context("the component has no serializer")?;
-    let zlib = warm.compressor().context("the component has no compressor")?;
+    let stage = engine.load("bench", &wasm, StageLimits::default())?;
+    let echo = stage.serializer().context("the component has no serializer")?;
+    let zlib = stage.compressor().context("the component has no compressor")?;
 
     print(warm_small(echo.as_ref(), rounds)?)?;
     print(warm_large(echo.as_ref(), rounds)?)?;

@@ -19,7 +19,7 @@ use crate::{output, time};
 ///
 /// Waits until nobody else holds the lock, runs the command, and releases the lock when it has ended. The lease is renewed for as
 /// long as the command runs; should this program or its machine die, the lock is free when the lease ends. The command finds
-/// BELLWETHER_LOCK (the lock's name) and BELLWETHER_FENCE (a number larger than that of every earlier holder, for what the lock
+/// `BELLWETHER_LOCK` (the lock's name) and `BELLWETHER_FENCE` (a number larger than that of every earlier holder, for what the lock
 /// protects to refuse latecomers by) in its environment.
 ///
 /// If the lock is lost while the command runs, because the store was away for longer than the lease for example, the command gets

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use bellwether::guest::{Directory, Grant};
-use bellwether::runtime::{Guest, GuestError, GuestLimits, GuestRun, Runtime};
+use bellwether::{Guest, GuestError, GuestLimits, GuestRun, Runtime};
 use clap::Args;
 
 use crate::failure::{Failure, status};
@@ -73,7 +73,7 @@ pub(crate) async fn run(settings: &Settings, options: &Options) -> Result<u8, Fa
     let run = GuestRun {
         args: options.args.clone(),
         env,
-        grant: Some(options.grant(settings.grant(&runtime))),
+        grant: Some(options.grant(runtime.grant().clone())),
         limits: Some(GuestLimits {
             deadline: options.timeout.or(runtime.guest_limits().deadline),
             ..runtime.guest_limits().clone()

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use bellwether::cache::StageChoice;
 use bellwether::config::Config;
 use bellwether::error::StageKind;
-use bellwether::runtime::{Runtime, RuntimeBuilder};
+use bellwether::guest::Grant;
+use bellwether::{Runtime, RuntimeBuilder};
 use clap::{ArgAction, Args};
 
 use crate::failure::{Failure, status};
@@ -73,7 +74,8 @@ impl Settings {
     fn builder(&self, stages: &Stages) -> Result<RuntimeBuilder, Failure> {
         let mut builder = match &self.config {
             Some(file) => Config::load(file)?.into_builder()?,
-            None => Runtime::builder(),
+            // Whoever runs a guest by hand, with no platform around it, lets it have its locks and caches.
+            None => Runtime::builder().grant(Grant::all()),
         };
         if let Some(store) = &self.store {
             builder = builder.store(store);

@@ -1,5 +1,6 @@
 //! Lengths of time as people write them: `250ms`, `10s`, `5m`, `1h30m`, `2d`.
 
+use std::fmt::Write;
 use std::time::Duration;
 
 /// The units, largest first, in milliseconds.
@@ -40,7 +41,8 @@ pub(crate) fn show(time: Duration) -> String {
     for (unit, millis) in UNITS {
         let count = left / millis;
         if count > 0 {
-            text.push_str(&format!("{count}{unit}"));
+            // Writing to a string cannot fail.
+            let _ = write!(text, "{count}{unit}");
             left %= millis;
         }
     }

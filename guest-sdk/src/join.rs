@@ -26,11 +26,6 @@ pub async fn join_at_most<F: Future>(limit: usize, futures: impl IntoIterator<It
     outputs.into_iter().map(|(_, output)| output).collect()
 }
 
-/// Lets a future go on by itself. The program ends when its entry point has returned and all such futures are done.
-pub fn spawn(future: impl Future<Output = ()> + 'static) {
-    wit_bindgen::spawn_local(future);
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -55,7 +55,7 @@
 //!
 //! # Many calls at once
 //! Every call is an `async fn`, and a guest can have a thousand of them in flight. [`join_all`] runs futures at the same time,
-//! [`join_at_most`] bounds how many, and [`spawn`] lets one go on by itself.
+//! [`join_at_most`] bounds how many. [`Guard::while_held`] stops what a lock protects as soon as the lock is lost.
 //!
 //! # Stages
 //! A component can be a [`Serializer`], a [`Compressor`] or an [`Identity`] of the host's caches, or several of them: implement
@@ -77,7 +77,7 @@ mod time;
 
 pub use cache::{Cache, CacheOptions, Found, Herd, StageChoice, Ttl, Vacancy};
 pub use error::{Error, Result};
-pub use join::{join_all, join_at_most, spawn};
+pub use join::{join_all, join_at_most};
 pub use lock::{Guard, Kind, Lock, LockOptions, Token};
 pub use run::{Termination, report};
 pub use stage::{Compressor, Identity, Serializer};

@@ -1,8 +1,11 @@
 //! Locks that exclude each other across processes, machines and languages.
 
 use std::fmt;
+use std::future::Future;
+use std::pin::pin;
 use std::time::Duration;
 
+use futures_util::future::{Either, select};
 use serde::{Deserialize, Serialize};
 
 use crate::bindings::guest::bellwether::core::lock as wit;
@@ -130,6 +133,18 @@ impl Guard {
     /// Returns when the lock is known to be lost: its lease ended, or somebody broke it.
     pub async fn lost(&self) {
         self.inner.lost().await;
+    }
+
+    /// Does what the lock protects, and drops it unfinished as soon as the lock is known to be lost.
+    ///
+    /// # Errors
+    /// [`Error::NotHeld`] when the lock was lost first.
+    pub async fn while_held<F: Future>(&self, work: F) -> Result<F::Output> {
+        let (work, lost) = (pin!(work), pin!(self.lost()));
+        match select(work, lost).await {
+            Either::Left((output, _)) => Ok(output),
+            Either::Right(((), _)) => Err(Error::NotHeld),
+        }
     }
 
     /// Releases the lock, now.

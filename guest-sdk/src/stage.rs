@@ -1,6 +1,7 @@
 //! The stages that a cached value passes through, as a component implements them.
 //!
-//! The traits have no `self`: a stage is pure, and an instance may be thrown away between two calls.
+//! The traits have no `self`: a stage is pure, and an instance may be thrown away between two calls. Bytes come owned, as
+//! they are anyway when they arrive, so that a stage can change them in place or give them back.
 
 /// Turns values into bytes and back.
 ///
@@ -10,14 +11,14 @@
 /// struct Debugging;
 ///
 /// impl Serializer for Debugging {
-///     fn serialize(value: &[u8]) -> Result<Vec<u8>, String> {
-///         let text: String = cbor::decode(value).map_err(|error| error.to_string())?;
+///     fn serialize(value: Vec<u8>) -> Result<Vec<u8>, String> {
+///         let text: String = cbor::decode(&value).map_err(|error| error.to_string())?;
 ///         Ok(text.into_bytes())
 ///     }
 ///
-///     fn deserialize(bytes: &[u8]) -> Result<Vec<u8>, String> {
-///         let text = std::str::from_utf8(bytes).map_err(|error| error.to_string())?;
-///         cbor::encode(text).map_err(|error| error.to_string())
+///     fn deserialize(bytes: Vec<u8>) -> Result<Vec<u8>, String> {
+///         let text = String::from_utf8(bytes).map_err(|error| error.to_string())?;
+///         cbor::encode(&text).map_err(|error| error.to_string())
 ///     }
 /// }
 ///
@@ -28,13 +29,13 @@ pub trait Serializer {
     ///
     /// # Errors
     /// A text that says what the value has that these bytes cannot express.
-    fn serialize(value: &[u8]) -> Result<Vec<u8>, String>;
+    fn serialize(value: Vec<u8>) -> Result<Vec<u8>, String>;
 
     /// The value of stored bytes, as exactly one CBOR data item.
     ///
     /// # Errors
     /// A text that says what is wrong with the bytes.
-    fn deserialize(bytes: &[u8]) -> Result<Vec<u8>, String>;
+    fn deserialize(bytes: Vec<u8>) -> Result<Vec<u8>, String>;
 }
 
 /// Makes bytes fewer.
@@ -43,14 +44,14 @@ pub trait Compressor {
     ///
     /// # Errors
     /// A text that says why these bytes cannot be compressed. Bytes that do not get fewer are no error.
-    fn compress(bytes: &[u8]) -> Result<Option<Vec<u8>>, String>;
+    fn compress(bytes: Vec<u8>) -> Result<Option<Vec<u8>>, String>;
 
     /// What was compressed.
     ///
     /// # Errors
     /// A text that says what is wrong with the bytes, or that the result would be more than `max_size` bytes. Check that
     /// before making room for it: the bytes may be anybody's.
-    fn decompress(bytes: &[u8], max_size: u64) -> Result<Vec<u8>, String>;
+    fn decompress(bytes: Vec<u8>, max_size: u64) -> Result<Vec<u8>, String>;
 }
 
 /// Names entries.
@@ -72,11 +73,11 @@ macro_rules! export_serializer {
 
             impl $crate::bindings::serializer::exports::bellwether::core::serializer::Guest for Exported {
                 fn serialize(value: ::std::vec::Vec<u8>) -> ::core::result::Result<::std::vec::Vec<u8>, ::std::string::String> {
-                    <$stage as $crate::Serializer>::serialize(&value)
+                    <$stage as $crate::Serializer>::serialize(value)
                 }
 
                 fn deserialize(bytes: ::std::vec::Vec<u8>) -> ::core::result::Result<::std::vec::Vec<u8>, ::std::string::String> {
-                    <$stage as $crate::Serializer>::deserialize(&bytes)
+                    <$stage as $crate::Serializer>::deserialize(bytes)
                 }
             }
 
@@ -103,14 +104,14 @@ macro_rules! export_compressor {
                 fn compress(
                     bytes: ::std::vec::Vec<u8>,
                 ) -> ::core::result::Result<::core::option::Option<::std::vec::Vec<u8>>, ::std::string::String> {
-                    <$stage as $crate::Compressor>::compress(&bytes)
+                    <$stage as $crate::Compressor>::compress(bytes)
                 }
 
                 fn decompress(
                     bytes: ::std::vec::Vec<u8>,
                     max_size: u64,
                 ) -> ::core::result::Result<::std::vec::Vec<u8>, ::std::string::String> {
-                    <$stage as $crate::Compressor>::decompress(&bytes, max_size)
+                    <$stage as $crate::Compressor>::decompress(bytes, max_size)
                 }
             }
 

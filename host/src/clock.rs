@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use crate::error::Invalid;
 
 /// The longest time that a lease, an expiry or a pause can be: 100 years. Redis counts in signed 64-bit milliseconds since 1970.
-pub const MAX_TIME: Duration = Duration::from_secs(100 * 366 * 24 * 60 * 60);
+pub const MAX_TIME: Duration = Duration::from_hours(100 * 366 * 24);
 
 /// A length of time that was checked: whole milliseconds, from 1 ms to [`MAX_TIME`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -1,4 +1,4 @@
-//! The example guests and stages, built as WebAssembly components.
+//! Guests and stages, built as WebAssembly components.
 
 use std::path::{Path, PathBuf};
 
@@ -9,11 +9,15 @@ use crate::steps::Steps;
 use crate::toolchain::{self, WASM};
 
 /// The packages under `examples/guests` and `examples/stages`.
-const PACKAGES: [&str; 4] = ["example-licences", "example-msgpack", "example-lz4", "example-tenant"];
+pub(crate) const EXAMPLES: [&str; 4] = ["example-licences", "example-msgpack", "example-lz4", "example-tenant"];
+
+/// The packages under `bench/components`.
+pub(crate) const BENCH: [&str; 2] = ["bench-stage", "bench-guest"];
 
 /// Where the components are after a build.
 pub(crate) struct Components {
     directory: PathBuf,
+    packages: &'static [&'static str],
 }
 
 impl Components {
@@ -24,18 +28,18 @@ impl Components {
 
     /// All packages with their components.
     pub(crate) fn all(&self) -> impl Iterator<Item = (&'static str, PathBuf)> + '_ {
-        PACKAGES.into_iter().map(|package| (package, self.of(package)))
+        self.packages.iter().map(|package| (*package, self.of(package)))
     }
 }
 
-/// Builds all of them, optimised: a stage is called for every value.
-pub(crate) fn build(steps: &Steps) -> Result<Components> {
-    steps.step("building the example components", || {
+/// Builds these packages, optimised: a stage is called for every value.
+pub(crate) fn build(steps: &Steps, packages: &'static [&'static str]) -> Result<Components> {
+    steps.step("building the components", || {
         toolchain::ensure_wasm(steps)?;
         let shell = steps.shell();
-        let packages = PACKAGES.iter().flat_map(|package| ["--package", package]);
-        cmd!(shell, "cargo build --release --target {WASM} {packages...}").run()?;
-        let built = Components { directory: steps.target().join(WASM).join("release") };
+        let flags = packages.iter().flat_map(|package| ["--package", package]);
+        cmd!(shell, "cargo build --release --target {WASM} {flags...}").run()?;
+        let built = Components { directory: steps.target().join(WASM).join("release"), packages };
         for (package, file) in built.all() {
             ensure!(file.exists(), "cargo built {package}, but {} is not there", file.display());
             Steps::note(&format!("{package}: {} KiB", size(&file)? / 1024));

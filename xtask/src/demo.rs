@@ -24,7 +24,7 @@ pub(crate) struct Options {
 /// Runs the chore.
 pub(crate) fn run(steps: &Steps, options: &Options) -> Result<()> {
     let shell = steps.shell();
-    let built = components::build(steps)?;
+    let built = components::build(steps, &components::EXAMPLES)?;
     steps.step("building the command line program (the first time this compiles wasmtime)", || {
         Ok(cmd!(shell, "cargo build --package bellwether-cli").run()?)
     })?;

@@ -2,6 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
+mod bench;
 mod components;
 mod demo;
 mod packages;
@@ -23,6 +24,7 @@ Examples:
   cargo xtask demo                                  the example application, cold and warm; needs nothing but rustup
   cargo xtask demo --store redis://127.0.0.1:6379   the same on a server, from two processes that share one cache
   cargo xtask redis --cluster                       a local Redis Cluster to play with, until Ctrl-C
+  cargo xtask bench cache --json                    figures of caches beside their raw references, a line of JSON each
   cargo xtask test                                  everything that must pass before a change is merged";
 
 #[derive(Debug, Subcommand)]
@@ -30,6 +32,7 @@ enum Chore {
     Demo(demo::Options),
     Test(test::Options),
     Redis(redis::Options),
+    Bench(bench::Options),
     /// Builds the example guests and stages as WebAssembly components.
     Components,
 }
@@ -40,8 +43,9 @@ fn main() -> anyhow::Result<()> {
     match args.chore {
         Chore::Demo(options) => demo::run(&steps, &options),
         Chore::Test(options) => test::run(&steps, &options),
+        Chore::Bench(options) => bench::run(&steps, &options),
         Chore::Redis(options) => redis::run(&steps, &options),
-        Chore::Components => components::build(&steps).map(|built| {
+        Chore::Components => components::build(&steps, &components::EXAMPLES).map(|built| {
             for (_, file) in built.all() {
                 println!("{}", file.display());
             }

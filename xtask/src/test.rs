@@ -35,7 +35,7 @@ pub(crate) fn run(steps: &Steps, options: &Options) -> Result<()> {
     })?;
     let shell = steps.shell();
     steps.step("rustfmt", || Ok(cmd!(shell, "cargo fmt --all --check").run()?))?;
-    components::build(steps)?;
+    components::build(steps, &components::EXAMPLES)?;
     // Clippy, tests and rustdoc select the same packages and profile, so that no dependency is compiled for two sets of features.
     steps.step("clippy", || Ok(cmd!(shell, "cargo clippy --workspace --all-targets -- --deny warnings").run()?))?;
     let filter = &options.filter;

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use crate::support::{finish, on, redis, start, until};
+use bellwether_tests::Server;
+
+use crate::support::{finish, has, on, redis, start, until};
 
 fn sh(script: &str) -> [&str; 4] {
     ["--", "sh", "-c", script]
@@ -24,7 +26,7 @@ fn the_command_runs_with_name_and_a_rising_fence_and_ends_with_its_status() {
     assert!(fence() > first);
     assert_eq!(on(store, &lock(&["job"], "exit 7")).status, 7);
     assert_eq!(on(store, &lock(&["job"], "kill -TERM $$")).status, 128 + 15);
-    assert_eq!(redis.keys("job"), 0, "it was released each time");
+    assert!(!has(&redis, "job"), "it was released each time");
 }
 
 #[test]
@@ -49,7 +51,7 @@ fn a_command_that_cannot_run_has_the_status_that_shells_give_and_leaves_no_lock(
     let store = &redis.url();
     assert!(on(store, &["lock", "job", "--", "/no/such/program"]).failed(127).contains("/no/such/program"));
     on(store, &["lock", "job", "--", "/etc/passwd"]).failed(126);
-    assert_eq!(redis.keys("job"), 0);
+    assert!(!has(&redis, "job"));
 }
 
 #[test]
@@ -59,7 +61,7 @@ fn a_lock_that_is_broken_ends_the_command() {
     // The command ignores SIGTERM, so it takes SIGKILL.
     let holder =
         start_holding(store, &redis, &["job", "--lease", "1s", "--grace", "300ms"], "trap '' TERM; while :; do sleep 0.1; done");
-    redis.ask("DEL job");
+    assert_eq!(redis.command::<u64>(&["DEL", "job"]).unwrap(), 1);
     let ended = finish(holder);
     assert_eq!(ended.status, 79, "{ended:?}");
     assert!(ended.stderr.contains("the lock \"job\" was lost while the command ran"), "{ended:?}");
@@ -96,7 +98,7 @@ fn signals_reach_the_command_and_what_it_started_and_the_lock_is_released() {
     signal(&holder, "TERM");
     let ended = finish(holder);
     assert_eq!((ended.status, ended.stdout.as_str()), (9, "told\n"), "{ended:?}");
-    assert_eq!(redis.keys("job"), 0);
+    assert!(!has(&redis, "job"));
 }
 
 #[test]
@@ -106,18 +108,18 @@ fn a_signal_ends_the_wait() {
     let mut holder = start_holding(store, &redis, &["job"], "read line");
     let waiter = start(store, &lock(&["job"], "echo never"));
     // It waits once it has subscribed to the lock's channel.
-    until("the waiter listens", || redis.ask("PUBSUB CHANNELS").contains("job"));
+    until("the waiter listens", || !redis.command::<Vec<String>>(&["PUBSUB", "CHANNELS", "*job*"]).unwrap().is_empty());
     signal(&waiter, "INT");
     assert_eq!(finish(waiter).status, 128 + 2);
     drop(holder.stdin.take());
     assert!(finish(holder).stderr.is_empty());
-    assert_eq!(redis.keys("job"), 0);
+    assert!(!has(&redis, "job"));
 }
 
-fn start_holding(store: &str, redis: &crate::support::Redis, options: &[&str], script: &str) -> std::process::Child {
+fn start_holding(store: &str, redis: &Server, options: &[&str], script: &str) -> std::process::Child {
     let mut command = crate::support::bellwether(&lock(options, script));
     let child = command.env("BELLWETHER_STORE", store).stdin(std::process::Stdio::piped()).spawn().expect("the program starts");
-    until("the lock is held", || redis.keys("job") == 1);
+    until("the lock is held", || has(redis, "job"));
     child
 }
 

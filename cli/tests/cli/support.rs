@@ -5,6 +5,8 @@ use std::process::{Child, Command, Output, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use bellwether_tests::Server;
+
 /// The program, with nothing inherited that could change what it does.
 pub(crate) fn bellwether(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_bellwether"));
@@ -13,6 +15,16 @@ pub(crate) fn bellwether(args: &[&str]) -> Command {
         command.env_remove(variable);
     }
     command
+}
+
+/// A server of the test's own.
+pub(crate) fn redis() -> Server {
+    Server::start().expect("redis-server is installed")
+}
+
+/// Whether the server has this key.
+pub(crate) fn has(redis: &Server, key: &str) -> bool {
+    redis.command::<u64>(&["EXISTS", key]).expect("the server answers") == 1
 }
 
 /// How a run of the program ended.

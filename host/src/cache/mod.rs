@@ -30,6 +30,8 @@ mod key;
 mod keys;
 mod options;
 mod pipeline;
+mod raw;
+mod typed;
 
 pub use entries::Cache;
 pub use key::{Content, Key};

@@ -3,10 +3,11 @@
 use std::borrow::Cow;
 
 use bytes::Bytes;
+use tokio::runtime::Handle;
 
 use crate::cbor;
 use crate::envelope::{Envelope, StageId};
-use crate::error::{Corrupt, Error, Invalid, Limit, StageError, StageFault, StageKind};
+use crate::error::{CborFault, Corrupt, Error, Invalid, Limit, StageError, StageFault, StageKind};
 use crate::glob::Glob;
 use crate::names::{escape, escape_char, escape_last, unescape};
 use crate::stage::{Compressor, Identity, Registered, Serializer, Stages};
@@ -59,7 +60,7 @@ impl Pipeline {
     /// The bytes of an entry with this value, written at `created` (in milliseconds since 1970).
     pub(super) async fn seal(&self, value: Bytes, created: u64) -> Result<Bytes, Error> {
         within("value", value.len(), self.limits.value_bytes)?;
-        cbor::check(&value).map_err(|why| Invalid::Cbor { what: "value", why })?;
+        check(&value).await.map_err(|why| Invalid::Cbor { what: "value", why })?;
         let payload = match &self.serializer {
             None => cbor::unwrap_bytes(&value).ok_or(Invalid::NotByteString)?,
             Some(stage) => {
@@ -111,7 +112,7 @@ impl Pipeline {
         let failed = failed(stage, StageKind::Serializer, "deserialize a value");
         let value = stage.stage().deserialize(payload).await.map_err(failed)?;
         if !stage.stage().trusted() {
-            cbor::check(&value).map_err(|why| failed(StageFault::NotCbor(why)))?;
+            check(&value).await.map_err(|why| failed(StageFault::NotCbor(why)))?;
         }
         Ok(value)
     }
@@ -156,6 +157,22 @@ impl Pipeline {
         }
         let (wrote, reads) = (self.stages.describe(kind, wrote), self.stages.describe(kind, reads));
         Err(Corrupt::OtherStage { key: key.to_owned(), kind, wrote, reads })
+    }
+}
+
+/// Checks a value, off the caller's thread if it is so large that this may take over a millisecond.
+async fn check(value: &Bytes) -> Result<(), CborFault> {
+    const LARGE: usize = 256 * 1024;
+    match Handle::try_current() {
+        Ok(runtime) if value.len() > LARGE => {
+            let job = runtime.spawn_blocking({
+                let value = value.clone();
+                move || cbor::check(&value)
+            });
+            // It fails only where the runtime is shutting down.
+            job.await.unwrap_or_else(|_| cbor::check(value))
+        }
+        _ => cbor::check(value),
     }
 }
 

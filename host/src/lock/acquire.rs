@@ -22,17 +22,22 @@ use crate::store::{Attempt, Token, Watch};
 pub(super) async fn acquire(lock: &Lock, wait: Wait) -> Result<Option<Guard>, Error> {
     let mut claim = Claim { lock, token: Some(Token::random()?), runtime: runtime()?, sent: Instant::now(), open: false };
     let mut waiting = Waiting::new(wait, lock.terms.retry.duration(), claim.sent);
-    let mut place = None;
+    let mut place: Option<Place> = None;
     let mut last_error = None;
     let mut action = Action::Attempt;
     loop {
         let event = match action {
             Action::Attempt => {
-                place.as_mut().map(Place::catch_up);
+                if let Some(place) = &mut place {
+                    place.catch_up();
+                    waiting.share(place.sharers());
+                }
                 match claim.attempt().await {
                     Ok(attempt) => Event::Answered(attempt),
                     Err(error) if is_passing(&error) => {
-                        tracing::debug!(%error, "attempt failed");
+                        if last_error.is_none() && wait != Wait::None {
+                            tracing::warn!(lock = lock.name(), %error, "cannot be acquired yet");
+                        }
                         last_error = Some(error);
                         Event::Failed
                     }

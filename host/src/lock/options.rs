@@ -29,7 +29,7 @@ pub struct LockOptions {
     /// Whether waiters are served in the order in which they came. Not available in this version.
     pub fair: bool,
     /// The longest pause between two attempts while waiting, in case no wake-up arrives, as after the release by another
-    /// program: at least 1 ms, and less than the lease.
+    /// program: at least 1 ms, and less than the lease. Waiters of one process share these attempts, so each may pause longer.
     pub retry: Duration,
 }
 

@@ -1,7 +1,7 @@
 //! Who is next among the waiters of one lock in this process.
 //!
 //! A release wakes one waiter of each process, not all: the rest would only be told that the lock is busy. They are not cut off
-//! from it either, should the one that is next not be polled: their pauses end as everybody's do.
+//! from it either, should the one that is next not be polled: their pauses end too.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -21,14 +21,14 @@ pub(super) struct Queues(Arc<Mutex<HashMap<String, Queue>>>);
 struct Queue {
     /// Its one permit is the turn.
     turn: Arc<Semaphore>,
-    waiters: usize,
+    waiters: u32,
 }
 
 /// A waiter's place in its queue, and its watch on the lock.
 pub(super) struct Place {
     watch: Watch,
     turn: Turn,
-    _seat: Seat,
+    seat: Seat,
 }
 
 enum Turn {
@@ -54,7 +54,7 @@ impl Queues {
             Ok(permit) => Turn::Now { _permit: permit },
             Err(_) => Turn::Later(Box::pin(Arc::clone(&queue.turn).acquire_owned())),
         };
-        Place { watch, turn, _seat: Seat { queues: self.clone(), key: lock.key().to_owned() } }
+        Place { watch, turn, seat: Seat { queues: self.clone(), key: lock.key().to_owned() } }
     }
 
     fn open(&self) -> MutexGuard<'_, HashMap<String, Queue>> {
@@ -72,6 +72,14 @@ impl Place {
                     self.turn = Turn::Now { _permit: permit };
                 }
             }
+        }
+    }
+
+    /// How many share the attempts that end a pause: none with the one that is next, all with each other behind it.
+    pub(super) fn sharers(&self) -> u32 {
+        match self.turn {
+            Turn::Now { .. } => 1,
+            Turn::Later(_) => self.seat.queues.open().get(&self.seat.key).map_or(1, |queue| queue.waiters),
         }
     }
 
@@ -128,7 +136,9 @@ mod tests {
         assert!(wakes(&mut first) && !wakes(&mut second) && !wakes(&mut third));
         drop(first);
         assert!(!wakes(&mut third), "in the order in which they came");
+        assert_eq!((second.sharers(), third.sharers()), (2, 2));
         assert!(wakes(&mut second), "it is its turn");
+        assert_eq!((second.sharers(), third.sharers()), (1, 2));
         second.catch_up();
         assert!(!wakes(&mut second), "the release was before its turn");
         drop(second);

@@ -4,6 +4,9 @@
 //! tries again, because a release may have come in between; then it sleeps until it is woken, until the holder's lease ends, until
 //! its longest pause is over, or until its own time is up, whichever is first. When the outcome of an attempt is not known, the
 //! attempt is repeated with the same token.
+//!
+//! Waiters of one process share the attempts that are made only in case no wake-up arrives: the more they are, the longer each
+//! pauses.
 
 use std::time::Duration;
 
@@ -53,6 +56,8 @@ pub(super) struct Waiting {
     once: bool,
     deadline: Option<Instant>,
     retry: Duration,
+    /// How many share the attempts that end a pause.
+    sharers: u32,
     watching: bool,
     /// When the holder's lease ends, as far as the last answer said.
     lease_ends: Option<Instant>,
@@ -66,7 +71,20 @@ const LEASE_MARGIN: Duration = Duration::from_millis(2);
 impl Waiting {
     /// An acquire that begins at `now`. Its first action is [`Action::Attempt`].
     pub(super) fn new(wait: Wait, retry: Duration, now: Instant) -> Self {
-        Self { once: wait == Wait::None, deadline: wait.deadline(now), retry, watching: false, lease_ends: None, failures: 0 }
+        Self {
+            once: wait == Wait::None,
+            deadline: wait.deadline(now),
+            retry,
+            sharers: 1,
+            watching: false,
+            lease_ends: None,
+            failures: 0,
+        }
+    }
+
+    /// Takes note of how many share the attempts that end a pause, itself included.
+    pub(super) fn share(&mut self, sharers: u32) {
+        self.sharers = sharers.max(1);
     }
 
     /// What to do after `event`. `random` decides by how much a pause is shortened.
@@ -110,7 +128,7 @@ impl Waiting {
     }
 
     fn sleep(&self, now: Instant, random: u64) -> Action {
-        let retry = after(now, jittered(self.retry, random));
+        let retry = after(now, jittered(self.retry.saturating_mul(self.sharers), random));
         Action::Sleep { until: self.bounded(self.lease_ends.map_or(retry, |end| end.min(retry))) }
     }
 
@@ -157,6 +175,18 @@ mod tests {
         assert_eq!(sleeps(Wait::Forever, 9 * SECOND), Some(4 * SECOND), "the longest pause");
         assert_eq!(sleeps(Wait::Forever, 3 * SECOND), Some(3 * SECOND + LEASE_MARGIN), "the holder's lease");
         assert_eq!(sleeps(Wait::UpTo(2 * SECOND), 3 * SECOND), Some(2 * SECOND), "the waiter's own time");
+    }
+
+    #[test]
+    fn the_more_wait_the_longer_each_pauses() {
+        let now = Instant::now();
+        let mut waiting = Waiting::new(Wait::Forever, SECOND, now);
+        waiting.step(BUSY, now, 0);
+        waiting.step(Event::Watching, now, 0);
+        waiting.share(10);
+        assert_eq!(waiting.step(BUSY, now, u64::MAX), Action::Sleep { until: now + 10 * SECOND });
+        waiting.share(1);
+        assert_eq!(waiting.step(BUSY, now, u64::MAX), Action::Sleep { until: now + SECOND });
     }
 
     #[test]

@@ -15,11 +15,15 @@ use crate::error::StageFault;
 use crate::glob::Glob;
 
 pub mod builtin;
+mod choice;
 #[cfg(feature = "component")]
 pub mod component;
 mod registry;
+mod shelf;
 
-pub use registry::{Registered, StageChoice, Stages};
+pub use choice::StageChoice;
+pub use registry::Stages;
+pub use shelf::Registered;
 
 /// Names entries.
 pub trait Identity: fmt::Debug + Send + Sync + 'static {

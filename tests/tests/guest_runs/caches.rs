@@ -94,7 +94,10 @@ async fn a_cache_picks_its_stages() {
     let ran = run(&guest, "cache stages default nobody none").await;
     assert!(ran.lines()[0].starts_with("open Error::Invalid(\"no serializer is registered as \\\"nobody\\\""), "{ran:?}");
     let ran = run(&guest, "cache stages none none none").await;
-    assert!(ran.lines()[0].starts_with("set Err(Error::Invalid(\"with serializer `none` a value is a CBOR byte string"), "{ran:?}");
+    assert!(
+        ran.lines()[0].starts_with("set Err(Error::Invalid(\"with serializer `none` a value is a CBOR byte string"),
+        "{ran:?}"
+    );
 }
 
 #[tokio::test]

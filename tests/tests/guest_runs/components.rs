@@ -80,5 +80,8 @@ async fn a_synchronous_command_runs_unless_it_would_have_to_wait() {
             (export "[method]cache.delete-pattern" (func async (param "self" (borrow $cache)) (param "pattern" string)))))"#,
     );
     let text = refusal_of_text(&waits).await;
-    assert_says(&text, &["bellwether:core/cache@0.1.0", "[method]cache.delete-pattern", "wasi:cli/run@0.2.6", "wasi:cli/run@0.3.0"]);
+    assert_says(
+        &text,
+        &["bellwether:core/cache@0.1.0", "[method]cache.delete-pattern", "wasi:cli/run@0.2.6", "wasi:cli/run@0.3.0"],
+    );
 }

@@ -56,7 +56,8 @@ async fn directories_are_readable_or_writable_as_granted() {
     assert_eq!(std::fs::read_to_string(directory.path().join("file")).unwrap(), "probe");
 
     let missing = Directory { host: directory.path().join("missing"), guest: "/data".to_owned(), write: false };
-    let ran = run_with(&guest, "list /data", GuestRun::default().grant(Grant { directories: vec![missing], ..Grant::none() })).await;
+    let ran =
+        run_with(&guest, "list /data", GuestRun::default().grant(Grant { directories: vec![missing], ..Grant::none() })).await;
     assert!(matches!(&ran.end, Err(GuestError::Directory { path, .. }) if path.ends_with("missing")), "{ran:?}");
 }
 

@@ -19,7 +19,11 @@ async fn a_guest_ends_at_its_deadline_whatever_it_does() {
     let deadline = Duration::from_millis(300);
     for doing in ["lock hold-and hang a", "lock hold-and loop a", "misbehave print"] {
         let ran = run_with(&guest, doing, within(GuestLimits { deadline: Some(deadline), ..GuestLimits::default() })).await;
-        assert!(matches!(ran.end, Err(GuestError::Deadline { deadline: said, .. }) if said == deadline), "{doing}: {:?}", ran.end);
+        assert!(
+            matches!(ran.end, Err(GuestError::Deadline { deadline: said, .. }) if said == deadline),
+            "{doing}: {:?}",
+            ran.end
+        );
         runtime.shutdown().await;
         assert!(!is_held(&runtime.locks(), "a").await, "{doing}");
     }
@@ -66,13 +70,11 @@ async fn a_guest_that_opens_a_hundred_thousand_locks_is_limited() {
 async fn calls_in_flight_and_their_arguments_are_limited() {
     let (_runtime, guest) = probe().await;
     let ran = run_with(&guest, "misbehave call 20", quotas(Quotas { calls: 15, ..Quotas::default() })).await;
-    assert_eq!(
-        ran.lines(),
-        ["15 waited, 5 refused: Some(Error::Limit(\"calls in flight: at most 15 are allowed at once\"))"]
-    );
+    assert_eq!(ran.lines(), ["15 waited, 5 refused: Some(Error::Limit(\"calls in flight: at most 15 are allowed at once\"))"]);
     let ran = run_with(&guest, "misbehave hand-in 1 1000", quotas(Quotas { bytes: 1000, ..Quotas::default() })).await;
     assert!(ran.lines()[0].starts_with("1 refused: Some(Error::Limit(\"bytes of arguments in flight"), "{ran:?}");
-    let ran = run_with(&guest, "misbehave hand-in 1 100000", within(GuestLimits { call_bytes: 50_000, ..GuestLimits::default() }));
+    let ran =
+        run_with(&guest, "misbehave hand-in 1 100000", within(GuestLimits { call_bytes: 50_000, ..GuestLimits::default() }));
     assert!(matches!(ran.await.end, Err(GuestError::Trapped { .. })));
 }
 

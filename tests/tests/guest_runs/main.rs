@@ -8,6 +8,7 @@ mod embedding;
 mod grants;
 mod limits;
 mod locks;
+mod redis;
 
 use std::path::PathBuf;
 use std::sync::LazyLock;
@@ -17,13 +18,12 @@ use bellwether::guest::Grant;
 use bellwether::lock::LockOptions;
 use bellwether::runtime::{Capture, CodeCache, ExitStatus, Output};
 use bellwether::{Guest, GuestError, GuestRun, Locks, Runtime, RuntimeBuilder};
-use bellwether_tests::components;
 
-static PROBE: LazyLock<PathBuf> = LazyLock::new(|| components::component("test-probe").unwrap());
+static PROBE: LazyLock<PathBuf> = LazyLock::new(|| bellwether_tests::component("test-probe").unwrap());
 
 /// A runtime on a memory store of its own, with guests that may open everything.
 fn builder() -> RuntimeBuilder {
-    let code_cache = CodeCache::Directory(components::target().unwrap().join("tmp").join("code"));
+    let code_cache = CodeCache::Directory(bellwether_tests::component::target().unwrap().join("tmp").join("code"));
     Runtime::builder().grant(Grant::all()).code_cache(code_cache)
 }
 
@@ -61,10 +61,8 @@ async fn run(guest: &Guest, args: &str) -> Ran {
 
 async fn run_with(guest: &Guest, args: &str, given: GuestRun) -> Ran {
     let (stdout, stderr) = (Capture::default(), Capture::default());
-    let given = given
-        .args(args.split_whitespace())
-        .stdout(Output::Capture(stdout.clone()))
-        .stderr(Output::Capture(stderr.clone()));
+    let given =
+        given.args(args.split_whitespace()).stdout(Output::Capture(stdout.clone())).stderr(Output::Capture(stderr.clone()));
     let end = tokio::time::timeout(Duration::from_secs(120), guest.run(given)).await.expect("the guest does not end");
     Ran { end, stdout: stdout.text(), stderr: stderr.text() }
 }

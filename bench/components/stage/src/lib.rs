@@ -1,28 +1,28 @@
-//! A stage that copies and one that deflates.
+//! A stage that gives back what it gets and one that deflates.
 
 use bellwether_guest::{Compressor, Serializer};
 
 struct Bench;
 
 impl Serializer for Bench {
-    fn serialize(value: &[u8]) -> Result<Vec<u8>, String> {
-        Ok(value.to_vec())
+    fn serialize(value: Vec<u8>) -> Result<Vec<u8>, String> {
+        Ok(value)
     }
 
-    fn deserialize(bytes: &[u8]) -> Result<Vec<u8>, String> {
-        Ok(bytes.to_vec())
+    fn deserialize(bytes: Vec<u8>) -> Result<Vec<u8>, String> {
+        Ok(bytes)
     }
 }
 
 impl Compressor for Bench {
-    fn compress(bytes: &[u8]) -> Result<Option<Vec<u8>>, String> {
-        let packed = miniz_oxide::deflate::compress_to_vec_zlib(bytes, 6);
+    fn compress(bytes: Vec<u8>) -> Result<Option<Vec<u8>>, String> {
+        let packed = miniz_oxide::deflate::compress_to_vec_zlib(&bytes, 6);
         Ok((packed.len() < bytes.len()).then_some(packed))
     }
 
-    fn decompress(bytes: &[u8], max_size: u64) -> Result<Vec<u8>, String> {
+    fn decompress(bytes: Vec<u8>, max_size: u64) -> Result<Vec<u8>, String> {
         let max = usize::try_from(max_size).unwrap_or(usize::MAX);
-        miniz_oxide::inflate::decompress_to_vec_zlib_with_limit(bytes, max).map_err(|why| why.to_string())
+        miniz_oxide::inflate::decompress_to_vec_zlib_with_limit(&bytes, max).map_err(|why| why.to_string())
     }
 }
 

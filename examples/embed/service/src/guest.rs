@@ -4,7 +4,8 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use bellwether::guest::Grant;
-use bellwether::runtime::{Capture, GuestError, GuestRun, Input, Output};
+use bellwether::runtime::{Capture, Input, Output};
+use bellwether::{GuestError, GuestRun};
 use serde::{Deserialize, Serialize};
 
 use crate::answers::Failure;

@@ -14,13 +14,15 @@
 //! ```
 
 use anyhow::Context;
-use bellwether::runtime::Runtime;
+use bellwether::Runtime;
 use tokio::net::TcpListener;
 
 mod answers;
 mod guest;
 mod primes;
 mod service;
+#[cfg(test)]
+mod tests;
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {

@@ -4,10 +4,9 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::routing::{get, post};
-use bellwether::Error;
 use bellwether::cache::Cache;
 use bellwether::lock::Locks;
-use bellwether::runtime::{Guest, Runtime};
+use bellwether::{Error, Guest, Runtime};
 
 use crate::{guest, primes};
 

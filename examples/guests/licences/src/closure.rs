@@ -1,6 +1,6 @@
 //! A package's dependency closure.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use serde::{Deserialize, Serialize};
 
@@ -18,8 +18,19 @@ pub(crate) struct Closure {
     pub(crate) licences: BTreeMap<String, Use>,
     /// The fewest licences under which all of it can be used.
     pub(crate) needed: Vec<String>,
-    /// How many packages would go away with each direct dependency alone.
-    pub(crate) weights: BTreeMap<String, usize>,
+    /// What could be saved by doing without a single package, the most first.
+    pub(crate) savings: Vec<Saving>,
+}
+
+/// What would go away with one package.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Saving {
+    /// The package.
+    pub(crate) without: String,
+    /// How many packages nothing else brings in, itself included.
+    pub(crate) packages: usize,
+    /// The licences that would not be needed any more.
+    pub(crate) licences: Vec<String>,
 }
 
 /// Where a licence comes from.
@@ -31,25 +42,20 @@ pub(crate) struct Use {
     pub(crate) way: Vec<String>,
 }
 
+/// How many savings are kept.
+const SAVINGS: usize = 12;
+
 impl Closure {
     /// Works out the closure of a package.
     pub(crate) fn of(root: Id, graph: &Graph) -> Self {
         let reached = Reached::from(root, None, graph);
-        let mut licences: BTreeMap<String, Use> = BTreeMap::new();
-        // The nearest come first, so the first to have a licence has the shortest way.
-        for id in &reached.nearest_first {
-            let name = graph.get(*id).licence.to_string();
-            let found = licences.entry(name).or_insert_with(|| Use { packages: 0, way: reached.way_to(*id, graph) });
-            found.packages += 1;
-        }
-        let all = reached.nearest_first.len();
-        let weigh = |id: &Id| all - Reached::from(root, Some(*id), graph).nearest_first.len();
+        let needed = reached.needed(graph);
         Self {
-            packages: all,
+            packages: reached.nearest_first.len(),
             depth: depth(root, graph),
-            needed: fewest(reached.nearest_first.iter().map(|id| &graph.get(*id).licence)).into_iter().collect(),
-            weights: graph.get(root).dependencies.iter().map(|id| (graph.get(*id).label(), weigh(id))).collect(),
-            licences,
+            licences: reached.licences(graph),
+            savings: reached.savings(&needed, graph),
+            needed: needed.into_iter().collect(),
         }
     }
 }
@@ -62,7 +68,7 @@ struct Reached {
 }
 
 impl Reached {
-    /// From `root`, as if it did not depend on `without`.
+    /// From `root`, as if there were no package `without`.
     fn from(root: Id, without: Option<Id>, graph: &Graph) -> Self {
         let mut parents = BTreeMap::from([(root, None)]);
         let mut nearest_first = Vec::new();
@@ -70,7 +76,7 @@ impl Reached {
         while let Some(id) = waiting.pop_front() {
             nearest_first.push(id);
             for dependency in &graph.get(id).dependencies {
-                if id == root && Some(*dependency) == without {
+                if Some(*dependency) == without {
                     continue;
                 }
                 parents.entry(*dependency).or_insert_with(|| {
@@ -80,6 +86,42 @@ impl Reached {
             }
         }
         Self { nearest_first, parents }
+    }
+
+    fn licences(&self, graph: &Graph) -> BTreeMap<String, Use> {
+        let mut licences: BTreeMap<String, Use> = BTreeMap::new();
+        // The nearest come first, so the first to have a licence has the shortest way.
+        for id in &self.nearest_first {
+            let name = graph.get(*id).licence.to_string();
+            let found = licences.entry(name).or_insert_with(|| Use { packages: 0, way: self.way_to(*id, graph) });
+            found.packages += 1;
+        }
+        licences
+    }
+
+    fn needed(&self, graph: &Graph) -> BTreeSet<String> {
+        fewest(self.nearest_first.iter().map(|id| &graph.get(*id).licence))
+    }
+
+    fn savings(&self, needed: &BTreeSet<String>, graph: &Graph) -> Vec<Saving> {
+        let Some((root, others)) = self.nearest_first.split_first() else { return Vec::new() };
+        let mut savings: Vec<_> = others
+            .iter()
+            .map(|id| {
+                let rest = Self::from(*root, Some(*id), graph);
+                Saving {
+                    without: graph.get(*id).label(),
+                    packages: self.nearest_first.len() - rest.nearest_first.len(),
+                    licences: needed.difference(&rest.needed(graph)).cloned().collect(),
+                }
+            })
+            .collect();
+        savings.sort_by(|one, other| {
+            let by_size = (other.packages, other.licences.len()).cmp(&(one.packages, one.licences.len()));
+            by_size.then_with(|| one.without.cmp(&other.without))
+        });
+        savings.truncate(SAVINGS);
+        savings
     }
 
     fn way_to(&self, id: Id, graph: &Graph) -> Vec<String> {
@@ -146,20 +188,23 @@ mod tests {
         }
         assert_eq!(closure.needed, ["Apache-2.0", "ISC", "MIT"]);
         // log stays when web goes, since app needs it by itself.
-        assert_eq!(closure.weights, BTreeMap::from([("log@1.0.0".to_owned(), 0), ("web@1.0.0".to_owned(), 3)]));
+        let savings: Vec<_> = closure.savings.iter().map(|saving| (saving.without.as_str(), saving.packages)).collect();
+        assert_eq!(savings, [("web@1.0.0", 3), ("tls@1.0.0", 2), ("math@1.0.0", 1), ("log@1.0.0", 1)]);
+        assert_eq!(closure.savings[0].licences, ["Apache-2.0", "ISC"]);
+        assert_eq!(closure.savings[2].licences, ["Apache-2.0"]);
     }
 
     #[test]
     fn a_leaf_is_its_own_closure() {
         let graph = graph(&["leaf ISC:"]).unwrap();
         let closure = Closure::of(id(&graph, "leaf"), &graph);
-        assert_eq!((closure.packages, closure.depth, closure.needed.len(), closure.weights.len()), (1, 0, 1, 0));
+        assert_eq!((closure.packages, closure.depth, closure.needed.len(), closure.savings.len()), (1, 0, 1, 0));
     }
 
     #[test]
     fn a_way_of_thousands_of_packages_is_followed_to_its_end() {
         let lines: Vec<_> = (0..3_000).map(|n| format!("p{n} MIT: p{}", n + 1)).chain(["p3000 MIT:".to_owned()]).collect();
         let graph = graph(&lines.iter().map(String::as_str).collect::<Vec<_>>()).unwrap();
-        assert_eq!(Closure::of(id(&graph, "p0"), &graph).depth, 3_000);
+        assert_eq!(depth(id(&graph, "p0"), &graph), 3_000);
     }
 }

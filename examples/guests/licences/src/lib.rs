@@ -2,7 +2,7 @@
 //!
 //! It reads what `cargo metadata --format-version 1` prints, and for every package works out its dependency closure: how many
 //! packages, under which licences and by which shortest way they come in, which licences have to be accepted at the least, and
-//! what would go away with each direct dependency. Closures are cached by name and version; what a closure was computed from
+//! what could be saved by doing without any one of them. Closures are cached by name and version; what a closure was computed from
 //! (the licence, and the same of every dependency) is the content, so a package that is locked differently in another
 //! workspace is another entry, and one that is locked alike is computed once, by whichever process comes first.
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::closure::Closure;
+use crate::closure::{Closure, Saving};
 use crate::graph::{Graph, Package};
 use crate::work::Outcome;
 
@@ -73,14 +73,12 @@ impl Report {
             }
             writeln!(text, "\n  packages  depth  closure of, and the fewest licences it can be used under")?;
             for (package, closure) in self.largest(top) {
-                writeln!(
-                    text,
-                    "  {:>8}  {:>5}  {}: {}",
-                    closure.packages,
-                    closure.depth,
-                    package.label(),
-                    closure.needed.join(", ")
-                )?;
+                let Closure { packages, depth, needed, savings, .. } = closure;
+                writeln!(text, "  {packages:>8}  {depth:>5}  {}: {}", package.label(), needed.join(", "))?;
+                if let Some(Saving { without, packages, licences }) = savings.first() {
+                    let licences = if licences.is_empty() { String::new() } else { format!(", and no {}", licences.join(", ")) };
+                    writeln!(text, "{:19}{packages} fewer without {without}{licences}", "")?;
+                }
             }
         }
         Ok(())

@@ -17,12 +17,12 @@ const MAX_DEPTH: usize = 256;
 struct MessagePack;
 
 impl Serializer for MessagePack {
-    fn serialize(value: &[u8]) -> Result<Vec<u8>, String> {
-        write::message_pack(value)
+    fn serialize(value: Vec<u8>) -> Result<Vec<u8>, String> {
+        write::message_pack(&value)
     }
 
-    fn deserialize(bytes: &[u8]) -> Result<Vec<u8>, String> {
-        read::cbor(bytes)
+    fn deserialize(bytes: Vec<u8>) -> Result<Vec<u8>, String> {
+        read::cbor(&bytes)
     }
 }
 

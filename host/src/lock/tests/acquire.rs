@@ -103,16 +103,28 @@ async fn a_thousand_waiters_take_turns_with_few_attempts() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn many_waiters_try_in_vain_no_more_often_than_one() {
+    let (store, locks) = setup();
+    let lock = locks.open("lock", LockOptions::default()).unwrap();
+    let _guard = lock.acquire(Wait::None).await.unwrap().unwrap();
+    let waiters = join_all((0..500).map(|_| lock.acquire(Wait::UpTo(20 * SECOND))));
+    assert!(waiters.await.iter().all(|answer| matches!(answer, Ok(None))));
+    let attempts = store.calls(Op::Acquire);
+    let (at_first, one_pausing) = (1 + 2 * 500, 20_000 / 100);
+    assert!(attempts <= at_first + 3 * one_pausing, "{attempts} attempts");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_waiter_that_is_not_polled_does_not_block_the_others() {
     let (_, locks) = setup();
     let lock = lock(&locks);
     let guard = lock.acquire(Wait::None).await.unwrap().unwrap();
     let mut next = Box::pin(lock.acquire(Wait::Forever));
     assert!((&mut next).now_or_never().is_none(), "it is next from here on, and is not polled again");
-    let mut behind = Box::pin(lock.acquire(Wait::UpTo(25 * SECOND)));
+    let mut behind = Box::pin(lock.acquire(Wait::UpTo(45 * SECOND)));
     assert!((&mut behind).now_or_never().is_none());
     guard.release().await.unwrap();
-    assert!(behind.await.unwrap().is_some(), "its pause of at most 20 s ended");
+    assert!(behind.await.unwrap().is_some(), "its pause of at most 20 s, twice as long for two, ended");
     assert!(next.await.unwrap().is_some());
 }
 

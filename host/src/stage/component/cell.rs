@@ -62,7 +62,7 @@ impl Cell {
         String::from_utf8_lossy(&self.said).trim().to_owned()
     }
 
-    /// The next random number: the same ones for every instance (SplitMix64 from zero).
+    /// The next random number: the same ones for every instance (`SplitMix64` from zero).
     pub(super) fn random(&mut self) -> u64 {
         self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let z = (self.random ^ (self.random >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

@@ -10,6 +10,9 @@ use super::ticker::Ticker;
 use super::{StageComponent, StageLimits, load};
 use crate::error::{Error, Invalid};
 
+/// How many elements a table in a reserved place may have. A component with more gets its tables when it starts.
+const TABLE: usize = 20_000;
+
 /// How a [`StageEngine`] is set up.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StageEngineOptions {
@@ -131,6 +134,9 @@ fn pooling(config: &mut Config, reserved: u32) -> Option<Engine> {
         // Counted, not reserved: a component has as many as it was linked from.
         .total_core_instances(reserved.saturating_mul(64))
         .total_stacks(1)
+        .table_elements(TABLE)
+        // Tables are small: to clear one is cheaper than to have the system do it.
+        .table_keep_resident(TABLE * size_of::<usize>())
         .max_unused_warm_slots(reserved);
     config.allocation_strategy(InstanceAllocationStrategy::Pooling(places));
     Engine::new(config).inspect_err(|error| tracing::debug!("stage instances get their address space one by one: {error:#}")).ok()

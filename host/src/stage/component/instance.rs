@@ -57,8 +57,8 @@ pub(super) struct Instance {
 pub(super) type Answer<T> = Result<T, String>;
 
 impl Blueprint {
-    /// Starts an instance.
-    pub(super) fn start(&self) -> Result<Instance, StageFault> {
+    /// Starts an instance; boxed, for it is handed from pool to call and back.
+    pub(super) fn start(&self) -> Result<Box<Instance>, StageFault> {
         let mut store = Store::new(self.pre.engine(), Cell::new(self.limits.memory, self.limits.table));
         store.limiter(|cell| cell);
         self.arm(&mut store, self.limits.output);
@@ -68,7 +68,7 @@ impl Blueprint {
                 // A stage with little memory to grow into is retired before it runs out.
                 let room = usize::try_from(self.limits.memory).unwrap_or(usize::MAX).saturating_sub(start);
                 let retire_at = start.saturating_add(GROWTH.min(room / 2));
-                Ok(Instance { store, guests, retire_at })
+                Ok(Box::new(Instance { store, guests, retire_at }))
             }
             Err(error) => Err(match self.fault(&error, store.data(), self.limits.output) {
                 StageFault::Trapped(text) => StageFault::Start(text),

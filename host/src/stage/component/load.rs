@@ -14,7 +14,7 @@ use super::pool::Pool;
 use super::sandbox::{self, Unlinked};
 use super::{StageLimits, call::Stage};
 use crate::clock::MAX_TIME;
-use crate::error::{Error, Invalid};
+use crate::error::{Error, Invalid, StageFault};
 
 /// What the first bytes of a file say that it is (component model, binary format).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,7 +63,12 @@ pub(super) fn load(shared: &Arc<Shared>, name: &str, wasm: &[u8], limits: StageL
     let exports = exports(&component, &pre).map_err(unusable)?;
     let ticks = shared.ticker.ticks(limits.deadline);
     let blueprint = Blueprint { pre, exports, limits, ticks, shared: Arc::clone(shared) };
-    let first = blueprint.start().map_err(|fault| unusable(format!("does not start: {fault}")))?;
+    let first = blueprint.start().map_err(|fault| {
+        unusable(match fault {
+            StageFault::Start(why) => format!("does not start: {why}"),
+            fault => format!("does not start: {fault}"),
+        })
+    })?;
     Ok(Arc::new(Stage::new(name, Pool::new(blueprint, first, claim))))
 }
 

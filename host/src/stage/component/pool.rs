@@ -22,11 +22,18 @@ pub(super) struct Pool {
 }
 
 struct Places {
-    idle: Vec<Instance>,
+    /// The one that was used last is last.
+    #[allow(clippy::vec_box, reason = "moved with every call, and a pointer is quicker to move")]
+    idle: Vec<Box<Instance>>,
     /// How many are taken or idle.
     live: usize,
     /// In the order in which they came. While there are any, all places are taken.
     waiting: VecDeque<Waiting>,
+}
+
+/// Room for one instance, and the warm one in it, if any.
+struct Place {
+    instance: Option<Box<Instance>>,
 }
 
 struct Waiting {
@@ -37,14 +44,14 @@ struct Waiting {
 /// A place in the pool that one call has until this is dropped, and the warm instance in it, if any.
 pub(super) struct Lease<P: Deref<Target = Pool>> {
     pool: P,
-    instance: Option<Instance>,
+    instance: Option<Box<Instance>>,
     /// Whether the place was passed on.
     passed_on: bool,
 }
 
 impl Pool {
     /// A pool with its first instance.
-    pub(super) fn new(blueprint: Blueprint, first: Instance, claim: Option<Claim>) -> Arc<Self> {
+    pub(super) fn new(blueprint: Blueprint, first: Box<Instance>, claim: Option<Claim>) -> Arc<Self> {
         let mut idle = Vec::new();
         if !blueprint.limits.fresh {
             idle.push(first);
@@ -55,7 +62,7 @@ impl Pool {
 
     /// A place, if one is free. A warm one rather than an empty one.
     pub(super) fn try_take(&self) -> Option<Lease<&Self>> {
-        let instance = self.lock().take(self.blueprint.limits.instances)?;
+        let Place { instance } = self.lock().take(self.blueprint.limits.instances)?;
         Some(Lease { pool: self, instance, passed_on: false })
     }
 
@@ -68,7 +75,7 @@ impl Pool {
         let max = self.blueprint.limits.instances;
         let receiver = {
             let mut places = self.lock();
-            if let Some(instance) = places.take(max) {
+            if let Some(Place { instance }) = places.take(max) {
                 drop(places);
                 return Ok(Lease { pool: self, instance, passed_on: false });
             }
@@ -84,7 +91,7 @@ impl Pool {
     }
 
     /// Gives a place to who waits longest, or keeps it.
-    fn give_back(&self, mut instance: Option<Instance>) {
+    fn give_back(&self, mut instance: Option<Box<Instance>>) {
         loop {
             let next = {
                 let mut places = self.lock();
@@ -113,14 +120,14 @@ impl Pool {
 }
 
 impl Places {
-    /// A place, with or without an instance in it.
-    fn take(&mut self, max: usize) -> Option<Option<Instance>> {
+    /// A free place.
+    fn take(&mut self, max: usize) -> Option<Place> {
         if let Some(instance) = self.idle.pop() {
-            return Some(Some(instance));
+            return Some(Place { instance: Some(instance) });
         }
         (self.live < max).then(|| {
             self.live += 1;
-            None
+            Place { instance: None }
         })
     }
 }
@@ -144,7 +151,7 @@ impl<P: Deref<Target = Pool>> Lease<P> {
         answer
     }
 
-    fn pass_on(mut self) -> Option<Instance> {
+    fn pass_on(mut self) -> Option<Box<Instance>> {
         self.passed_on = true;
         self.instance.take()
     }

@@ -3,7 +3,7 @@
 //! Not wasmtime-wasi's, for that blocks on tokio wherever a guest may wait, and stages are called on tokio's own workers, where
 //! blocking panics. Nothing here ever waits, does I/O, or answers the same question in two ways on two machines.
 
-use wasmtime::component::types::{ComponentFunc, ComponentItem, Type};
+use wasmtime::component::types::{ComponentFunc, ComponentInstance, ComponentItem, Type};
 use wasmtime::component::{Component, ComponentType, Lift, Linker, LinkerInstance, Lower, Resource, ResourceType, Val};
 use wasmtime::{Engine, StoreContextMut};
 
@@ -42,18 +42,17 @@ pub(super) fn link(engine: &Engine, component: &Component) -> Result<Linker<Cell
     let mut ungranted = Vec::new();
     for (name, import) in component.component_type().imports(engine) {
         match (interface(name), import.ty) {
-            (Some(interface), ComponentItem::ComponentInstance(instance)) => {
+            (interface, ComponentItem::ComponentInstance(instance)) if interface.is_some() || only_types(engine, &instance) => {
                 let mut inert = linker.instance(name)?;
                 for (item, export) in instance.exports(engine) {
                     match export.ty {
                         // All resources are the same to the host, for there is nothing behind any of them.
                         ComponentItem::Resource(_) => inert.resource(item, ResourceType::host::<()>(), |_, _| Ok(()))?,
-                        ComponentItem::ComponentFunc(_) => define(&mut inert, interface, name, item)?,
+                        ComponentItem::ComponentFunc(_) => define(&mut inert, interface.unwrap_or_default(), name, item)?,
                         _ => {}
                     }
                 }
             }
-            // A type alone gives a component nothing.
             (_, ComponentItem::Type(_)) => {}
             _ => ungranted.push(name.to_owned()),
         }
@@ -66,6 +65,11 @@ fn interface(name: &str) -> Option<&str> {
     let (path, version) = name.split_once('@')?;
     let (package, _) = path.split_once('/')?;
     (PACKAGES.contains(&package) && version.starts_with("0.2.")).then(|| path.strip_prefix("wasi:"))?
+}
+
+/// Whether an interface gives nothing but names of types, as our own `types` does.
+fn only_types(engine: &Engine, instance: &ComponentInstance) -> bool {
+    instance.exports(engine).all(|(_, export)| matches!(export.ty, ComponentItem::Type(_)))
 }
 
 /// An error of a stream.

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use super::*;
+use crate::error::Invalid;
 
 fn with(stages: Stages, name: &str) -> Result<Stages, Error> {
     stages.with_serializer(name, Arc::new(JsonStage))

@@ -26,9 +26,12 @@ pub(super) struct Link {
 /// Takes what a connection brings unasked. It must not block.
 pub(super) type PushHandler = Arc<dyn Fn(&PushInfo, &Closed) + Send + Sync>;
 
+/// An attempt to connect that many can wait for.
+type Attempt = Shared<BoxFuture<'static, Result<Arc<Live>, Fault>>>;
+
 enum State {
     Idle,
-    Opening(Shared<BoxFuture<'static, Result<Arc<Live>, Fault>>>),
+    Opening(Attempt, Instant),
     Open(Arc<Live>),
 }
 
@@ -71,29 +74,43 @@ impl Link {
         if let Some(live) = self.open() {
             return Ok(live);
         }
-        let attempt = self.attempt();
-        let opened = match timeout_at(deadline, attempt).await {
-            Ok(opened) => opened,
-            Err(_) => Err(Fault::Unreachable(format!("{}: no connection within {:?}", self.connector.target, self.timeout))),
-        };
+        let begun = Instant::now();
+        loop {
+            let (attempt, since) = self.attempt();
+            let opened = match timeout_at(deadline, attempt).await {
+                Ok(opened) => opened,
+                Err(_) => Err(Fault::Unreachable(format!("{}: no connection within {:?}", self.connector.target, self.timeout))),
+            };
+            self.conclude();
+            // That an attempt from before has failed does not tell whether one from now would.
+            if opened.is_ok() || since >= begun || Instant::now() >= deadline {
+                return opened;
+            }
+        }
+    }
+
+    /// Keeps what the attempt has led to.
+    fn conclude(&self) {
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
-        if let State::Opening(attempt) = &*state
+        if let State::Opening(attempt, _) = &*state
             && let Some(done) = attempt.peek()
         {
             *state = done.clone().map_or(State::Idle, State::Open);
         }
-        opened
     }
 
-    fn attempt(&self) -> Shared<BoxFuture<'static, Result<Arc<Live>, Fault>>> {
+    /// The attempt that goes on, or a new one, and when it began.
+    fn attempt(&self) -> (Attempt, Instant) {
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
         match &*state {
-            State::Open(live) if !live.closed.is() => return std::future::ready(Ok(live.clone())).boxed().shared(),
+            State::Open(live) if !live.closed.is() => {
+                return (std::future::ready(Ok(live.clone())).boxed().shared(), Instant::now());
+            }
             // One that has failed, or that nobody waited for, is no news.
-            State::Opening(attempt)
+            State::Opening(attempt, since)
                 if !attempt.peek().is_some_and(|done| done.as_ref().map_or(true, |live| live.closed.is())) =>
             {
-                return attempt.clone();
+                return (attempt.clone(), *since);
             }
             _ => {}
         }
@@ -104,8 +121,9 @@ impl Link {
             task.await.unwrap_or_else(|why| Err(Fault::Unreachable(format!("the attempt to connect ended: {why}"))))
         };
         let attempt = attempt.boxed().shared();
-        *state = State::Opening(attempt.clone());
-        attempt
+        let since = Instant::now();
+        *state = State::Opening(attempt.clone(), since);
+        (attempt, since)
     }
 }
 

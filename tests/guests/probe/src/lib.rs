@@ -15,7 +15,10 @@ mod misbehave;
 #[allow(missing_docs, unreachable_pub, clippy::all, clippy::pedantic, reason = "generated code")]
 mod bindings {
     wit_bindgen::generate!({ path: "../../../wit", world: "guest" });
+    // Native linkers refuse the names of these exports.
+    #[cfg(target_family = "wasm")]
     export!(Probe with_types_in self);
+    #[cfg(target_family = "wasm")]
     use super::Probe;
 }
 

@@ -5,12 +5,13 @@
 
 #![cfg(target_family = "wasm")]
 #![allow(clippy::panic, reason = "it is what this stage is for")]
+#![allow(unreachable_pub, reason = "what wit-bindgen generates is public")]
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::collections::HashSet;
 
 mod bindings {
-    #![allow(missing_docs, clippy::pedantic, unreachable_pub, reason = "generated")]
+    #![allow(missing_docs, clippy::pedantic, reason = "generated")]
 
     wit_bindgen::generate!({
         path: "../../../wit",
@@ -111,8 +112,8 @@ fn obey(input: &[u8]) -> Result<Vec<u8>, String> {
             Ok(b"printed".to_vec())
         }
         b"hash" => {
-            let map: HashMap<u32, ()> = (0..64).map(|n| (n, ())).collect();
-            Ok(map.keys().flat_map(|n| n.to_le_bytes()).collect())
+            let set: HashSet<u32> = (0..64).collect();
+            Ok(set.iter().flat_map(|n| n.to_le_bytes()).collect())
         }
         b"look" => {
             let files = std::fs::read("/etc/passwd").is_ok();
@@ -124,7 +125,7 @@ fn obey(input: &[u8]) -> Result<Vec<u8>, String> {
             Ok(format!("files {files} net {net} args {args} clock {} stdin {read}", clock.as_nanos()).into_bytes())
         }
         b"sleep" => {
-            std::thread::sleep(std::time::Duration::from_secs(3600));
+            std::thread::sleep(std::time::Duration::from_hours(1));
             Ok(b"slept".to_vec())
         }
         _ => Err(format!("no command {:?}", String::from_utf8_lossy(command))),

@@ -1,0 +1,135 @@
+//! A primary with two replicas, watched by three Sentinels.
+
+use anyhow::{Context, Result};
+
+use crate::server::{Server, ServerOptions};
+use crate::wait::until;
+
+/// The name that the Sentinels know the primary by.
+pub const SERVICE: &str = "main";
+
+/// A primary, two replicas and three Sentinels.
+#[derive(Debug)]
+pub struct Sentinel {
+    servers: Vec<Server>,
+    sentinels: Vec<Server>,
+}
+
+impl Sentinel {
+    /// Starts them, and waits until everybody knows everybody.
+    ///
+    /// # Errors
+    /// If redis-server is not installed, or they do not find together.
+    pub fn start() -> Result<Self> {
+        let primary = Server::start()?;
+        let port = primary.port();
+        let mut servers = vec![primary];
+        for _ in 0..2 {
+            servers.push(Server::start_with(ServerOptions { replica_of: Some(port), ..ServerOptions::default() })?);
+        }
+        let port = port.to_string();
+        let options = ServerOptions::default()
+            .with(&["sentinel", "monitor", SERVICE, "127.0.0.1", &port, "2"])
+            .with(&["sentinel", "down-after-milliseconds", SERVICE, "500"])
+            .with(&["sentinel", "failover-timeout", SERVICE, "2000"]);
+        let sentinels = (0..3).map(|_| Server::start_program("redis-sentinel", options.clone())).collect::<Result<_>>()?;
+        let set = Self { servers, sentinels };
+        until("the Sentinels to know each other and the replicas", || {
+            for sentinel in &set.sentinels {
+                let known: std::collections::HashMap<String, String> = sentinel.command(&["SENTINEL", "MASTER", SERVICE])?;
+                let is = |name: &str, count: &str| known.get(name).is_some_and(|value| value == count);
+                if !(is("num-slaves", "2") && is("num-other-sentinels", "2") && is("flags", "master")) {
+                    return Ok(None);
+                }
+            }
+            set.replicated()
+        })?;
+        Ok(set)
+    }
+
+    /// The address of a store there.
+    #[must_use]
+    pub fn url(&self) -> String {
+        let hosts: Vec<_> = self.sentinels.iter().map(|sentinel| format!("127.0.0.1:{}", sentinel.port())).collect();
+        format!("redis+sentinel://{}/{SERVICE}", hosts.join(","))
+    }
+
+    /// The server that the Sentinels call the primary.
+    ///
+    /// # Errors
+    /// If none of them answers.
+    pub fn primary(&self) -> Result<&Server> {
+        let port = self.primary_port()?;
+        self.servers.iter().find(|server| server.port() == port).context("the primary is none of ours")
+    }
+
+    /// The Sentinels, to be killed or paused.
+    pub fn sentinels(&mut self) -> &mut [Server] {
+        &mut self.sentinels
+    }
+
+    /// Kills the primary, and waits until the Sentinels have chosen another one.
+    ///
+    /// # Errors
+    /// If they do not.
+    pub fn kill_primary(&mut self) -> Result<()> {
+        let port = self.primary_port()?;
+        for server in self.servers.iter_mut().filter(|server| server.port() == port) {
+            server.kill();
+        }
+        self.wait_for_another(port)
+    }
+
+    /// Has the Sentinels choose another primary while the old one is well, and waits until they have.
+    ///
+    /// # Errors
+    /// If they do not.
+    pub fn failover(&mut self) -> Result<()> {
+        let port = self.primary_port()?;
+        until("the Sentinels to begin a failover", || {
+            // They refuse while a replica is still being looked at.
+            Ok(self.sentinels.first().context("no Sentinel")?.command::<String>(&["SENTINEL", "FAILOVER", SERVICE]).ok())
+        })?;
+        self.wait_for_another(port)
+    }
+
+    /// Starts all servers that were killed; the Sentinels turn them into replicas.
+    ///
+    /// # Errors
+    /// If one does not start.
+    pub fn revive(&mut self) -> Result<()> {
+        self.servers.iter_mut().filter(|server| !server.runs()).try_for_each(Server::restart)?;
+        until("the replicas to follow", || self.replicated())
+    }
+
+    fn wait_for_another(&self, old: u16) -> Result<()> {
+        until("another primary", || {
+            let port = self.primary_port()?;
+            if port == old {
+                return Ok(None);
+            }
+            // The old one takes writes until it is told, and they are lost then.
+            self.replicated()
+        })
+    }
+
+    fn replicated(&self) -> Result<Option<()>> {
+        let up = |server: &Server| {
+            server.command::<String>(&["INFO", "replication"]).map(|info| info.contains("master_link_status:up"))
+        };
+        let port = self.primary_port()?;
+        for server in self.servers.iter().filter(|server| server.runs() && server.port() != port) {
+            if !up(server)? {
+                return Ok(None);
+            }
+        }
+        Ok(Some(()))
+    }
+
+    fn primary_port(&self) -> Result<u16> {
+        let asked = self.sentinels.iter().filter(|sentinel| sentinel.runs());
+        let mut told = asked
+            .filter_map(|sentinel| sentinel.command::<(String, u16)>(&["SENTINEL", "GET-MASTER-ADDR-BY-NAME", SERVICE]).ok());
+        Ok(told.next().context("no Sentinel answers")?.1)
+    }
+}

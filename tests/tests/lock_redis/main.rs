@@ -1,0 +1,37 @@
+//! Locks on a real Redis server: between stores, through outages, and against the lock of redis-py.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bellwether::lock::{Lock, LockOptions, Locks};
+use bellwether::store::{self, Store, StoreOptions};
+use bellwether_tests::{Server, until};
+use tokio::time::Instant;
+
+mod fleet;
+mod outage;
+mod redis_py;
+
+const MS: Duration = Duration::from_millis(1);
+const SECOND: Duration = Duration::from_secs(1);
+
+/// Locks over connections of their own, as another process has them.
+async fn locks(server: &Server) -> Locks {
+    let options = StoreOptions { response_timeout: 500 * MS, ..StoreOptions::default() };
+    let store: Arc<dyn Store> = store::open(&server.url(), &options).await.unwrap();
+    Locks::new(store)
+}
+
+/// The lock `lock` with a lease, renewed or not, and pauses so long that only a wake-up ends a wait in time.
+fn lock(locks: &Locks, lease: Duration, renew: bool) -> Lock {
+    let retry = lease.checked_sub(MS).unwrap();
+    locks.open("lock", LockOptions { lease: Some(lease), renew, retry, ..LockOptions::default() }).unwrap()
+}
+
+/// Waits until somebody waits for the lock `lock`.
+fn somebody_waits(server: &Server) {
+    let waiters = || server.command::<(String, u64)>(&["PUBSUB", "NUMSUB", "{lock}:bellwether:free"]);
+    until("somebody to wait", || Ok((waiters()?.1 > 0).then_some(()))).unwrap();
+}
