@@ -63,7 +63,7 @@ async fn run_with(guest: &Guest, args: &str, given: GuestRun) -> Ran {
     let (stdout, stderr) = (Capture::default(), Capture::default());
     let given =
         given.args(args.split_whitespace()).stdout(Output::Capture(stdout.clone())).stderr(Output::Capture(stderr.clone()));
-    let end = tokio::time::timeout(Duration::from_secs(120), guest.run(given)).await.expect("the guest does not end");
+    let end = tokio::time::timeout(Duration::from_mins(2), guest.run(given)).await.expect("the guest does not end");
     Ran { end, stdout: stdout.text(), stderr: stderr.text() }
 }
 
@@ -78,7 +78,7 @@ async fn until(what: &str, mut answer: impl AsyncFnMut() -> bool) {
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
     };
-    assert!(tokio::time::timeout(Duration::from_secs(60), asking).await.is_ok(), "{what} did not come about");
+    assert!(tokio::time::timeout(Duration::from_mins(1), asking).await.is_ok(), "{what} did not come about");
 }
 
 #[tokio::test]
