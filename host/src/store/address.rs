@@ -27,7 +27,7 @@ pub enum Address {
     /// A store in this process.
     Memory,
     /// A store on Redis.
-    Redis(RedisAddress),
+    Redis(Box<RedisAddress>),
 }
 
 impl Address {
@@ -202,7 +202,7 @@ fn parse(text: &str) -> Result<Address, String> {
     }
     let tls = encrypted.then(|| parse_tls(&mut query)).transpose()?;
     query.finish(encrypted)?;
-    Ok(Address::Redis(RedisAddress { topology, endpoints, login, database: database.into(), tls }))
+    Ok(Address::Redis(Box::new(RedisAddress { topology, endpoints, login, database: database.into(), tls })))
 }
 
 fn parse_login(text: &str) -> Result<Login, String> {
@@ -306,7 +306,7 @@ mod tests {
 
     fn redis(text: &str) -> RedisAddress {
         match Address::parse(text).unwrap() {
-            Address::Redis(address) => address,
+            Address::Redis(address) => *address,
             Address::Memory => panic!("{text} is in memory"),
         }
     }
