@@ -179,7 +179,8 @@ impl Server {
     }
 
     fn config(&self) -> String {
-        let mut lines = vec![format!("port {}", self.plain_port()), "bind 127.0.0.1".into(), format!("dir {}", self.dir.display())];
+        let mut lines =
+            vec![format!("port {}", self.plain_port()), "bind 127.0.0.1".into(), format!("dir {}", self.dir.display())];
         if self.options.tls {
             lines.push(format!("tls-port {}", self.port));
             lines.extend(["tls-cert-file cert.pem", "tls-key-file key.pem", "tls-ca-cert-file ca.pem"].map(Into::into));
