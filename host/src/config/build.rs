@@ -123,8 +123,7 @@ fn grant(guest: &file::Guest, resolve: &dyn Fn(&Path) -> PathBuf) -> Result<Gran
 }
 
 fn limits(guest: &file::Guest) -> GuestLimits {
-    let mut limits = GuestLimits::default();
-    limits.deadline = guest.deadline.map(|time| time.0);
+    let mut limits = GuestLimits { deadline: guest.deadline.map(|time| time.0), ..GuestLimits::default() };
     set_size(&mut limits.memory, guest.memory);
     limits.table = guest.table.unwrap_or(limits.table);
     set_size(&mut limits.call_bytes, guest.call_bytes);

@@ -45,8 +45,8 @@ pub(super) fn command(component: &Component, linker: &Linker<State>) -> Result<C
     if let Run::P2(name) = &run {
         cannot_wait(component, engine, name)?;
     }
-    let linked = linker.instantiate_pre(component).map_err(|why| unlinked(component, engine, &why))?;
-    run.link(linked)
+    let instance = linker.instantiate_pre(component).map_err(|why| unlinked(component, engine, &why))?;
+    run.command(instance)
 }
 
 /// The export by which a component is run.
@@ -78,10 +78,10 @@ impl Run {
         Err(format!("does not export `{RUN}`, so it cannot be run: {what_to_do}"))
     }
 
-    fn link(self, linked: InstancePre<State>) -> Result<Command, String> {
+    fn command(self, instance: InstancePre<State>) -> Result<Command, String> {
         match self {
-            Self::P3 => p3::bindings::CommandPre::new(linked).map(Command::P3),
-            Self::P2(_) => p2::bindings::CommandPre::new(linked).map(Command::P2),
+            Self::P3 => p3::bindings::CommandPre::new(instance).map(Command::P3),
+            Self::P2(_) => p2::bindings::CommandPre::new(instance).map(Command::P2),
         }
         .map_err(|why| format!("exports a `run` that is not that of `wasi:cli`: {why:#}"))
     }

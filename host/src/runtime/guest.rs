@@ -22,8 +22,8 @@ pub struct Guest {
 }
 
 impl Guest {
-    pub(super) fn load(runtime: Arc<Inner>, wasm: Wasm) -> Result<Self, Error> {
-        let command = runtime.code.compile(&wasm)?;
+    pub(super) fn load(runtime: Arc<Inner>, wasm: &Wasm) -> Result<Self, Error> {
+        let command = runtime.code.compile(wasm)?;
         Ok(Self { name: wasm.name().into(), command: Arc::new(command), runtime })
     }
 

@@ -77,7 +77,7 @@ impl Runtime {
     /// [`crate::error::Invalid::Component`] for what is no component, cannot be run, or imports what nobody grants. The text says
     /// which, and what to do.
     pub fn load(&self, wasm: impl Into<Wasm>) -> Result<Guest, Error> {
-        Guest::load(Arc::clone(&self.inner), wasm.into())
+        Guest::load(Arc::clone(&self.inner), &wasm.into())
     }
 
     /// Locks under the runtime's prefix, for use without a guest.

@@ -38,7 +38,8 @@ async fn names_live_under_the_prefix_whatever_the_guest_says() {
     assert!(!other.open("pages", None).unwrap().exists("key").await.unwrap());
     assert!(runtime.caches().open("pages", None).unwrap().exists("key").await.unwrap());
     assert_eq!(run(&guest, "lock hand-out tenant-b:a").await.lines().len(), 1);
-    assert!(runtime.store().exists("tenant-a:tenant-b:a").await.unwrap());
+    assert!(is_held(&Locks::new(runtime.store()), "tenant-a:tenant-b:a").await);
+    assert!(!is_held(&Locks::new(runtime.store()), "tenant-b:a").await);
 }
 
 #[tokio::test]

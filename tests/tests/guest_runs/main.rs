@@ -8,14 +8,16 @@ mod embedding;
 mod grants;
 mod limits;
 mod locks;
+mod redis;
 
 use std::path::PathBuf;
 use std::sync::LazyLock;
 use std::time::Duration;
 
 use bellwether::guest::Grant;
+use bellwether::lock::LockOptions;
 use bellwether::runtime::{Capture, CodeCache, ExitStatus, Output};
-use bellwether::{Guest, GuestError, GuestRun, Runtime, RuntimeBuilder};
+use bellwether::{Guest, GuestError, GuestRun, Locks, Runtime, RuntimeBuilder};
 
 static PROBE: LazyLock<PathBuf> = LazyLock::new(|| bellwether_tests::component("test-probe").unwrap());
 
@@ -61,8 +63,12 @@ async fn run_with(guest: &Guest, args: &str, given: GuestRun) -> Ran {
     let (stdout, stderr) = (Capture::default(), Capture::default());
     let given =
         given.args(args.split_whitespace()).stdout(Output::Capture(stdout.clone())).stderr(Output::Capture(stderr.clone()));
-    let end = guest.run(given).await;
+    let end = tokio::time::timeout(Duration::from_mins(2), guest.run(given)).await.expect("the guest does not end");
     Ran { end, stdout: stdout.text(), stderr: stderr.text() }
+}
+
+async fn is_held(locks: &Locks, name: &str) -> bool {
+    locks.open(name, LockOptions::default()).unwrap().is_locked().await.unwrap()
 }
 
 /// Asks until the answer is yes, for as long as a slow machine may need.
@@ -72,7 +78,7 @@ async fn until(what: &str, mut answer: impl AsyncFnMut() -> bool) {
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
     };
-    assert!(tokio::time::timeout(Duration::from_secs(60), asking).await.is_ok(), "{what} did not come about");
+    assert!(tokio::time::timeout(Duration::from_mins(1), asking).await.is_ok(), "{what} did not come about");
 }
 
 #[tokio::test]
@@ -91,7 +97,8 @@ async fn a_guest_gets_its_arguments_environment_and_streams() {
 async fn a_guest_ends_with_its_own_status() {
     let (_runtime, guest) = probe().await;
     assert_eq!(run(&guest, "exit 0").await.end.unwrap().code(), 0);
-    assert_eq!(run(&guest, "exit 42").await.end.unwrap().code(), 42);
+    assert_eq!(run(&guest, "exit 7").await.end.unwrap().code(), 1, "the standard library tells 0 from the rest and no more");
+    assert_eq!(run(&guest, "exit-with-code 42").await.end.unwrap().code(), 42);
     let failed = run(&guest, "fail").await.end.unwrap();
     assert!(!failed.success());
     assert_eq!(failed.to_string(), "exit status 1");

@@ -22,6 +22,22 @@ mod bindings {
     use super::Probe;
 }
 
+/// What the standard library does not use: exit codes beside 0 and 1.
+#[allow(missing_docs, unreachable_pub, clippy::all, clippy::pedantic, reason = "generated code")]
+mod codes {
+    wit_bindgen::generate!({
+        inline: "
+            package wasi:cli@0.3.0;
+            interface exit {
+                exit-with-code: func(status-code: u8);
+            }
+            world codes {
+                import exit;
+            }
+        ",
+    });
+}
+
 struct Probe;
 
 impl bindings::exports::wasi::cli::run::Guest for Probe {
@@ -31,9 +47,10 @@ impl bindings::exports::wasi::cli::run::Guest for Probe {
         match args.as_slice() {
             ["say", words @ ..] => println!("{}", words.join(" ")),
             ["env", name] => println!("{:?}", std::env::var(name)),
-            ["echo"] => print!("{}", std::io::read_to_string(std::io::stdin()).unwrap()),
+            ["echo"] => println!("{}", std::io::read_to_string(std::io::stdin()).unwrap()),
             ["complain", words @ ..] => eprintln!("{}", words.join(" ")),
             ["exit", code] => std::process::exit(code.parse().unwrap()),
+            ["exit-with-code", code] => codes::wasi::cli::exit::exit_with_code(code.parse().unwrap()),
             ["fail"] => return Err(()),
             ["list", directory] => println!("{:?}", std::fs::read_dir(directory).map(Iterator::count)),
             ["write", file] => println!("{:?}", std::fs::write(file, "probe")),

@@ -17,7 +17,8 @@ pub(crate) async fn run(args: &[&str]) {
         ["hand-out", name] => println!("{}", acquire(name).await.hand_over().await.unwrap()),
         ["adopt", name, token] => adopt(name, token).await,
         ["queue", name, count] => queue(name, count.parse().unwrap()).await,
-        ["lost", name] => lost(name).await,
+        ["lost", name] => lost(name, false).await,
+        ["broken", name] => lost(name, true).await,
         ["cancel", name] => cancel(name).await,
         other => panic!("the probe cannot do {other:?} with locks"),
     }
@@ -114,9 +115,9 @@ async fn queue(name: &str, count: usize) {
     println!("{} different fences", fences.len());
 }
 
-/// Tells when the lock is known to be lost; somebody else breaks it.
-async fn lost(name: &str) {
-    let options = Options { kind: Kind::Simple, lease: Some(300), renew: true, fair: false, retry: 100 };
+/// Holds a lock and tells when it is known to be lost: at the end of its lease, or when it is broken.
+async fn lost(name: &str, renew: bool) {
+    let options = Options { kind: Kind::Simple, lease: Some(300), renew, fair: false, retry: 100 };
     let guard = Lock::open(name, options).unwrap().acquire(Wait::None).await.unwrap().unwrap();
     println!("held");
     guard.lost().await;

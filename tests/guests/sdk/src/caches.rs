@@ -1,0 +1,133 @@
+//! Caches.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use bellwether_guest::{Cache, CacheOptions, Error, Result, StageChoice, Ttl, cbor, join_all, join_at_most};
+use serde::{Deserialize, Serialize};
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Forecast {
+    city: String,
+    degrees: Vec<f32>,
+    warning: Option<String>,
+}
+
+fn forecast(city: &str) -> Forecast {
+    Forecast { city: city.to_owned(), degrees: vec![-1.5, 0.0, 21.25], warning: None }
+}
+
+pub(crate) async fn values() -> Result<()> {
+    let cache = Cache::open("values")?;
+    assert_eq!(cache.name(), "values");
+    assert_eq!(cache.get::<Forecast>("oslo").await?, None);
+    cache.set("oslo", &forecast("Oslo")).await?;
+    assert_eq!(cache.get("oslo").await?, Some(forecast("Oslo")));
+
+    // Nothing is a value too.
+    cache.set("nothing", &None::<Forecast>).await?;
+    assert_eq!(cache.get::<Option<Forecast>>("nothing").await?, Some(None));
+
+    cache.set_many([("quito", forecast("Quito")), ("athens", forecast("Athens"))]).await?;
+    let found = cache.get_many::<Forecast>(["athens", "nowhere", "oslo", "quito"]).await?;
+    assert_eq!(found, [Some(forecast("Athens")), None, Some(forecast("Oslo")), Some(forecast("Quito"))]);
+    assert_eq!(cache.get_many::<Forecast>([] as [&str; 0]).await?, []);
+    Ok(())
+}
+
+pub(crate) async fn content() -> Result<()> {
+    let cache = Cache::open("content")?;
+    cache.set("page", "plain").await?;
+    let second = cache.with_content(&("norwegian", 2))?;
+    assert_eq!(second.get::<String>("page").await?, None);
+    second.set("page", "second").await?;
+    assert_eq!(second.get::<String>("page").await?.as_deref(), Some("second"));
+    assert_eq!(cache.get::<String>("page").await?.as_deref(), Some("plain"));
+
+    // The order of a map makes no other content.
+    let ordered = cache.with_content(&BTreeMap::from([("a", 1), ("b", 2)]))?;
+    ordered.set("map", "found").await?;
+    let backwards = cbor::Value::Map(vec![("b".into(), 2.into()), ("a".into(), 1.into())]);
+    assert_eq!(cache.with_content(&backwards)?.get::<String>("map").await?.as_deref(), Some("found"));
+    Ok(())
+}
+
+pub(crate) async fn raw() -> Result<()> {
+    let bare = CacheOptions::default().serializer(StageChoice::None).compressor(StageChoice::None);
+    let bare = Cache::open_with("bare", bare)?;
+    bare.set_bytes("logo", &[0, 159, 146, 150], None).await?;
+    assert_eq!(bare.get_bytes("logo").await?, Some(vec![0, 159, 146, 150]));
+    assert!(matches!(bare.set("logo", "not bytes").await, Err(Error::Invalid(_))));
+
+    let cache = Cache::open("raw")?;
+    cache.set_cbor("answer", vec![0x18, 42], None).await?;
+    assert_eq!(cache.get_cbor("answer").await?, Some(vec![0x18, 42]));
+    assert_eq!(cache.get::<u8>("answer").await?, Some(42));
+    assert!(matches!(cache.set_cbor("answer", vec![0x18], None).await, Err(Error::Invalid(_))));
+    Ok(())
+}
+
+pub(crate) async fn lifetimes() -> Result<()> {
+    let cache = Cache::open_with("lifetimes", CacheOptions::default().expire(Duration::from_hours(1)))?;
+    let lives = async |key: &str, most: Duration| {
+        let ttl = cache.ttl(key).await?;
+        assert!(matches!(ttl, Ttl::Remaining(time) if time <= most && time > most / 2), "{key}: {ttl:?}");
+        Ok::<_, Error>(())
+    };
+    cache.set("hour", &1).await?;
+    lives("hour", Duration::from_hours(1)).await?;
+    cache.set_for("minute", &1, Duration::from_mins(1)).await?;
+    lives("minute", Duration::from_mins(1)).await?;
+    cache.set_many_for([("minutes", 1)], Duration::from_mins(2)).await?;
+    lives("minutes", Duration::from_mins(2)).await?;
+    cache.set_bytes("bytes", b"1", Some(Duration::from_mins(3))).await?;
+    lives("bytes", Duration::from_mins(3)).await?;
+    assert_eq!(cache.ttl("never set").await?, Ttl::Absent);
+
+    let forever = Cache::open_with("forever", CacheOptions::default())?;
+    forever.set("entry", &1).await?;
+    assert_eq!(forever.ttl("entry").await?, Ttl::Persistent);
+    Ok(())
+}
+
+pub(crate) async fn deletes() -> Result<()> {
+    let cache = Cache::open("deletes")?;
+    cache.set_many(["a", "b", "c", "d1", "d2", "e"].map(|key| (key, 1))).await?;
+    assert!(cache.exists("a").await?);
+    assert!(cache.delete("a").await?);
+    assert!(!cache.exists("a").await?);
+    assert!(!cache.delete("a").await?);
+    assert_eq!(cache.delete_many(["a", "b", "c"]).await?, 2);
+    assert_eq!(cache.delete_pattern("d*").await?, 2);
+    assert!(cache.exists("e").await?);
+    Ok(())
+}
+
+pub(crate) async fn mistakes() -> Result<()> {
+    let cache = Cache::open("mistakes")?;
+    cache.set("text", "text").await?;
+    let error = cache.get::<u64>("text").await.unwrap_err();
+    assert!(matches!(error, Error::Decode { type_name: "u64", .. }), "{error}");
+    assert!(matches!(cache.get::<String>("").await, Err(Error::Invalid(_))));
+    assert!(matches!(cache.set("large", &cbor::Value::Bytes(vec![0; 17 << 20])).await, Err(Error::Limit(_))));
+    assert!(matches!(cache.delete_pattern("[a").await, Err(Error::Invalid(_))));
+    assert!(matches!(Cache::open(""), Err(Error::Invalid(_))));
+    let unknown = Cache::open_with("mistakes", CacheOptions::default().serializer("nobody"));
+    assert!(matches!(unknown, Err(Error::Invalid(text)) if text.contains("nobody")));
+    Ok(())
+}
+
+pub(crate) async fn concurrency() -> Result<()> {
+    let cache = Cache::open("concurrency")?;
+    let keys: Vec<String> = (0..1_000).map(|n| format!("key {n}")).collect();
+    for set in join_at_most(100, keys.iter().zip(0_u32..).map(|(key, n)| set(&cache, key, n))).await {
+        set?;
+    }
+    let found = join_all(keys.iter().map(|key| cache.get::<u32>(key))).await;
+    assert!(found.into_iter().eq((0..1_000).map(|n| Ok(Some(n)))));
+    Ok(())
+}
+
+async fn set(cache: &Cache, key: &str, number: u32) -> Result<()> {
+    cache.set(key, &number).await
+}
