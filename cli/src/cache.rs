@@ -63,6 +63,7 @@ pub(crate) struct Set {
     entry: Entry,
 
     /// The value, as JSON; read from standard input if it is not given.
+    #[arg(allow_negative_numbers = true)]
     value: Option<String>,
 
     /// The value is text as it is, not JSON.

@@ -2,8 +2,9 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use clap::Args;
+use serde::Deserialize;
 use xshell::cmd;
 
 use crate::components;
@@ -16,9 +17,21 @@ use crate::steps::Steps;
 /// all of them components: first with an empty cache, then with what the first run left there.
 #[derive(Debug, Args)]
 pub(crate) struct Options {
-    /// Uses this store (`redis://127.0.0.1:6379`, for example), from two processes one after the other, in place of a memory store within one process.
+    /// Uses this store (`redis://127.0.0.1:6379`, for example), from two processes one after the other, in place of a memory
+    /// store within one process.
     #[arg(long, value_name = "URL")]
     store: Option<String>,
+}
+
+/// What the application says of one run.
+#[derive(Debug, Deserialize)]
+struct Report {
+    packages: u64,
+    computed: u64,
+    cached: u64,
+    value_bytes: u64,
+    reading_ms: f64,
+    working_ms: f64,
 }
 
 /// Runs the chore.
@@ -46,17 +59,41 @@ pub(crate) fn run(steps: &Steps, options: &Options) -> Result<()> {
     let run = |repeat: &str, store: &str| {
         let stage_flags = &stages;
         let settings = ["--store", store, "--prefix", &prefix, "--repeat", repeat, "--dir", &directory];
-        Ok(cmd!(
-            shell,
-            "{bellwether} run {settings...} {stage_flags...} {application} -- --top 5 --expire 1h /documents/metadata.json"
-        )
-        .run()?)
+        let arguments = ["--json", "--expire", "1h", "/documents/metadata.json"];
+        let command = cmd!(shell, "{bellwether} run {settings...} {stage_flags...} {application} -- {arguments...}");
+        eprintln!("$ {command}");
+        Ok(command.quiet().read()?)
     };
-    match &options.store {
-        None => steps.step("running the application twice, cold and warm", || run("2", "memory:")),
+    let reports = match &options.store {
+        None => steps.step("running the application twice, cold and warm", || run("2", "memory:"))?,
         Some(store) => {
-            steps.step("running the application in one process, cold", || run("1", store))?;
-            steps.step("running the application in another process, warm", || run("1", store))
+            let cold = steps.step("running the application in one process, cold", || run("1", store))?;
+            let warm = steps.step("running the application in another process, warm", || run("1", store))?;
+            format!("{cold}\n{warm}")
         }
-    }
+    };
+    let reports = reports.lines().map(serde_json::from_str).collect::<Result<Vec<Report>, _>>();
+    let [cold, warm] = &reports.context("the application's report cannot be read")?[..] else {
+        bail!("the application did not report twice")
+    };
+    steps.say("the licences that each package of this workspace brings along");
+    print!("{}", table(cold, warm));
+    Steps::note("the same for people: run the command above without --json");
+    Ok(())
+}
+
+fn table(cold: &Report, warm: &Report) -> String {
+    let row = |what: &str, cold: String, warm: String| format!("    {what:<30}{cold:>12}{warm:>12}\n");
+    let count = |number: u64| number.to_string();
+    let time = |millis: f64| format!("{millis:.1} ms");
+    [
+        row("", "cold".into(), "warm".into()),
+        row("packages", count(cold.packages), count(warm.packages)),
+        row("closures computed", count(cold.computed), count(warm.computed)),
+        row("closures from the cache", count(cold.cached), count(warm.cached)),
+        row("bytes of closures", count(cold.value_bytes), count(warm.value_bytes)),
+        row("time to read the document", time(cold.reading_ms), time(warm.reading_ms)),
+        row("time to get all closures", time(cold.working_ms), time(warm.working_ms)),
+    ]
+    .concat()
 }

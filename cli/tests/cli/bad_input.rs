@@ -40,7 +40,7 @@ fn every_flag_refuses_what_it_cannot_take() {
     for (args, hint) in [
         (&["set", "c", "k", "{"] as &[&str], "--text"),
         (&["set", "c", "k", "1", "--expire", "10"], "10s"),
-        (&["set", "c", "k", "1", "--expire", "-1s"], "--expire"),
+        (&["set", "c", "k", "1", "--expire", "-1s"], "-1"),
         (&["set", "c", "k", "1", "--content", "{"], "--content"),
         (&["set", "c", "k", "1", "--cbor"], "--cbor"),
         (&["get", "c", "k", "--raw", "--cbor"], "--cbor"),

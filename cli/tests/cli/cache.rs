@@ -8,7 +8,8 @@ use crate::support::{feed, on};
 fn a_value_of_json_comes_back_as_it_was() {
     let redis = crate::support::redis();
     let store = &redis.url();
-    for (key, value) in [("null", "null"), ("number", "1.5"), ("text", r#""a\nb""#), ("object", r#"{"a":[1,{"b":null}],"c":-1}"#)]
+    for (key, value) in
+        [("null", "null"), ("number", "-1.5"), ("text", r#""a\nb""#), ("object", r#"{"a":[1,{"b":null}],"c":-1}"#)]
     {
         assert_eq!(on(store, &["set", "c", key, value]).ok(), "");
         assert_eq!(on(store, &["get", "c", key]).ok(), format!("{value}\n"));

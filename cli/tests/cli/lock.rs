@@ -1,6 +1,6 @@
 //! `lock` on a real server.
 
-use std::time::Duration;
+use std::io::{BufRead, BufReader, Read};
 
 use bellwether_tests::Server;
 
@@ -82,7 +82,11 @@ fn the_lease_is_renewed_for_as_long_as_the_command_runs() {
     let redis = redis();
     let store = &redis.url();
     let mut holder = start_holding(store, &redis, &["job", "--lease", "300ms"], "read line; echo done");
-    std::thread::sleep(Duration::from_millis(900));
+    let left = || redis.command::<i64>(&["PTTL", "job"]).unwrap();
+    for renewal in ["first", "second", "third"] {
+        let mut before = left();
+        until(&format!("the {renewal} renewal"), || left() > std::mem::replace(&mut before, left()));
+    }
     on(store, &lock(&["job", "--no-wait"], "echo never")).failed(75);
     drop(holder.stdin.take());
     assert_eq!(finish(holder).ok(), "done\n");
@@ -92,12 +96,16 @@ fn the_lease_is_renewed_for_as_long_as_the_command_runs() {
 fn signals_reach_the_command_and_what_it_started_and_the_lock_is_released() {
     let redis = redis();
     let store = &redis.url();
-    let holder = start_holding(store, &redis, &["job"], "trap 'echo told; exit 9' TERM; sleep 60 & wait");
-    // The command has to have set its trap.
-    std::thread::sleep(Duration::from_millis(300));
+    let mut holder = start_holding(store, &redis, &["job"], "trap 'echo told; exit 9' TERM; echo ready; sleep 60 & wait");
+    let mut printed = BufReader::new(holder.stdout.take().expect("it is piped"));
+    let mut line = String::new();
+    printed.read_line(&mut line).unwrap();
+    assert_eq!(line, "ready\n");
     signal(&holder, "TERM");
-    let ended = finish(holder);
-    assert_eq!((ended.status, ended.stdout.as_str()), (9, "told\n"), "{ended:?}");
+    // Its output ends when nobody is left that could write to it.
+    line.clear();
+    printed.read_to_string(&mut line).unwrap();
+    assert_eq!((finish(holder).status, line.as_str()), (9, "told\n"));
     assert!(!has(&redis, "job"));
 }
 
