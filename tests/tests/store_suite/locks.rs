@@ -59,7 +59,9 @@ pub(crate) async fn the_same_token_acquires_again(store: Shared, name: &str) {
 
 pub(crate) async fn a_release_is_told_apart(store: Shared, name: &str) {
     let (lock, first, second) = (lock(name), token(), token());
-    assert_eq!(store.release(&lock, &token()).await.unwrap(), Released::NotHeld);
+    let stranger = token();
+    assert_eq!(store.release(&lock, &stranger).await.unwrap(), Released::NotHeld);
+    assert_eq!(store.release(&lock, &stranger).await.unwrap(), Released::NotHeld, "repeated, a refusal passes for a release");
     fence(store.acquire(&lock, &first, Some(ms(LONG))).await.unwrap());
     assert_eq!(store.release(&lock, &first).await.unwrap(), Released::Now);
     assert_eq!(store.release(&lock, &first).await.unwrap(), Released::Before);

@@ -1,6 +1,6 @@
 -- Takes the lock if it is free, or again if this token has it already (then the reply to the first attempt was lost).
 -- KEYS: the lock, its fence.  ARGV: the token, the lease in ms or ''.
--- Gives {1, fence}, {0, time left in ms, or -1 for a lock without lease}, or {2} for a token that released the lock before.
+-- Gives {1, fence}, {0, time left in ms, or -1 for a lock without lease}, or {2} for a token that was given up before.
 local token, lease = ARGV[1], ARGV[2]
 
 local last, released_by = 0, ''
@@ -11,7 +11,7 @@ if kept then
 end
 -- A connection that was given up can still deliver an attempt after its owner has settled it by a release. Granting it then would
 -- leave a lock that nobody knows they hold.
-if released_by == token and redis.call('GET', KEYS[1]) ~= token then
+if (released_by == token or released_by == '!' .. token) and redis.call('GET', KEYS[1]) ~= token then
   return {2}
 end
 
