@@ -67,9 +67,8 @@ fn document(size: usize) -> Vec<u8> {
         state ^= state << 17;
         let comma = if text.len() > 1 { "," } else { "" };
         let (id, price) = (state % 1_000_000, state % 9_973);
-        text.push_str(&format!(
-            r#"{comma}{{"id":{id},"name":"item {state:x}","price":{price},"tags":["new","sale"],"stock":true}}"#
-        ));
+        let item = format!(r#"{comma}{{"id":{id},"name":"item {state:x}","price":{price},"tags":["new","sale"],"stock":true}}"#);
+        text.push_str(&item);
     }
     text.push(']');
     text.into_bytes()

@@ -49,17 +49,17 @@ fn warm_large(echo: &dyn Serializer, rounds: usize) -> anyhow::Result<Figure> {
     Ok(figure.against("two memcpys into new memory").goal("≤ 1.3 ×"))
 }
 
-fn fresh(engine: &StageEngine, wasm: &[u8], warm: &dyn Serializer, rounds: usize) -> anyhow::Result<Figure> {
+fn fresh(engine: &StageEngine, wasm: &[u8], kept: &dyn Serializer, rounds: usize) -> anyhow::Result<Figure> {
     let limits = StageLimits { fresh: true, ..StageLimits::default() };
     let stage = engine.load("bench-fresh", wasm, limits)?.serializer().context("the component has no serializer")?;
     let value = Bytes::from_static(b"\x4f123456789012345");
-    let (fresh, warm) = in_turn(
+    let (fresh, kept) = in_turn(
         rounds * 10,
         200,
         || answer(stage.serialize(value.clone())).map(drop),
-        || answer(warm.serialize(value.clone())).map(drop),
+        || answer(kept.serialize(value.clone())).map(drop),
     )?;
-    let figure = Figure::new("stage-fresh", "µs", (micros(fresh), micros(warm)), rounds * 2_000);
+    let figure = Figure::new("stage-fresh", "µs", (micros(fresh), micros(kept)), rounds * 2_000);
     Ok(figure.against("a warm call; both include the call").goal("≤ 15 µs"))
 }
 

@@ -1,7 +1,7 @@
 //! A serializer for bellwether caches: values are stored as `MessagePack`, which other programs can read.
 //!
 //! What `MessagePack` has no form for (tags, simple values such as `undefined`, integers below -2⁶³) is carried as an extension
-//! of type [`EXTENSION`] whose bytes are the CBOR item itself, so every value comes back as it was.
+//! of type 67 whose bytes are the CBOR item itself, so every value comes back as it was.
 
 use bellwether_guest::Serializer;
 
