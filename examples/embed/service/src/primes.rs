@@ -18,7 +18,7 @@ const MAX: u32 = 100_000_000;
 /// How long a request waits for another that computes the same.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// How long an answer is kept.
-const EXPIRE: Duration = Duration::from_secs(60 * 60);
+const EXPIRE: Duration = Duration::from_hours(1);
 
 /// How many prime numbers there are.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -64,7 +64,7 @@ fn compute(below: u32) -> Primes {
     let began = Instant::now();
     let mut prime = vec![true; below as usize];
     prime.iter_mut().take(2).for_each(|small| *small = false);
-    for number in 2..prime.len().isqrt() + 1 {
+    for number in 2..=prime.len().isqrt() {
         if prime.get(number) == Some(&true) {
             prime.iter_mut().skip(number * number).step_by(number).for_each(|multiple| *multiple = false);
         }
