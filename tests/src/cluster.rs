@@ -260,10 +260,10 @@ fn shards(node: &Server) -> Result<Vec<Shard>> {
     let ranges: Vec<Vec<Value>> = node.command(&["CLUSTER", "SLOTS"])?;
     let shard = |range: Vec<Value>| {
         ensure!(range.len() > 2, "a range of slots has no node");
-        let mut parts = range.into_iter();
-        let mut number = || -> Result<u16> { Ok(redis::from_redis_value(parts.next().context("a range of slots is cut off")?)?) };
+        let mut range = range.into_iter();
+        let mut number = || -> Result<u16> { Ok(redis::from_redis_value(range.next().context("a range of slots is cut off")?)?) };
         let slots = number()?..=number()?;
-        let ports = parts.map(|node| {
+        let ports = range.map(|node| {
             let node: Vec<Value> = redis::from_redis_value(node)?;
             Ok(redis::from_redis_value(node.into_iter().nth(1).context("a node has no port")?)?)
         });

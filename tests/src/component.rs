@@ -62,8 +62,8 @@ fn build(package: &str) -> Result<PathBuf> {
     let messages = String::from_utf8_lossy(&output.stdout);
     let artifacts = messages.lines().filter_map(|line| serde_json::from_str::<Artifact>(line).ok());
     // Cargo tells of what a package depends on first, and of the package itself last.
-    let last =
-        artifacts.filter(|artifact| artifact.reason == "compiler-artifact" && artifact.manifest_path.starts_with(root)).last();
+    let mut artifacts = artifacts.rev();
+    let last = artifacts.find(|artifact| artifact.reason == "compiler-artifact" && artifact.manifest_path.starts_with(root));
     let mut files = last.into_iter().flat_map(|artifact| artifact.filenames);
     files.find(|file| file.extension().is_some_and(|end| end == "wasm")).with_context(|| format!("{package} builds no component"))
 }

@@ -179,35 +179,26 @@ impl Server {
     }
 
     fn config(&self) -> String {
-        let port = if self.options.tls {
-            format!(
-                "port {}\ntls-port {}\ntls-cert-file cert.pem\ntls-key-file key.pem\ntls-ca-cert-file ca.pem\n",
-                self.plain_port(),
-                self.port
-            )
-        } else {
-            format!("port {}\n", self.port)
-        };
-        let mut text = format!("{port}bind 127.0.0.1\ndir {}\n", self.dir.display());
+        let mut lines =
+            vec![format!("port {}", self.plain_port()), "bind 127.0.0.1".into(), format!("dir {}", self.dir.display())];
+        if self.options.tls {
+            lines.push(format!("tls-port {}", self.port));
+            lines.extend(["tls-cert-file cert.pem", "tls-key-file key.pem", "tls-ca-cert-file ca.pem"].map(Into::into));
+        }
         if self.program == "redis-server" {
-            text += "save \"\"\nappendonly no\n";
             // A replica follows at once, not when it suits the primary.
-            text += "repl-diskless-sync-delay 0\nrepl-ping-replica-period 1\n";
+            let server = ["save \"\"", "appendonly no", "repl-diskless-sync-delay 0", "repl-ping-replica-period 1"];
+            lines.extend(server.map(Into::into));
         }
         if let Some(password) = &self.options.password {
-            text += &format!("requirepass {password}\nmasterauth {password}\n");
+            lines.extend([format!("requirepass {password}"), format!("masterauth {password}")]);
         }
         if let Some(most) = &self.options.maxmemory {
-            text += &format!("maxmemory {most}\nmaxmemory-policy noeviction\n");
+            lines.extend([format!("maxmemory {most}"), "maxmemory-policy noeviction".into()]);
         }
-        if let Some(port) = self.options.replica_of {
-            text += &format!("replicaof 127.0.0.1 {port}\n");
-        }
-        for line in &self.options.config {
-            text += &line.join(" ");
-            text.push('\n');
-        }
-        text
+        lines.extend(self.options.replica_of.map(|port| format!("replicaof 127.0.0.1 {port}")));
+        lines.extend(self.options.config.iter().map(|line| line.join(" ")));
+        lines.join("\n") + "\n"
     }
 }
 
@@ -218,11 +209,11 @@ fn write_certificates(dir: &Path) -> Result<()> {
     root.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
     // Another name than that of what it signs, which would look like signed by itself.
     root.distinguished_name.push(rcgen::DnType::CommonName, "root");
-    let issued = root.self_signed(&root_key)?;
+    let root_pem = root.self_signed(&root_key)?.pem();
     let issuer = rcgen::Issuer::new(root, root_key);
     let key = rcgen::KeyPair::generate()?;
     let certificate = rcgen::CertificateParams::new(["localhost".into(), "127.0.0.1".into()])?.signed_by(&key, &issuer)?;
-    std::fs::write(dir.join("ca.pem"), issued.pem())?;
+    std::fs::write(dir.join("ca.pem"), root_pem)?;
     std::fs::write(dir.join("cert.pem"), certificate.pem())?;
     std::fs::write(dir.join("key.pem"), key.serialize_pem())?;
     Ok(())

@@ -40,7 +40,8 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     fn check(&self) -> Reply<'_, ()>;
 
     /// Tries once to set the lock's key to `token`. If the key already has this token (a reply was lost), that is a success too,
-    /// and the lease starts anew. A success comes with a fence larger than any before.
+    /// and the lease starts anew. A success comes with a fence larger than that of every earlier holder. A token that was released once
+    /// is not for use again.
     fn acquire<'a>(&'a self, lock: &'a LockKeys, token: &'a Token, lease: Option<Span>) -> Reply<'a, Attempt>;
 
     /// Takes over a lock that is held by `token`: gives it a new, larger fence and leaves its lease as it is. `None` if the lock

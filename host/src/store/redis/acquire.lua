@@ -1,11 +1,7 @@
 -- Takes the lock if it is free, or again if this token has it already (then the reply to the first attempt was lost).
 -- KEYS: the lock, its fence.  ARGV: the token, the lease in ms or ''.
--- Gives {1, fence}, {0, time left in ms, or -1 for a lock without lease}, or {2} for a token that released the lock before.
+-- Gives {1, fence}, {0, time left in ms, or -1 for a lock without lease}, or {2} for a token that was given up before.
 local token, lease = ARGV[1], ARGV[2]
-local holder = redis.call('GET', KEYS[1])
-if holder and holder ~= token then
-  return {0, redis.call('PTTL', KEYS[1])}
-end
 
 local last, released_by = 0, ''
 local kept = redis.call('GET', KEYS[2])
@@ -15,24 +11,35 @@ if kept then
 end
 -- A connection that was given up can still deliver an attempt after its owner has settled it by a release. Granting it then would
 -- leave a lock that nobody knows they hold.
-if not holder and released_by == token then
+if (released_by == token or released_by == '!' .. token) and redis.call('GET', KEYS[1]) ~= token then
   return {2}
 end
 
--- The clock makes fences rise even if the last one was lost, in a failover for example; the last one makes them rise even if
--- the clock was set back.
+-- The lock before all else: a server out of memory refuses only the first write of a script, and then nothing has changed.
+local taken
+if lease == '' then
+  taken = redis.call('SET', KEYS[1], token, 'NX')
+else
+  taken = redis.call('SET', KEYS[1], token, 'NX', 'PX', lease)
+end
 local fence = last
-if not holder or last == 0 then
+if not taken then
+  if redis.call('GET', KEYS[1]) ~= token then
+    return {0, redis.call('PTTL', KEYS[1])}
+  end
+  if lease == '' then
+    redis.call('PERSIST', KEYS[1])
+  else
+    redis.call('PEXPIRE', KEYS[1], lease)
+  end
+end
+if taken or last == 0 then
+  -- The clock makes fences rise even if the last one was lost, in a failover for example; the last one makes them rise even if
+  -- the clock was set back.
   local time = redis.call('TIME')
   fence = math.max(last + 1, tonumber(time[1]) * 1000000 + tonumber(time[2]))
 end
 
--- The lock first: a server out of memory refuses only the first write of a script, and then nothing has changed.
-if lease == '' then
-  redis.call('SET', KEYS[1], token)
-else
-  redis.call('SET', KEYS[1], token, 'PX', lease)
-end
 -- '%.0f', because a number of this size would turn into one with an exponent. The token of the last release stays, so that its
 -- owner can still learn of it.
 local keep = string.format('%.0f', fence)

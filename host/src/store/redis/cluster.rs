@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use futures_util::future::{BoxFuture, select_ok};
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::connect::Connector;
@@ -31,6 +32,8 @@ struct Inner {
     map: RwLock<Map>,
     links: Mutex<HashMap<Endpoint, Arc<Link>>>,
     refreshing: AtomicBool,
+    /// Told whenever a slot may have another owner.
+    changes: watch::Sender<()>,
 }
 
 #[derive(Debug, Default)]
@@ -49,8 +52,9 @@ impl Cluster {
         timeout: Duration,
         deadline: Instant,
     ) -> Result<Self, Fault> {
-        let (map, links, refreshing) = (RwLock::default(), Mutex::default(), AtomicBool::new(false));
-        let cluster = Self(Arc::new(Inner { connector, timeout, seeds, map, links, refreshing }));
+        let (map, links, refreshing, changes) =
+            (RwLock::default(), Mutex::default(), AtomicBool::new(false), watch::Sender::new(()));
+        let cluster = Self(Arc::new(Inner { connector, timeout, seeds, map, links, refreshing, changes }));
         cluster.refresh(deadline).await?;
         Ok(cluster)
     }
@@ -93,8 +97,14 @@ impl Cluster {
                 *owner = at;
             }
         }
+        self.0.changes.send_replace(());
         self.suspect();
         link
+    }
+
+    /// Tells whenever a slot may have another owner than before.
+    pub(super) fn changes(&self) -> watch::Receiver<()> {
+        self.0.changes.subscribe()
     }
 
     /// Asks for the map in the background, unless somebody does already.
@@ -166,5 +176,6 @@ impl Cluster {
         links.retain(|_, link| fresh.primaries.iter().any(|primary| Arc::ptr_eq(primary, link)));
         drop(links);
         *self.0.map.write().unwrap_or_else(PoisonError::into_inner) = fresh;
+        self.0.changes.send_replace(());
     }
 }

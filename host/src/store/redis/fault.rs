@@ -104,3 +104,45 @@ fn code(error: &ServerError) -> &str {
         _ => error.code(),
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+mod tests {
+    use super::*;
+
+    fn told(reply: &str) -> Error {
+        match redis::parse_redis_value(format!("-{reply}\r\n").as_bytes()).unwrap() {
+            Value::ServerError(error) => Fault::Answer(error).into_error("redis://host", "the key"),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn outage(reply: &str) -> Outage {
+        match told(reply) {
+            Error::Unavailable(Unavailable { store, why }) if store == "redis://host" => why,
+            other => panic!("{other}"),
+        }
+    }
+
+    #[test]
+    fn error_replies_have_types() {
+        let full = |reply: &str| matches!(told(reply), Error::Limit(Limit::StoreFull { .. }));
+        let foreign = |reply: &str| matches!(told(reply), Error::Invalid(Invalid::ForeignKey { key, .. }) if key == "the key");
+        assert!(full("OOM command not allowed when used memory > 'maxmemory'."));
+        assert!(foreign("WRONGTYPE Operation against a key holding the wrong kind of value"));
+        assert_eq!(outage("READONLY You can't write against a read only replica."), Outage::ReadOnly);
+        for reply in ["NOAUTH Authentication required.", "NOPERM this user has no permissions", "WRONGPASS invalid"] {
+            assert_eq!(outage(reply), Outage::Refused(reply.into()));
+        }
+        for reply in ["LOADING Redis is loading", "CLUSTERDOWN The cluster is down", "MISCONF Errors writing", "ERR syntax error"]
+        {
+            assert_eq!(outage(reply), Outage::Failed(reply.into()));
+        }
+        assert!(matches!(outage("MOVED 1 host:1"), Outage::Failed(why) if why.contains("redis+cluster://")));
+        // As servers before 7.0 tell of them from within a script.
+        let wrapped = |reply: &str| format!("ERR Error running script (call to f_0): @user_script:9: @user_script: 9: -{reply}");
+        assert!(full(&wrapped("OOM command not allowed when used memory > 'maxmemory'.")));
+        assert!(foreign(&wrapped("WRONGTYPE Operation against a key")));
+        assert_eq!(outage(&wrapped("READONLY You can't write")), Outage::ReadOnly);
+    }
+}

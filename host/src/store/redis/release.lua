@@ -15,15 +15,14 @@ if not held and released_by == token then
   return 2
 end
 
-if held then
-  redis.call('DEL', KEYS[1])
-end
--- Also where nothing was held: the attempt that is being settled may still be under way on a connection that was given up, and
--- must find that it comes too late.
-redis.call('SET', KEYS[2], last .. ' ' .. token, 'PX', 86400000)
 if not held then
+  -- Noted too, as refused: the attempt that is being settled may still be under way on a connection that was given up, and must
+  -- find that it comes too late. The '!' keeps a repetition of this call from taking the note for a release.
+  redis.call('SET', KEYS[2], last .. ' !' .. token, 'PX', 86400000)
   return 0
 end
+redis.call('DEL', KEYS[1])
+redis.call('SET', KEYS[2], last .. ' ' .. token, 'PX', 86400000)
 
 -- A lock that is free is free, even if nobody may be told: this user may have no right to the channel, and servers before 7.0 have
 -- no sharded channels.

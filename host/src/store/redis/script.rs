@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 #[derive(Debug)]
 pub(super) struct Script {
     source: &'static str,
-    script: LazyLock<redis::Script>,
+    digested: LazyLock<redis::Script>,
     /// How many of the lock's keys it takes: the lock, its fence, its channel.
     pub(super) keys: usize,
     /// Whether doing it twice in a row is the same as doing it once.
@@ -21,7 +21,7 @@ impl Script {
 
     /// The digest.
     pub(super) fn digest(&self) -> &str {
-        self.script.get_hash()
+        self.digested.get_hash()
     }
 }
 
@@ -30,7 +30,7 @@ macro_rules! script {
         #[doc = concat!("See `", $file, "`.")]
         pub(super) static $name: Script = Script {
             source: include_str!($file),
-            script: LazyLock::new(|| redis::Script::new(include_str!($file))),
+            digested: LazyLock::new(|| redis::Script::new(include_str!($file))),
             keys: $keys,
             repeatable: $repeatable,
         };

@@ -101,8 +101,8 @@ impl Hub {
         topic.clone()
     }
 
-    /// Subscribes, wherever the channel may be, and says over which connection and with which command to end it.
-    async fn subscribe(&self, channel: &str) -> Result<(Arc<Live>, &'static str), Fault> {
+    /// Subscribes, wherever the channel may be.
+    async fn subscribe(&self, channel: &str) -> Result<Subscription, Fault> {
         let deadline = Instant::now() + self.0.timeout;
         let mut commands = match self.0.topology {
             Topology::One(_) => ("SUBSCRIBE", "UNSUBSCRIBE"),
@@ -120,7 +120,7 @@ impl Hub {
                 }
             };
             match attempt.await {
-                Ok(live) => return Ok((live, commands.1)),
+                Ok(live) => return Ok(Subscription { feed, live, end: commands.1 }),
                 // Servers before 7.0 have no sharded channels; there, a cluster tells every node.
                 Err(Fault::Answer(error)) if error.details().is_some_and(|why| why.starts_with("unknown command")) => {
                     commands = ("SUBSCRIBE", "UNSUBSCRIBE");
@@ -134,6 +134,13 @@ impl Hub {
         Err(last.unwrap_or_else(|| Fault::Odd("the server cannot subscribe".into())))
     }
 
+    /// Returns once another server has the channel.
+    async fn leads_elsewhere(&self, channel: &str, feed: &Arc<Link>, changes: &mut Option<watch::Receiver<()>>) {
+        while Arc::ptr_eq(&self.feed(channel), feed) {
+            Topology::changed(changes).await;
+        }
+    }
+
     /// The connection for subscriptions to whoever has the channel.
     fn feed(&self, channel: &str) -> Arc<Link> {
         let connector = self.0.topology.connector(channel);
@@ -143,6 +150,20 @@ impl Hub {
             Arc::new(Link::new(connector.clone(), self.0.timeout, Some(Arc::new(move |push, closed| take(&hub, push, closed)))))
         };
         feeds.entry(connector.target.to_string()).or_insert_with(new).clone()
+    }
+}
+
+/// A confirmed subscription: over which connection, and the command that ends it.
+struct Subscription {
+    feed: Arc<Link>,
+    live: Arc<Live>,
+    end: &'static str,
+}
+
+impl Subscription {
+    /// Has the server end it. That may fail: then it has, or the connection is lost.
+    async fn end(self, channel: String, timeout: Duration) {
+        let _ = self.live.send(redis::cmd(self.end).arg(channel), Instant::now() + timeout).await;
     }
 }
 
@@ -201,8 +222,9 @@ async fn keep(hub: Hub, topic: Arc<Topic>) {
             }
         }
         topic.state.send_replace(State::Subscribing);
+        let mut changes = hub.0.topology.changes();
         match hub.subscribe(&topic.channel).await {
-            Ok((live, end)) => {
+            Ok(subscription) => {
                 pause = PAUSES.0;
                 topic.state.send_replace(State::Subscribed);
                 if before {
@@ -211,12 +233,17 @@ async fn keep(hub: Hub, topic: Arc<Topic>) {
                 }
                 before = true;
                 tokio::select! {
-                    () = live.closed() => {}
+                    () = subscription.live.closed() => {}
+                    // Not only when the server ends it: in a failover the one that steps down goes on to serve who is subscribed,
+                    // but is not always told.
+                    () = hub.leads_elsewhere(&topic.channel, &subscription.feed, &mut changes) => {
+                        tokio::spawn(subscription.end(topic.channel.clone(), hub.0.timeout));
+                    }
                     () = topic.unwatched() => {
                         // Before the server is told, so that its confirmation is not taken for bad news. Who comes to watch in
                         // between finds the topic here and is subscribed anew by the next round.
                         topic.state.send_replace(State::Subscribing);
-                        let _ = live.send(redis::cmd(end).arg(&topic.channel), Instant::now() + hub.0.timeout).await;
+                        subscription.end(topic.channel.clone(), hub.0.timeout).await;
                     }
                 }
             }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::cluster::Cluster;
@@ -54,6 +55,24 @@ impl Topology {
     /// How to connect to whoever is thought to have a key.
     pub(super) fn connector(&self, key: &str) -> Connector {
         self.owner(key).connector().clone()
+    }
+
+    /// Returns once a key may have another owner than before. Never does where there is but one server.
+    pub(super) async fn changed(changes: &mut Option<watch::Receiver<()>>) {
+        if let Some(changes) = changes
+            && changes.changed().await.is_ok()
+        {
+            return;
+        }
+        std::future::pending::<()>().await;
+    }
+
+    /// What [`Self::changed`] listens to from now on.
+    pub(super) fn changes(&self) -> Option<watch::Receiver<()>> {
+        match self {
+            Self::One(_) => None,
+            Self::Many(cluster) => Some(cluster.changes()),
+        }
     }
 
     /// The command that tells a channel something.

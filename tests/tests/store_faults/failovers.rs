@@ -1,0 +1,85 @@
+//! Primaries that change.
+
+use super::toil::toil_through;
+use super::*;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_primary_behind_sentinels_may_change() {
+    let mut set = Sentinel::start().unwrap();
+    let store = open(&set.url()).await;
+    let lock = lock("sentinel");
+    let mut watch = store.watch(&lock).await.unwrap();
+    set.failover().unwrap();
+    recovers(&*store, "key").await;
+    let first = token();
+    assert!(acquired(&store.acquire(&lock, &first, Some(ms(60_000))).await.unwrap()));
+    assert_eq!(set.primary().unwrap().command::<String>(&["GET", lock.key()]).unwrap(), first.as_str());
+    timeout(RECOVERY, watch.woken()).await.expect("the watch did not move");
+    store.release(&lock, &first).await.unwrap();
+
+    let set = Arc::new(std::sync::Mutex::new(set));
+    let theirs = set.clone();
+    toil_through(&store, move || theirs.lock().unwrap().kill_primary().unwrap()).await;
+    let mut set = Arc::into_inner(set).unwrap().into_inner().unwrap();
+    // Sentinels that are down or do not answer keep nobody from finding the primary.
+    let url = set.url();
+    let [first, second, third] = set.sentinels() else { panic!("there are three Sentinels") };
+    first.kill();
+    second.pause().unwrap();
+    open(&url).await.check().await.unwrap();
+    let unknown = refused(&format!("redis+sentinel://127.0.0.1:{}/nobody", third.port())).await;
+    assert!(unknown.to_string().contains("nobody"), "{unknown}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nodes_of_a_cluster_may_change() {
+    let cluster = Cluster::start().unwrap();
+    let store = open(&cluster.url()).await;
+    let lock = lock("cluster");
+    let mut watch = store.watch(&lock).await.unwrap();
+
+    // A slot on its way: some keys here, some there.
+    let keys: Vec<_> = (0..20).map(|number| format!("{{{}}}-{number}", lock.key())).collect();
+    let entries: Vec<_> = keys.iter().map(|key| entry(key, 10)).collect();
+    store.set_many(&entries[..10], None).await.unwrap();
+    let moving = cluster.begin_move(lock.key()).unwrap();
+    store.set_many(&entries[10..], None).await.unwrap();
+    assert!(store.get_many(&keys).await.unwrap().iter().all(Option::is_some));
+    // Redis runs no script on several keys as long as one of them might be at either place, so this waits for the end.
+    let mover = token();
+    let attempt = tokio::spawn({
+        let (store, lock, mover) = (store.clone(), lock.clone(), mover.clone());
+        async move { store.acquire(&lock, &mover, Some(ms(60_000))).await }
+    });
+    moving.finish().unwrap();
+    assert!(acquired(&attempt.await.unwrap().unwrap()));
+    assert!(store.get_many(&keys).await.unwrap().iter().all(Option::is_some));
+    timeout(RECOVERY, watch.woken()).await.expect("the watch did not move with the slot");
+    assert_eq!(store.release(&lock, &mover).await.unwrap(), Released::Now);
+    timeout(RECOVERY, watch.woken()).await.expect("a release at the slot's new place went unheard");
+    assert_eq!(store.delete_matching(&format!("{{{}}}-", lock.key()), &Glob::any(), &|_| true).await.unwrap(), 20);
+
+    // A primary steps down.
+    cluster.failover(lock.key()).unwrap();
+    let holder = token();
+    assert!(acquired(&store.acquire(&lock, &holder, Some(ms(60_000))).await.unwrap()));
+    while timeout(Duration::from_millis(100), watch.woken()).await.is_ok() {}
+    assert_eq!(store.release(&lock, &holder).await.unwrap(), Released::Now);
+    timeout(RECOVERY, watch.woken()).await.expect("the watch is lost");
+
+    // A primary dies.
+    let cluster = {
+        let cluster = Arc::new(std::sync::Mutex::new(cluster));
+        let theirs = cluster.clone();
+        toil_through(&store, move || theirs.lock().unwrap().kill_primary_of("cluster").unwrap()).await;
+        cluster
+    };
+    recovers(&*store, lock.key()).await;
+    let holder = token();
+    assert!(acquired(&store.acquire(&lock, &holder, Some(ms(60_000))).await.unwrap()));
+    let mut another = store.watch(&lock).await.unwrap();
+    assert_eq!(store.release(&lock, &holder).await.unwrap(), Released::Now);
+    timeout(RECOVERY, another.woken()).await.unwrap();
+    cluster.lock().unwrap().revive().unwrap();
+    store.check().await.unwrap();
+}

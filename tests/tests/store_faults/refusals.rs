@@ -1,0 +1,125 @@
+//! Servers that answer, but not with what was asked for.
+
+use super::*;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_store_that_is_not_there_is_named() {
+    // A port that was free a moment ago, and one where somebody listens and never speaks.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let silent = silent.local_addr().unwrap();
+    let gone = {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.local_addr().unwrap()
+    };
+    let quiet = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    for address in [gone, silent, quiet.local_addr().unwrap()] {
+        for url in [
+            format!("redis://user:secret@{address}"),
+            format!("redis+sentinel://user:secret@{address}/main"),
+            format!("redis+cluster://user:secret@{address}"),
+        ] {
+            let error = refused(&url).await;
+            assert!(matches!(error.why, Outage::Unreachable(_)), "{error}");
+            let text = error.to_string();
+            assert!(text.contains(&address.to_string()) && !text.contains("secret"), "{text}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn wrong_credentials_are_refused() {
+    let server = Server::start_with(ServerOptions { password: Some("right".into()), ..ServerOptions::default() }).unwrap();
+    let port = server.port();
+    for login in ["", ":wrong@", "somebody:right@"] {
+        for kind in ["redis", "redis+cluster"] {
+            let error = refused(&format!("{kind}://{login}127.0.0.1:{port}")).await;
+            assert!(matches!(error.why, Outage::Refused(_)), "{login}: {error}");
+            assert!(!error.to_string().contains("wrong@"), "{error}");
+        }
+    }
+    open(&server.url()).await.check().await.unwrap();
+    // One who may read some keys and nothing else.
+    server.command::<()>(&["ACL", "SETUSER", "reader", "on", ">r%2F:", "~open*", "+get", "+hello"]).unwrap();
+    let store = open(&format!("redis://reader:r%252F%3A@127.0.0.1:{port}")).await;
+    assert_eq!(store.get("open").await.unwrap(), None);
+    assert!(matches!(outage(store.get("closed").await), Outage::Refused(_)));
+    assert!(matches!(outage(store.set(&entry("open", 1), None).await), Outage::Refused(_)));
+    assert!(matches!(outage(store.acquire(&lock("open"), &token(), None).await), Outage::Refused(_)));
+    assert!(matches!(outage(store.watch(&lock("open")).await), Outage::Refused(_)));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_may_not_publish_can_release() {
+    let server = Server::start().unwrap();
+    server.command::<()>(&["ACL", "SETUSER", "mute", "on", ">m", "~*", "resetchannels", "+@all"]).unwrap();
+    let store = open(&format!("redis://mute:m@127.0.0.1:{}", server.port())).await;
+    let (lock, token) = (lock("mute"), token());
+    assert!(acquired(&store.acquire(&lock, &token, None).await.unwrap()));
+    assert_eq!(store.release(&lock, &token).await.unwrap(), Released::Now);
+    assert!(!store.is_locked(&lock).await.unwrap());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn connections_are_encrypted() {
+    let server = Server::start_with(ServerOptions { tls: true, ..ServerOptions::default() }).unwrap();
+    let store = open(&server.url()).await;
+    let (lock, token) = (lock("encrypted"), token());
+    let mut watch = store.watch(&lock).await.unwrap();
+    assert!(acquired(&store.acquire(&lock, &token, None).await.unwrap()));
+    assert_eq!(store.release(&lock, &token).await.unwrap(), Released::Now);
+    timeout(RECOVERY, watch.woken()).await.unwrap();
+    // Neither side trusts the other for nothing.
+    let host = format!("rediss://127.0.0.1:{}", server.port());
+    let error = refused(&host).await;
+    assert!(error.to_string().to_lowercase().contains("certificate"), "{error}");
+    refused(&format!("{host}?ca={}", server.file("ca.pem"))).await;
+    refused(&format!("redis://127.0.0.1:{}", server.port())).await;
+    let missing = store::open(&format!("{host}?ca=/nowhere/ca.pem"), &options()).await.unwrap_err();
+    assert!(matches!(&missing, Error::Invalid(Invalid::StoreUrl { why, .. }) if why.contains("/nowhere/ca.pem")), "{missing}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_replica_is_read_only() {
+    let primary = Server::start().unwrap();
+    let replica = Server::start_with(ServerOptions { replica_of: Some(primary.port()), ..ServerOptions::default() }).unwrap();
+    let store = open(&replica.url()).await;
+    assert_eq!(outage(store.check().await), Outage::ReadOnly);
+    assert_eq!(outage(store.set(&entry("key", 1), None).await), Outage::ReadOnly);
+    assert_eq!(outage(store.acquire(&lock("lock"), &token(), None).await), Outage::ReadOnly);
+    assert_eq!(outage(store.release(&lock("lock"), &token()).await), Outage::ReadOnly);
+    assert_eq!(store.get("key").await.unwrap(), None);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_store_says_so_and_lets_go_of_locks() {
+    let server = Server::start_with(ServerOptions { maxmemory: Some("4mb".into()), ..ServerOptions::default() }).unwrap();
+    let store = open(&server.url()).await;
+    let (held, holder) = (lock("held"), token());
+    assert!(acquired(&store.acquire(&held, &holder, Some(ms(60_000))).await.unwrap()));
+    let mut number = 0;
+    let full = loop {
+        number += 1;
+        assert!(number < 100, "4 MB hold over 6 MB");
+        if let Err(error) = store.set(&entry(&format!("key-{number}"), 65_536), None).await {
+            break error;
+        }
+    };
+    let is_full = |error: &Error| matches!(error, Error::Limit(Limit::StoreFull { .. }));
+    assert!(is_full(&full), "{full}");
+    // Now not even the smallest write fits.
+    server.command::<()>(&["CONFIG", "SET", "maxmemory", "1mb"]).unwrap();
+    assert!(is_full(&store.acquire(&lock("free"), &token(), None).await.unwrap_err()));
+    assert!(!store.is_locked(&lock("free")).await.unwrap());
+    assert!(is_full(&store.check().await.unwrap_err()));
+    let renewal = Renewal { lock: held.clone(), token: holder.clone(), lease: ms(60_000) };
+    assert!(matches!(store.renew(&[renewal]).await[..], [Ok(Holding::Left(_))]));
+    assert_eq!(store.release(&held, &holder).await.unwrap(), Released::Now);
+    assert_eq!(store.release(&held, &holder).await.unwrap(), Released::Before);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_plain_server_is_no_cluster() {
+    let server = Server::start().unwrap();
+    let error = refused(&format!("redis+cluster://127.0.0.1:{}", server.port())).await;
+    assert!(error.to_string().contains("cluster support disabled"), "{error}");
+}

@@ -1,0 +1,120 @@
+//! What every store promises, asked of each kind of them: in memory, one server, behind Sentinel, and a cluster.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
+
+use bellwether::Error;
+use bellwether::clock::Span;
+use bellwether::error::Invalid;
+use bellwether::glob::Glob;
+use bellwether::names::{LockKeys, Prefix};
+use bellwether::store::{self, Attempt, Entry, Holding, Released, Renewal, Store, StoreOptions, Token, Ttl, Watch};
+use bellwether_tests::{Cluster, Sentinel, Server};
+use bytes::Bytes;
+use futures_util::future::join_all;
+use tokio::time::{Instant, sleep, timeout};
+
+static SERVER: LazyLock<Server> = LazyLock::new(|| Server::start().unwrap());
+static SENTINEL: LazyLock<Sentinel> = LazyLock::new(|| Sentinel::start().unwrap());
+static CLUSTER: LazyLock<Cluster> = LazyLock::new(|| Cluster::start().unwrap());
+
+type Shared = Arc<dyn Store>;
+
+async fn opened(url: &str) -> Shared {
+    // Time-outs are for the tests of faults; here, many tests share two processors.
+    let options = StoreOptions { connect_timeout: Duration::from_secs(20), response_timeout: Duration::from_secs(20) };
+    store::open(url, &options).await.unwrap()
+}
+
+mod entries;
+mod locks;
+mod outside;
+mod watches;
+
+macro_rules! every_store {
+    ($($group:ident::$test:ident)*) => {
+        every_store! { in memory "memory:".to_owned(), $($group::$test)* }
+        every_store! { in server SERVER.url(), $($group::$test)* }
+        every_store! { in sentinel SENTINEL.url(), $($group::$test)* }
+        every_store! { in cluster CLUSTER.url(), $($group::$test)* }
+    };
+    (in $kind:ident $url:expr, $($group:ident::$test:ident)*) => {
+        mod $kind {
+            use super::*;
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $test() {
+                    let store = opened(&$url).await;
+                    $group::$test(store, concat!(stringify!($kind), "-", stringify!($test))).await;
+                }
+            )*
+        }
+    };
+}
+
+every_store! {
+    locks::a_lock_excludes
+    locks::a_lock_without_lease_lasts
+    locks::only_one_of_many_acquires
+    locks::fences_rise
+    locks::the_same_token_acquires_again
+    locks::a_release_is_told_apart
+    locks::a_lease_ends
+    locks::a_lease_is_extended
+    locks::leases_are_renewed_together
+    locks::a_lock_is_adopted
+    watches::names_may_have_braces
+    watches::a_release_wakes_all_watches
+    watches::a_watch_hears_only_its_lock
+    watches::a_watch_hears_what_comes_before_it_listens
+    entries::entries_are_kept
+    entries::entries_expire
+    entries::any_bytes_are_kept
+    entries::many_entries_are_kept_in_order
+    entries::entries_are_deleted
+    entries::a_prefix_is_literal
+    entries::many_entries_are_deleted_by_pattern
+    entries::a_store_is_checked
+}
+
+fn lock(name: &str) -> LockKeys {
+    LockKeys::new(&Prefix::default(), name).unwrap()
+}
+
+fn token() -> Token {
+    Token::random().unwrap()
+}
+
+fn ms(millis: u64) -> Span {
+    Span::new("time", Duration::from_millis(millis)).unwrap()
+}
+
+const LONG: u64 = 60_000;
+
+fn fence(attempt: Attempt) -> u64 {
+    match attempt {
+        Attempt::Acquired { fence } => fence,
+        Attempt::Busy { .. } => panic!("the lock is busy"),
+    }
+}
+
+fn left(holding: Holding) -> Duration {
+    match holding {
+        Holding::Left(left) => left,
+        other => panic!("{other:?} where there should be time left"),
+    }
+}
+
+fn entry(key: &str, bytes: impl Into<Bytes>) -> Entry {
+    Entry { key: key.into(), bytes: bytes.into() }
+}
+
+async fn woken(watch: &mut Watch) -> bool {
+    timeout(Duration::from_secs(10), watch.woken()).await.is_ok()
+}
+
+async fn quiet(watch: &mut Watch) -> bool {
+    timeout(Duration::from_millis(50), watch.woken()).await.is_err()
+}
