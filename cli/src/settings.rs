@@ -11,42 +11,43 @@ use clap::{ArgAction, Args};
 
 use crate::failure::{Failure, status};
 
+/// The heading of [`Settings`] in the help.
+const EVERYWHERE: &str = "Options of every command";
+
 /// The options of every command.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "Options of every command")]
 pub(crate) struct Settings {
     /// Where locks and entries are kept; `bellwether --help` lists the forms.
-    #[arg(long, global = true, value_name = "URL", env = "BELLWETHER_STORE", hide_env_values = true)]
+    #[arg(long, global = true, help_heading = EVERYWHERE, value_name = "URL", env = "BELLWETHER_STORE", hide_env_values = true)]
     store: Option<String>,
 
     /// What all names begin with in the store, in place of the configuration's.
-    #[arg(long, global = true, value_name = "TEXT", env = "BELLWETHER_PREFIX")]
+    #[arg(long, global = true, help_heading = EVERYWHERE, value_name = "TEXT", env = "BELLWETHER_PREFIX")]
     prefix: Option<String>,
 
     /// The platform's configuration: store, stages, limits, what a guest may touch.
-    #[arg(long, global = true, value_name = "FILE", env = "BELLWETHER_CONFIG")]
+    #[arg(long, global = true, help_heading = EVERYWHERE, value_name = "FILE", env = "BELLWETHER_CONFIG")]
     config: Option<PathBuf>,
 
     /// Says more on stderr: what happens, and with -vv how.
-    #[arg(short, long, global = true, action = ArgAction::Count)]
+    #[arg(short, long, global = true, help_heading = EVERYWHERE, action = ArgAction::Count)]
     pub(crate) verbose: u8,
 }
 
 /// The stages that a cache uses by default.
 #[derive(Debug, Default, Args)]
-#[command(next_help_heading = "Stages")]
 pub(crate) struct Stages {
     /// Serializes values with this component by default. Its name is the file's, without `.wasm`; a registered name, or `none`,
     /// does as well.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", help_heading = "Stages")]
     serializer: Option<String>,
 
     /// Compresses values with this component by default; as above.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", help_heading = "Stages")]
     compressor: Option<String>,
 
     /// Names entries with this component by default; as above.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", help_heading = "Stages")]
     identity: Option<String>,
 }
 

@@ -1,0 +1,58 @@
+//! `--config`: what a platform decides holds for every command.
+
+use std::path::Path;
+
+use bellwether_tests::component;
+
+use crate::support::{on, redis, run};
+
+fn write(directory: &Path, text: &str) -> String {
+    let file = directory.join("bellwether.toml");
+    std::fs::write(&file, text).unwrap();
+    file.to_str().unwrap().to_owned()
+}
+
+#[test]
+fn store_prefix_expiry_and_stages_come_from_the_configuration_and_flags_override_them() {
+    let redis = redis();
+    let directory = tempfile::tempdir().unwrap();
+    let store = redis.url();
+    let config =
+        format!("version = 1\n[store]\nurl = {store:?}\nprefix = \"tenant:\"\n[cache]\nexpire = \"1h\"\nserializer = \"json\"\n");
+    let config = write(directory.path(), &config);
+    run(&["--config", &config, "set", "c", "k", "1"]).ok();
+    assert_eq!(run(&["--config", &config, "get", "c", "k"]).ok(), "1\n");
+    assert!(run(&["--config", &config, "ttl", "c", "k"]).ok().starts_with("59m"));
+    assert_eq!(on(&store, &["get", "c", "k", "--prefix", "tenant:", "--serializer", "json"]).ok(), "1\n");
+    run(&["--config", &config, "get", "c", "k", "--prefix", "other:"]).failed(1);
+    run(&["--config", &config, "get", "c", "k", "--serializer", "cbor"]).failed(65);
+    assert!(run(&["--config", &config, "--store", "redis://127.0.0.1:1", "get", "c", "k"]).failed(69).contains("127.0.0.1:1"));
+}
+
+#[test]
+fn a_guest_may_open_nothing_that_the_configuration_does_not_grant() {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("metadata.json"), "{}").unwrap();
+    let config = write(directory.path(), "version = 1\n[guest]\ncaches = [\"others-*\"]\n");
+    let app = component("example-licences").unwrap();
+    let ended = run(&["run", app.to_str().unwrap(), "--config", &config, "--", "metadata.json"]);
+    assert_eq!(ended.status, 1, "{ended:?}");
+    assert!(ended.stderr.contains("\"licences\"") && ended.stderr.contains("not granted"), "{ended:?}");
+}
+
+#[test]
+fn a_configuration_that_cannot_be_used_is_told_with_file_and_place() {
+    let directory = tempfile::tempdir().unwrap();
+    for (text, hint) in [
+        ("", "version = 1"),
+        ("version = 99", "version 99"),
+        ("version = 1\n[store]\nurll = \"memory:\"", "line 3"),
+        ("version = 1\n[cache]\nexpire = \"soon\"", "line 3"),
+    ] {
+        let config = write(directory.path(), text);
+        let complaint = run(&["--config", &config, "get", "c", "k"]).failed(78);
+        assert!(complaint.contains("bellwether.toml") && complaint.contains(hint), "{complaint}");
+    }
+    let config = write(directory.path(), "version = 1\n[store]\nurl_env = \"NO_SUCH_VARIABLE\"");
+    assert!(run(&["--config", &config, "get", "c", "k"]).failed(78).contains("NO_SUCH_VARIABLE"));
+}
