@@ -75,14 +75,13 @@ impl Settings {
     }
 
     fn builder(&self, stages: &Stages) -> Result<RuntimeBuilder, Failure> {
-        let mut builder = match &self.config {
-            Some(file) => Config::load(file)?.into_builder()?,
+        let mut builder = match (&self.config, &self.store) {
+            (Some(file), Some(store)) => Config::load(file)?.with_store(store).into_builder()?,
+            (Some(file), None) => Config::load(file)?.into_builder()?,
             // Whoever runs a guest by hand, with no platform around it, lets it have its locks and caches.
-            None => Runtime::builder().grant(Grant::all()),
+            (None, Some(store)) => Runtime::builder().grant(Grant::all()).store(store),
+            (None, None) => Runtime::builder().grant(Grant::all()),
         };
-        if let Some(store) = &self.store {
-            builder = builder.store(store);
-        }
         if let Some(prefix) = &self.prefix {
             builder = builder.prefix(prefix);
         }

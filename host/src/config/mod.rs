@@ -52,6 +52,12 @@ impl Config {
         include_str!("sample.toml")
     }
 
+    /// The same on another store; the environment is then not asked for one.
+    #[must_use]
+    pub fn with_store(self, address: impl Into<String>) -> Self {
+        Self { runtime: self.runtime.store(address), store_env: None }
+    }
+
     /// A runtime as it is configured, to be changed further or built. The address of the store is taken from the environment if
     /// the configuration says so.
     ///

@@ -57,8 +57,9 @@ fn mistakes_are_told_with_their_line_and_what_to_do() {
 
 #[test]
 fn a_missing_variable_of_the_environment_is_named() {
-    let config = Config::parse("version = 1\n[store]\nurl_env = \"BELLWETHER_TEST_IS_NOT_SET\"").unwrap();
-    let text = config.into_builder().unwrap_err().to_string();
+    let config = || Config::parse("version = 1\n[store]\nurl_env = \"BELLWETHER_TEST_IS_NOT_SET\"").unwrap();
+    assert_eq!(config().with_store("redis://elsewhere").into_builder().unwrap().store_url(), "redis://elsewhere");
+    let text = config().into_builder().unwrap_err().to_string();
     assert!(text.contains("BELLWETHER_TEST_IS_NOT_SET") && text.contains("set it"), "{text}");
 }
 
