@@ -30,6 +30,8 @@ enum What {
     Stage,
     /// What the pipeline costs beside a bare GET.
     Cache,
+    /// What it costs that the caller is a guest.
+    Guest,
     /// What a lock costs beside a bare SET NX and a compare-and-delete.
     Lock,
 }

@@ -18,6 +18,9 @@ const TESTED: [&str; 6] =
 /// The packages under `bench/components`.
 pub(crate) const BENCH: [&str; 2] = ["bench-stage", "bench-guest"];
 
+/// How they are built; see the workspace's `Cargo.toml`.
+const PROFILE: &str = "component";
+
 /// Where the components are after a build.
 pub(crate) struct Components {
     directory: PathBuf,
@@ -42,8 +45,8 @@ pub(crate) fn build(steps: &Steps, packages: &'static [&'static str]) -> Result<
         toolchain::ensure_wasm(steps)?;
         let shell = steps.shell();
         let flags = packages.iter().flat_map(|package| ["--package", package]);
-        cmd!(shell, "cargo build --release --target {WASM} {flags...}").run()?;
-        let built = Components { directory: steps.target().join(WASM).join("release"), packages };
+        cmd!(shell, "cargo build --profile {PROFILE} --target {WASM} {flags...}").run()?;
+        let built = Components { directory: steps.target().join(WASM).join(PROFILE), packages };
         for (package, file) in built.all() {
             ensure!(file.exists(), "cargo built {package}, but {} is not there", file.display());
             Steps::note(&format!("{package}: {} KiB", size(&file)? / 1024));

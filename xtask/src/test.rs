@@ -14,8 +14,9 @@ use crate::{components, packages, toolchain};
 ///  1. rustfmt, as a check
 ///  2. clippy over every target of the workspace, warnings denied
 ///  3. the components that tests run, for wasm32-wasip2
-///  4. all tests: of units, across crates, of real servers, and of the documentation
-///  5. rustdoc, warnings denied
+///  4. the library with fewer features
+///  5. all tests: of units, across crates, of real servers, and of the documentation
+///  6. rustdoc, warnings denied
 ///
 /// What is missing is added first: the wasm target, rustfmt and clippy by rustup; redis-server and python3's venv by the
 /// system's package manager, if this user is root or sudo asks for no password. If not, the one command to run is printed.
@@ -37,6 +38,12 @@ pub(crate) fn run(steps: &Steps, options: &Options) -> Result<()> {
     steps.step("rustfmt", || Ok(cmd!(shell, "cargo fmt --all --check").run()?))?;
     // Clippy, tests and rustdoc select the same packages and profile, so that no dependency is compiled for two sets of features.
     steps.step("clippy", || Ok(cmd!(shell, "cargo clippy --workspace --all-targets -- --deny warnings").run()?))?;
+    steps.step("the library without components, and without Redis", || {
+        for features in ["redis", ""] {
+            cmd!(shell, "cargo check --package bellwether --no-default-features --features {features}").run()?;
+        }
+        Ok(())
+    })?;
     steps.step("components for the tests", || components::build_for_tests(steps))?;
     let filter = &options.filter;
     steps.step("tests", || Ok(cmd!(shell, "cargo test --workspace -- {filter...}").run()?))?;

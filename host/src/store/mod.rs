@@ -1,7 +1,7 @@
 //! Where locks and entries are kept.
 //!
 //! [`Store`] is one small trait of whole operations, not of Redis commands. Every store passes the same behaviour suite
-//! (`tests/tests/store_suite.rs`), so the rules above it need not know which one they have.
+//! (`tests/tests/store_suite/`), so the rules above it need not know which one they have.
 //!
 //! What all operations promise:
 //! - They end within the store's own time-outs, with [`Error::Unavailable`] if the store did not answer. What was asked for
