@@ -130,7 +130,8 @@ impl Guard {
         Ok(self.inner.held().await?)
     }
 
-    /// Returns when the lock is known to be lost: its lease ended, or somebody broke it.
+    /// Returns when the lock is known to be lost: its lease ended, or the store said that somebody else broke or took it, which is
+    /// noticed when the lease is renewed or the store is asked otherwise.
     pub async fn lost(&self) {
         self.inner.lost().await;
     }
