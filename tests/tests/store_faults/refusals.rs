@@ -111,6 +111,7 @@ async fn a_full_store_says_so_and_lets_go_of_locks() {
     assert!(is_full(&store.acquire(&lock("free"), &token(), None).await.unwrap_err()));
     assert!(!store.is_locked(&lock("free")).await.unwrap());
     assert!(is_full(&store.check().await.unwrap_err()));
+    assert_eq!(store.release(&lock("free"), &token()).await.unwrap(), Released::NotHeld, "though it cannot be noted");
     let renewal = Renewal { lock: held.clone(), token: holder.clone(), lease: ms(60_000) };
     assert!(matches!(store.renew(&[renewal]).await[..], [Ok(Holding::Left(_))]));
     assert_eq!(store.release(&held, &holder).await.unwrap(), Released::Now);

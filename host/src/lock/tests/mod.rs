@@ -29,6 +29,7 @@ const SECOND: Duration = Duration::from_secs(1);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Op {
     Acquire,
+    Adopt,
     Release,
     Renew,
     Watch,
@@ -110,8 +111,8 @@ impl Store for Faulty {
         Box::pin(async move { self.through(Op::Acquire, self.inner.acquire(lock, token, lease)).await? })
     }
 
-    fn adopt<'a>(&'a self, lock: &'a LockKeys, token: &'a Token) -> Reply<'a, Option<Adopted>> {
-        self.inner.adopt(lock, token)
+    fn adopt<'a>(&'a self, lock: &'a LockKeys, old: &'a Token, new: &'a Token) -> Reply<'a, Option<Adopted>> {
+        Box::pin(async move { self.through(Op::Adopt, self.inner.adopt(lock, old, new)).await? })
     }
 
     fn release<'a>(&'a self, lock: &'a LockKeys, token: &'a Token) -> Reply<'a, Released> {

@@ -24,14 +24,16 @@ pub(super) enum Request<'a> {
     /// Writes something that nobody else has and that is gone at once.
     Probe,
     /// Runs a script on a lock.
-    Run(&'static Script, &'a LockKeys, &'a Token, Argument),
+    Run(&'static Script, &'a LockKeys, &'a Token, Argument<'a>),
 }
 
 /// What a script is given besides keys and token.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Argument {
+pub(super) enum Argument<'a> {
     /// Nothing.
     None,
+    /// Another token.
+    Token(&'a Token),
     /// A time in milliseconds, or none.
     Time(Option<Span>),
     /// The command that tells a channel something.
@@ -99,7 +101,7 @@ fn set(key: &str, bytes: &Bytes, millis: Option<u64>) -> Cmd {
     command
 }
 
-fn run(script: &Script, lock: &LockKeys, token: &Token, argument: Argument) -> Cmd {
+fn run(script: &Script, lock: &LockKeys, token: &Token, argument: Argument<'_>) -> Cmd {
     let keys = [lock.key(), lock.fence(), lock.channel()];
     let mut command = Cmd::with_capacity(8, 128 + 4 * lock.channel().len());
     command.arg("EVALSHA").arg(script.digest()).arg(script.keys);
@@ -109,6 +111,9 @@ fn run(script: &Script, lock: &LockKeys, token: &Token, argument: Argument) -> C
     command.arg(token.as_str());
     match argument {
         Argument::None => {}
+        Argument::Token(token) => {
+            command.arg(token.as_str());
+        }
         Argument::Time(Some(time)) => {
             command.arg(time.millis());
         }
