@@ -64,6 +64,31 @@ async fn a_key_of_another_kind_is_named() {
     assert_eq!(SERVER.command::<u64>(&["LLEN", lock.key()]).unwrap(), 1);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_fence_that_is_none_is_named() {
+    let store = opened(&SERVER.url()).await;
+    let lock = lock("outside-bad-fence");
+    let acquire = async || store.acquire(&lock, &token(), None).await;
+    for plant in
+        [&["SET", lock.fence(), "9007199254740992"][..], &["SET", lock.fence(), &"9".repeat(400)], &["RPUSH", lock.fence(), "1"]]
+    {
+        SERVER.command::<()>(&["DEL", lock.fence()]).unwrap();
+        SERVER.command::<()>(plant).unwrap();
+        match acquire().await.unwrap_err() {
+            Error::Invalid(Invalid::ForeignKey { key, why }) => {
+                assert_eq!(key, lock.fence());
+                assert!(!why.contains("script"), "{why}");
+            }
+            other => panic!("{other}"),
+        }
+        assert!(!store.is_locked(&lock).await.unwrap(), "an error leaves nothing behind");
+    }
+    // One that is no number is as good as lost.
+    SERVER.command::<()>(&["SET", lock.fence(), "junk"]).unwrap();
+    SERVER.command::<()>(&["DEL", "outside-bad-fence"]).unwrap();
+    assert!(fence(acquire().await.unwrap()) > 1_000_000_000_000_000);
+}
+
 async fn subscribers_become(count: u64, ask: impl Fn() -> u64) -> bool {
     let end = Instant::now() + Duration::from_secs(10);
     while ask() != count {

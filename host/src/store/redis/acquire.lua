@@ -3,6 +3,9 @@
 -- Gives {1, fence}, {0, time left in ms, or -1 for a lock without lease}, or {2} for a token that was given up before.
 local token, lease = ARGV[1], ARGV[2]
 local last, notes = recall(KEYS[2])
+if not last then
+  return notes
+end
 
 -- A connection that was given up can still deliver an attempt after its owner has settled it by a release. Granting it then would
 -- leave a lock that nobody knows they hold.

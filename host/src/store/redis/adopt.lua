@@ -5,6 +5,9 @@
 local old, new = ARGV[1], ARGV[2]
 local holder = redis.call('GET', KEYS[1])
 local last, notes = recall(KEYS[2])
+if not last then
+  return notes
+end
 local fence = tonumber(last)
 
 -- A repetition, as the reply to the first was lost.

@@ -6,6 +6,9 @@ use redis::{ErrorKind, RedisError, ServerError, Value};
 
 use crate::error::{Error, Invalid, Limit, Outage, Unavailable};
 
+/// The code with which the scripts answer that a lock's fence is none.
+pub(super) const BAD_FENCE: &str = "BADFENCE";
+
 /// Why a request has no reply that can be used.
 #[derive(Debug, Clone)]
 pub(super) enum Fault {
@@ -53,9 +56,9 @@ impl Fault {
             Self::TimedOut(limit) => Outage::TimedOut(limit),
             Self::Odd(why) => Outage::Failed(why),
             Self::Answer(answer) => {
-                let why = format!("{} {}", answer.code(), answer.details().unwrap_or_default());
+                let why = told(&answer);
                 match code(&answer) {
-                    "WRONGTYPE" => return Invalid::ForeignKey { key: key.to_owned(), why }.into(),
+                    "WRONGTYPE" | BAD_FENCE => return Invalid::ForeignKey { key: key.to_owned(), why }.into(),
                     "OOM" => return Limit::StoreFull { store: store.to_owned(), why }.into(),
                     "NOAUTH" | "NOPERM" | "WRONGPASS" => Outage::Refused(why),
                     "READONLY" => Outage::ReadOnly,
@@ -105,6 +108,18 @@ fn code(error: &ServerError) -> &str {
     }
 }
 
+/// The text of an error reply, without what servers add about the script in which it came up.
+fn told(error: &ServerError) -> String {
+    let details = error.details().unwrap_or_default();
+    let details = details.split_once(" script: ").map_or(details, |(before, _)| before.trim_end_matches('.'));
+    // Before 7.0, the error comes last, behind the places it passed through.
+    let code = code(error);
+    match details.find(code) {
+        Some(at) if code != error.code() => details.get(at..).unwrap_or_default().to_owned(),
+        _ => format!("{code} {details}"),
+    }
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 mod tests {
@@ -144,5 +159,9 @@ mod tests {
         assert!(full(&wrapped("OOM command not allowed when used memory > 'maxmemory'.")));
         assert!(foreign(&wrapped("WRONGTYPE Operation against a key")));
         assert_eq!(outage(&wrapped("READONLY You can't write")), Outage::ReadOnly);
+        // What is said of the script is not for readers.
+        for reply in [wrapped("WRONGTYPE Operation"), "WRONGTYPE Operation script: 1f, on @user_script:9.".into()] {
+            assert!(matches!(told(&reply), Error::Invalid(Invalid::ForeignKey { why, .. }) if why == "WRONGTYPE Operation"));
+        }
     }
 }

@@ -2,12 +2,26 @@
 -- released the lock, or '!' and a token that was given up without having it.
 local NOTES = 8
 
+-- The largest number that a script can count up from without losing any.
+local MOST = 9007199254740991
+
+-- Gives the fence and the notes, or no fence and the error to answer, which names this key rather than the lock's.
 local function recall(key)
-  local kept = redis.call('GET', key)
+  local kept = redis.pcall('GET', key)
   if not kept then
     return '0', ''
   end
+  if type(kept) == 'table' then
+    if string.find(kept.err, 'WRONGTYPE', 1, true) then
+      return nil, redis.error_reply('BADFENCE it is kept for the fence of a lock, and is no string')
+    end
+    return nil, kept
+  end
   local fence, notes = string.match(kept, '^(%d+) ?(.*)$')
+  if fence and tonumber(fence) > MOST then
+    return nil, redis.error_reply('BADFENCE it is kept for the fence of a lock, and no fence is larger than this number')
+  end
+  -- What is no number is as good as lost.
   return fence or '0', notes or ''
 end
 

@@ -66,7 +66,10 @@ impl RedisStore {
     }
 
     async fn ask(&self, request: Request<'_>) -> Result<Value, Error> {
-        self.wire.call(request).await.map_err(|fault| self.error(fault, request.key()))
+        self.wire.call(request).await.map_err(|fault| {
+            let key = request.blamed(fault.code());
+            self.error(fault, key)
+        })
     }
 
     /// Has a number answered.

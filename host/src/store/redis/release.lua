@@ -5,6 +5,9 @@
 local token = ARGV[1]
 local held = redis.call('GET', KEYS[1]) == token
 local last, notes = recall(KEYS[2])
+if not last then
+  return notes
+end
 
 if not held then
   if is_noted(notes, token) then

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use redis::Cmd;
 
+use super::fault::BAD_FENCE;
 use super::script::Script;
 use crate::clock::Span;
 use crate::names::LockKeys;
@@ -51,6 +52,14 @@ impl<'a> Request<'a> {
             Self::Set(entry, _) => &entry.key,
             Self::Run(_, lock, ..) => lock.key(),
             Self::Probe => PROBE,
+        }
+    }
+
+    /// The key that an error reply with this code is about.
+    pub(super) fn blamed(&self, code: &str) -> &'a str {
+        match self {
+            Self::Run(_, lock, ..) if code == BAD_FENCE => lock.fence(),
+            _ => self.key(),
         }
     }
 
