@@ -134,13 +134,14 @@ impl Drop for Claim<'_> {
 
 /// Whether the store may do better when asked again.
 fn is_passing(error: &Error) -> bool {
-    matches!(error, Error::Unavailable(Unavailable { why, .. }) if !matches!(why, Outage::Refused(_)))
+    matches!(error, Error::Unavailable(Unavailable { why, .. }) if why.is_passing())
 }
 
 /// Whether an attempt that failed so may have taken the lock.
 fn may_have_happened(error: &Error) -> bool {
     let Error::Unavailable(Unavailable { why, .. }) = error else { return false };
-    !matches!(why, Outage::Unreachable(_) | Outage::Refused(_) | Outage::ReadOnly)
+    // Behind an error that passes there may be an earlier request whose reply was lost.
+    matches!(why, Outage::TimedOut(_) | Outage::Disconnected(_) | Outage::Passing(_))
 }
 
 async fn watch(lock: &Lock, until: Option<Instant>) -> Option<Watch> {

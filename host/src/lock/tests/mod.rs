@@ -42,6 +42,8 @@ enum Fault {
     ReplyLost,
     /// Not done, and the outcome is unknown.
     RequestLost,
+    /// Not done, and refused for good.
+    Refused,
     /// Not done, and never answered.
     Hangs,
     /// Done, and answered late.
@@ -88,6 +90,9 @@ impl Faulty {
                 Err(lost())
             }
             Some(Fault::RequestLost) => Err(lost()),
+            Some(Fault::Refused) => {
+                Err(Unavailable { store: "faulty:".into(), why: Outage::Failed("ERR unknown command".into()) }.into())
+            }
             Some(Fault::Hangs) => std::future::pending().await,
             Some(Fault::Late(by)) => {
                 let answer = done.await;

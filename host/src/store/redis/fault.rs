@@ -34,7 +34,7 @@ impl Fault {
                 Self::Refused(format!("{to}: {}", text(error)))
             }
             (ErrorKind::RESP3NotSupported, _) => Self::Odd(format!("{to} does not know RESP3: use Redis 6.2 or later")),
-            (_, Some(_)) => Self::Odd(format!("{to}: {}", text(error))),
+            (_, Some(code)) if !passes(code) && !is_crowded(error) => Self::Odd(format!("{to}: {}", text(error))),
             _ => Self::Unreachable(format!("{to}: {error}")),
         }
     }
@@ -60,7 +60,11 @@ impl Fault {
                 match code(&answer) {
                     "WRONGTYPE" | BAD_FENCE => return Invalid::ForeignKey { key: key.to_owned(), why }.into(),
                     "OOM" => return Limit::StoreFull { store: store.to_owned(), why }.into(),
-                    "NOAUTH" | "NOPERM" | "WRONGPASS" => Outage::Refused(why),
+                    "NOAUTH" | "WRONGPASS" => Outage::Refused(why),
+                    "NOPERM" => Outage::Forbidden(why),
+                    // Where the primary is found by itself, there will be one again.
+                    "READONLY" | "MOVED" | "ASK" if finds_primaries(store) => Outage::Passing(why),
+                    code if passes(code) => Outage::Passing(why),
                     "READONLY" => Outage::ReadOnly,
                     "MOVED" | "ASK" => Outage::Failed(format!("{why}: it is a node of a cluster, so use redis+cluster://")),
                     _ => Outage::Failed(why),
@@ -69,6 +73,21 @@ impl Fault {
         };
         Unavailable { store: store.to_owned(), why }.into()
     }
+}
+
+/// Whether an error reply with this code is of the moment.
+fn passes(code: &str) -> bool {
+    matches!(code, "LOADING" | "CLUSTERDOWN" | "TRYAGAIN" | "MASTERDOWN" | "MISCONF" | "BUSY" | "NOREPLICAS")
+}
+
+/// Whether a server has no room for one more connection, which has no code of its own.
+fn is_crowded(error: &RedisError) -> bool {
+    error.detail().is_some_and(|detail| detail.contains("max number of clients"))
+}
+
+/// Whether the store's address leads to whoever is the primary at the moment: through Sentinels or the nodes of a cluster.
+fn finds_primaries(store: &str) -> bool {
+    store.split_once("://").is_some_and(|(scheme, _)| scheme.contains('+'))
 }
 
 /// A reply that should have been `wanted`.
@@ -146,14 +165,24 @@ mod tests {
         assert!(full("OOM command not allowed when used memory > 'maxmemory'."));
         assert!(foreign("WRONGTYPE Operation against a key holding the wrong kind of value"));
         assert_eq!(outage("READONLY You can't write against a read only replica."), Outage::ReadOnly);
-        for reply in ["NOAUTH Authentication required.", "NOPERM this user has no permissions", "WRONGPASS invalid"] {
+        for reply in ["NOAUTH Authentication required.", "WRONGPASS invalid"] {
             assert_eq!(outage(reply), Outage::Refused(reply.into()));
         }
-        for reply in ["LOADING Redis is loading", "CLUSTERDOWN The cluster is down", "MISCONF Errors writing", "ERR syntax error"]
+        let forbidden = "NOPERM User app has no permissions to run the 'evalsha' command";
+        assert_eq!(outage(forbidden), Outage::Forbidden(forbidden.into()));
+        for reply in
+            ["LOADING Redis is loading", "CLUSTERDOWN The cluster is down", "MISCONF Errors writing", "BUSY Redis is busy"]
         {
+            assert_eq!(outage(reply), Outage::Passing(reply.into()));
+        }
+        for reply in ["ERR syntax error", "ERR unknown command 'EVALSHA'"] {
             assert_eq!(outage(reply), Outage::Failed(reply.into()));
         }
         assert!(matches!(outage("MOVED 1 host:1"), Outage::Failed(why) if why.contains("redis+cluster://")));
+        let demoted = redis::parse_redis_value(b"-READONLY no writes\r\n").unwrap();
+        let Value::ServerError(demoted) = demoted else { panic!("{demoted:?}") };
+        let error = Fault::Answer(demoted).into_error("redis+sentinel://host/main", "the key");
+        assert!(matches!(error, Error::Unavailable(Unavailable { why: Outage::Passing(_), .. })), "{error}");
         // As servers before 7.0 tell of them from within a script.
         let wrapped = |reply: &str| format!("ERR Error running script (call to f_0): @user_script:9: @user_script: 9: -{reply}");
         assert!(full(&wrapped("OOM command not allowed when used memory > 'maxmemory'.")));
