@@ -182,6 +182,18 @@ async fn a_final_error_ends_it_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_full_store_does_not_keep_a_straggler() {
+    let (store, locks) = setup();
+    let lock = lock(&locks);
+    store.fail(Op::Acquire, Fault::ReplyLost, 1);
+    store.fail(Op::Release, Fault::Full, 1);
+    assert!(lock.acquire(Wait::None).await.is_err());
+    locks.settled().await;
+    assert!(!lock.is_locked().await.unwrap());
+    assert_eq!(store.calls(Op::Release), 2);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_lease_that_ended_on_the_way_is_not_returned() {
     let (store, locks) = setup();
     let lock = passing(&locks);

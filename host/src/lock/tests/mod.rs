@@ -12,7 +12,7 @@ use futures_util::future::BoxFuture;
 
 use super::{Lock, LockOptions, Locks};
 use crate::clock::Span;
-use crate::error::{Error, Outage, Unavailable};
+use crate::error::{Error, Limit, Outage, Unavailable};
 use crate::glob::Glob;
 use crate::names::LockKeys;
 use crate::store::memory::MemoryStore;
@@ -44,6 +44,8 @@ enum Fault {
     RequestLost,
     /// Not done, and refused for good.
     Refused,
+    /// Not done, as the store is full.
+    Full,
     /// Not done, and never answered.
     Hangs,
     /// Done, and answered late.
@@ -93,6 +95,7 @@ impl Faulty {
             Some(Fault::Refused) => {
                 Err(Unavailable { store: "faulty:".into(), why: Outage::Failed("ERR unknown command".into()) }.into())
             }
+            Some(Fault::Full) => Err(Limit::StoreFull { store: "faulty:".into(), why: "OOM".into() }.into()),
             Some(Fault::Hangs) => std::future::pending().await,
             Some(Fault::Late(by)) => {
                 let answer = done.await;
