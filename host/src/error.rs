@@ -302,15 +302,31 @@ pub enum Outage {
     /// The connection broke; what was asked for may or may not have happened.
     #[error("lost the connection ({0}): what was asked for may or may not have happened")]
     Disconnected(String),
-    /// The user name or password was refused, or may not do this.
+    /// The user name or password was refused.
     #[error("refused the credentials: {0}")]
     Refused(String),
+    /// The user may not run this command, or not with these keys.
+    #[error("does not allow this to the user: {0}")]
+    Forbidden(String),
     /// The server is a replica and takes no writes.
     #[error("is a read-only replica: give the primary's address, or a redis+sentinel:// one that finds it")]
     ReadOnly,
-    /// The server answered with an error of another kind.
+    /// The server answered with an error that passes: it is loading, or a failover goes on.
+    #[error("answered with an error: {0}")]
+    Passing(String),
+    /// The server answered with an error of another kind, which asking again does not change.
     #[error("answered with an error: {0}")]
     Failed(String),
+}
+
+impl Outage {
+    /// Whether asking again in a while may go better.
+    pub(crate) fn is_passing(&self) -> bool {
+        match self {
+            Self::Unreachable(_) | Self::TimedOut(_) | Self::Disconnected(_) | Self::Passing(_) => true,
+            Self::Refused(_) | Self::Forbidden(_) | Self::ReadOnly | Self::Failed(_) => false,
+        }
+    }
 }
 
 /// A guard that does not hold its lock any more.

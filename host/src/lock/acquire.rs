@@ -15,7 +15,7 @@ use super::queue::Place;
 use super::wait::{Action, Event, Waiting};
 use super::{Lock, runtime};
 use crate::clock::{Span, Wait};
-use crate::error::{Error, Outage, Unavailable};
+use crate::error::{Error, LossReason, NotHeld, Outage, Unavailable};
 use crate::store::{Attempt, Token, Watch};
 
 /// Takes the lock, as [`Lock::acquire`] says.
@@ -52,13 +52,31 @@ pub(super) async fn acquire(lock: &Lock, wait: Wait) -> Result<Option<Guard>, Er
                 None => Event::Unwatched,
             },
             Action::Sleep { until } => sleep(place.as_mut(), until).await,
-            Action::Return { fence } => return Ok(claim.granted(fence)),
+            Action::Return { fence } => {
+                let lease = claim.lease(Instant::now());
+                return Ok(claim.granted(fence, lease));
+            }
             Action::GiveUp => return Ok(None),
             // It ends this way only after a failure.
             Action::Fail => return last_error.map_or(Ok(None), Err),
         };
         action = waiting.step(event, Instant::now(), random());
     }
+}
+
+/// Takes over the lock that `old` holds, as [`Lock::adopt`] says.
+pub(super) async fn adopt(lock: &Lock, old: &Token) -> Result<Guard, Error> {
+    let new = Token::random()?;
+    let mut claim = Claim { lock, token: Some(new.clone()), runtime: runtime()?, sent: Instant::now(), open: true };
+    let answer = lock.shared.store.adopt(&lock.keys, old, &new).await;
+    claim.open = answer.as_ref().map_or_else(may_have_happened, Option::is_some);
+    let Some(adopted) = answer? else { return Err(gone(lock)) };
+    let lease = Lease::new(lock.terms.lease, adopted.lease_left, claim.sent, Instant::now());
+    claim.granted(adopted.fence, lease).ok_or_else(|| gone(lock))
+}
+
+fn gone(lock: &Lock) -> Error {
+    NotHeld { lock: lock.name().to_owned(), why: LossReason::Gone }.into()
 }
 
 /// A token on its way to the store. Dropping it releases the token if it may have got there.
@@ -98,9 +116,8 @@ impl Claim<'_> {
         Lease::new(length, length.map(Span::duration), self.sent, now)
     }
 
-    fn granted(mut self, fence: u64) -> Option<Guard> {
-        let lease = self.lease(Instant::now());
-        tracing::debug!(fence, "acquired");
+    fn granted(mut self, fence: u64, lease: Lease) -> Option<Guard> {
+        tracing::debug!(lock = self.lock.name(), fence, "acquired");
         let token = self.token.take()?;
         Some(Guard::new(Held::new(self.lock, token, fence, lease, self.runtime.clone())))
     }
@@ -117,13 +134,14 @@ impl Drop for Claim<'_> {
 
 /// Whether the store may do better when asked again.
 fn is_passing(error: &Error) -> bool {
-    matches!(error, Error::Unavailable(Unavailable { why, .. }) if !matches!(why, Outage::Refused(_)))
+    matches!(error, Error::Unavailable(Unavailable { why, .. }) if why.is_passing())
 }
 
 /// Whether an attempt that failed so may have taken the lock.
 fn may_have_happened(error: &Error) -> bool {
     let Error::Unavailable(Unavailable { why, .. }) = error else { return false };
-    !matches!(why, Outage::Unreachable(_) | Outage::Refused(_) | Outage::ReadOnly)
+    // Behind an error that passes there may be an earlier request whose reply was lost.
+    matches!(why, Outage::TimedOut(_) | Outage::Disconnected(_) | Outage::Passing(_))
 }
 
 async fn watch(lock: &Lock, until: Option<Instant>) -> Option<Watch> {

@@ -9,7 +9,7 @@ use tokio_util::task::TaskTracker;
 
 use super::pause::{back_off, random};
 use crate::clock::{Span, after};
-use crate::error::Error;
+use crate::error::{Error, Outage};
 use crate::names::LockKeys;
 use crate::store::{Released, Store, Token};
 
@@ -68,9 +68,11 @@ impl Surrender {
 async fn settle(store: &dyn Store, surrender: &Surrender) {
     let lock = surrender.lock.name();
     let released = match persist(store, surrender).await {
-        Ok(first) if surrender.straggler => {
+        // A full store may have failed only to note the token.
+        first @ (Ok(_) | Err(Error::Limit(_))) if surrender.straggler => {
             sleep(STRAGGLER).await;
-            persist(store, surrender).await.map(|second| if first == Released::NotHeld { second } else { first })
+            let second = persist(store, surrender).await;
+            if matches!(first, Ok(Released::Now | Released::Before)) { first } else { second }
         }
         outcome => outcome,
     };
@@ -85,7 +87,8 @@ async fn persist(store: &dyn Store, surrender: &Surrender) -> Result<Released, E
     let mut failures = 0;
     loop {
         match store.release(&surrender.lock, &surrender.token).await {
-            Err(Error::Unavailable(why)) => {
+            // Who may do it, and which server takes it, can change; a command that the server does not know stays unknown.
+            Err(Error::Unavailable(why)) if !matches!(why.why, Outage::Failed(_) | Outage::Forbidden(_)) => {
                 failures += 1;
                 let next = after(Instant::now(), back_off(failures, random()));
                 if next >= surrender.until {

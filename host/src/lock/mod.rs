@@ -26,17 +26,14 @@
 use std::sync::Arc;
 
 use tokio::runtime::Handle;
-use tokio::time::Instant;
 use tracing::Instrument;
 
 use self::background::Background;
-use self::held::Held;
-use self::lease::Lease;
 use self::options::Terms;
 use self::queue::Queues;
 use self::watchdog::Watchdog;
 use crate::clock::Wait;
-use crate::error::{Error, LossReason, NotHeld, Outage, Unavailable};
+use crate::error::{Error, Outage, Unavailable};
 use crate::names::{LockKeys, Prefix};
 use crate::store::{Store, Token};
 
@@ -144,21 +141,15 @@ impl Lock {
     /// Takes over the lock that [`Guard::hand_over`] let go of, with the token that it gave. The lease goes on as it is, and is
     /// renewed from here on if the options say so; the fence is a new and larger one.
     ///
-    /// Dropped at its await, it leaves the lock to the token's owner, who can call it again.
+    /// From then on the token is dead: of many who adopt with the same one, one has the lock. Dropped at its await, or failed
+    /// without an answer, it leaves the lock with the token if the store had not heard of it, and lets go of the lock in the
+    /// background if it had.
     ///
     /// # Errors
     /// [`Error::NotHeld`] if the token does not hold this lock (any more); [`Error::Invalid`] if it cannot be a token;
     /// [`Error::Unavailable`] if the store cannot be reached, or if this is no tokio runtime.
     pub async fn adopt(&self, token: &str) -> Result<Guard, Error> {
-        let token = Token::parse(token)?;
-        let runtime = runtime()?;
-        let sent = Instant::now();
-        let Some(adopted) = self.shared.store.adopt(&self.keys, &token).await? else {
-            return Err(NotHeld { lock: self.name().to_owned(), why: LossReason::Gone }.into());
-        };
-        tracing::debug!(lock = self.name(), fence = adopted.fence, "adopted");
-        let lease = Lease::new(self.terms.lease, adopted.lease_left, sent, Instant::now());
-        Ok(Guard::new(Held::new(self, token, adopted.fence, lease, runtime)))
+        acquire::adopt(self, &Token::parse(token)?).await
     }
 }
 

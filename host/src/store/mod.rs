@@ -40,16 +40,17 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     fn check(&self) -> Reply<'_, ()>;
 
     /// Tries once to set the lock's key to `token`. If the key already has this token (a reply was lost), that is a success too,
-    /// and the lease starts anew. A success comes with a fence larger than that of every earlier holder. A token that was released once
-    /// is not for use again.
+    /// and the lease starts anew. A success comes with a fence larger than that of every earlier holder. A token that was released
+    /// lately, held or not, is refused with [`Error::Unavailable`]: its attempt comes too late.
     fn acquire<'a>(&'a self, lock: &'a LockKeys, token: &'a Token, lease: Option<Span>) -> Reply<'a, Attempt>;
 
-    /// Takes over a lock that is held by `token`: gives it a new, larger fence and leaves its lease as it is. `None` if the lock
-    /// is not held by this token.
-    fn adopt<'a>(&'a self, lock: &'a LockKeys, token: &'a Token) -> Reply<'a, Option<Adopted>>;
+    /// Takes over a lock that is held by `old`: from then on `new` holds it, with a larger fence and the lease as it is, and `old`
+    /// is not for use again. Repeating it is harmless and has the same fence. `None` if neither token holds the lock, or if `new`
+    /// was released once.
+    fn adopt<'a>(&'a self, lock: &'a LockKeys, old: &'a Token, new: &'a Token) -> Reply<'a, Option<Adopted>>;
 
     /// Deletes the lock's key if it has this token, remembers that this token released it, and wakes who waits. Repeating it is
-    /// harmless and has the same answer, as long as nobody else released the lock in between.
+    /// harmless and has the same answer. The last eight tokens that were released are remembered for a day.
     fn release<'a>(&'a self, lock: &'a LockKeys, token: &'a Token) -> Reply<'a, Released>;
 
     /// Adds `by` to the time that is left, if the lock is held by `token`. Not repeated on a lost connection.
@@ -139,6 +140,12 @@ impl fmt::Debug for Token {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Token(…)")
     }
+}
+
+/// The answer to an attempt whose token was released before it came.
+fn given_up(store: &str) -> Error {
+    let why = "this token has released the lock already: acquire it with a new one";
+    crate::error::Unavailable { store: store.to_owned(), why: crate::error::Outage::Failed(why.into()) }.into()
 }
 
 /// What an attempt to acquire gave.

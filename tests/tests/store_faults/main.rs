@@ -7,9 +7,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use bellwether::Error;
-use bellwether::clock::Span;
+use bellwether::clock::{Span, Wait};
 use bellwether::error::{Invalid, Limit, Outage, Unavailable};
 use bellwether::glob::Glob;
+use bellwether::lock::{LockOptions, Locks};
 use bellwether::names::{LockKeys, Prefix};
 use bellwether::store::{self, Attempt, Entry, Holding, Released, Renewal, Store, StoreOptions, Token};
 use bellwether_tests::{Cluster, Sentinel, Server, ServerOptions};

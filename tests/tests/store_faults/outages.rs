@@ -100,7 +100,8 @@ async fn scripts_that_were_flushed_are_loaded_again() {
     flush();
     assert!(acquired(&store.acquire(&lock, &token, Some(ms(60_000))).await.unwrap()));
     flush();
-    assert!(store.adopt(&lock, &token).await.unwrap().is_some());
+    let (old, token) = (token, self::token());
+    assert!(store.adopt(&lock, &old, &token).await.unwrap().is_some());
     flush();
     assert!(matches!(store.extend(&lock, &token, ms(1)).await.unwrap(), Holding::Left(_)));
     flush();

@@ -42,10 +42,10 @@ async fn wrong_credentials_are_refused() {
     server.command::<()>(&["ACL", "SETUSER", "reader", "on", ">r%2F:", "~open*", "+get", "+hello"]).unwrap();
     let store = open(&format!("redis://reader:r%252F%3A@127.0.0.1:{port}")).await;
     assert_eq!(store.get("open").await.unwrap(), None);
-    assert!(matches!(outage(store.get("closed").await), Outage::Refused(_)));
-    assert!(matches!(outage(store.set(&entry("open", 1), None).await), Outage::Refused(_)));
-    assert!(matches!(outage(store.acquire(&lock("open"), &token(), None).await), Outage::Refused(_)));
-    assert!(matches!(outage(store.watch(&lock("open")).await), Outage::Refused(_)));
+    assert!(matches!(outage(store.get("closed").await), Outage::Forbidden(_)));
+    assert!(matches!(outage(store.set(&entry("open", 1), None).await), Outage::Forbidden(_)));
+    assert!(matches!(outage(store.acquire(&lock("open"), &token(), None).await), Outage::Forbidden(_)));
+    assert!(matches!(outage(store.watch(&lock("open")).await), Outage::Forbidden(_)));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -88,6 +88,14 @@ async fn a_replica_is_read_only() {
     assert_eq!(outage(store.acquire(&lock("lock"), &token(), None).await), Outage::ReadOnly);
     assert_eq!(outage(store.release(&lock("lock"), &token()).await), Outage::ReadOnly);
     assert_eq!(store.get("key").await.unwrap(), None);
+    // Nobody is kept waiting for what does not come.
+    let locks = Locks::new(store);
+    let acquire = async || locks.open("lock", LockOptions::default()).unwrap().acquire(Wait::Forever).await;
+    assert_eq!(outage(timeout(RECOVERY, acquire()).await.unwrap()), Outage::ReadOnly);
+    // As when a name leads to another server by now.
+    replica.command::<()>(&["REPLICAOF", "NO", "ONE"]).unwrap();
+    assert!(acquire().await.unwrap().is_some());
+    locks.settled().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -111,6 +119,7 @@ async fn a_full_store_says_so_and_lets_go_of_locks() {
     assert!(is_full(&store.acquire(&lock("free"), &token(), None).await.unwrap_err()));
     assert!(!store.is_locked(&lock("free")).await.unwrap());
     assert!(is_full(&store.check().await.unwrap_err()));
+    assert_eq!(store.release(&lock("free"), &token()).await.unwrap(), Released::NotHeld, "though it cannot be noted");
     let renewal = Renewal { lock: held.clone(), token: holder.clone(), lease: ms(60_000) };
     assert!(matches!(store.renew(&[renewal]).await[..], [Ok(Holding::Left(_))]));
     assert_eq!(store.release(&held, &holder).await.unwrap(), Released::Now);

@@ -19,7 +19,7 @@ async fn toil(store: Arc<dyn Store>, operation: usize, stop: Arc<AtomicBool>, do
                     Err(error) => Err(error),
                 }
             }
-            1 => store.adopt(&lock, &held).await.map(drop),
+            1 => store.adopt(&lock, &held, &token()).await.map(drop),
             2 => store.extend(&lock, &held, ms(10)).await.map(drop),
             3 => store.renew(&renewals).await.into_iter().try_for_each(|outcome| outcome.map(drop)),
             4 => store.holding(&lock, &held).await.map(drop),

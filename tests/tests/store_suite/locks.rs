@@ -23,8 +23,9 @@ pub(crate) async fn a_lock_without_lease_lasts(store: Shared, name: &str) {
     assert_eq!(store.acquire(&lock, &token(), None).await.unwrap(), Attempt::Busy { lease_left: None });
     assert_eq!(store.holding(&lock, &mine).await.unwrap(), Holding::Unlimited);
     assert_eq!(store.extend(&lock, &mine, ms(1)).await.unwrap(), Holding::Unlimited);
-    assert_eq!(store.adopt(&lock, &mine).await.unwrap().unwrap().lease_left, None);
-    assert_eq!(store.release(&lock, &mine).await.unwrap(), Released::Now);
+    let next = token();
+    assert_eq!(store.adopt(&lock, &mine, &next).await.unwrap().unwrap().lease_left, None);
+    assert_eq!(store.release(&lock, &next).await.unwrap(), Released::Now);
 }
 
 pub(crate) async fn only_one_of_many_acquires(store: Shared, name: &str) {
@@ -37,11 +38,11 @@ pub(crate) async fn only_one_of_many_acquires(store: Shared, name: &str) {
 pub(crate) async fn fences_rise(store: Shared, name: &str) {
     let (lock, mut last) = (lock(name), 0);
     for _ in 0..20 {
-        let token = token();
+        let (token, next) = (token(), token());
         let acquired = fence(store.acquire(&lock, &token, Some(ms(LONG))).await.unwrap());
-        let adopted = store.adopt(&lock, &token).await.unwrap().unwrap().fence;
+        let adopted = store.adopt(&lock, &token, &next).await.unwrap().unwrap().fence;
         assert!(last < acquired && acquired < adopted, "{last} {acquired} {adopted}");
-        assert_eq!(store.release(&lock, &token).await.unwrap(), Released::Now);
+        assert_eq!(store.release(&lock, &next).await.unwrap(), Released::Now);
         last = adopted;
     }
 }
@@ -83,7 +84,7 @@ pub(crate) async fn a_lease_ends(store: Shared, name: &str) {
     }
     assert_eq!(store.holding(&lock, &mine).await.unwrap(), Holding::No);
     assert_eq!(store.extend(&lock, &mine, ms(LONG)).await.unwrap(), Holding::No);
-    assert_eq!(store.adopt(&lock, &mine).await.unwrap(), None);
+    assert_eq!(store.adopt(&lock, &mine, &token()).await.unwrap(), None);
     let second = fence(store.acquire(&lock, &theirs, Some(ms(LONG))).await.unwrap());
     assert!(second > first);
     assert_eq!(store.release(&lock, &mine).await.unwrap(), Released::NotHeld);
@@ -128,13 +129,73 @@ pub(crate) async fn leases_are_renewed_together(store: Shared, name: &str) {
 }
 
 pub(crate) async fn a_lock_is_adopted(store: Shared, name: &str) {
-    let (lock, mine) = (lock(name), token());
-    assert_eq!(store.adopt(&lock, &mine).await.unwrap(), None);
+    let (lock, mine, next) = (lock(name), token(), token());
+    assert_eq!(store.adopt(&lock, &mine, &next).await.unwrap(), None);
     let before = fence(store.acquire(&lock, &mine, Some(ms(LONG))).await.unwrap());
-    assert_eq!(store.adopt(&lock, &token()).await.unwrap(), None);
-    let adopted = store.adopt(&lock, &mine).await.unwrap().unwrap();
+    assert_eq!(store.adopt(&lock, &token(), &token()).await.unwrap(), None);
+    let adopted = store.adopt(&lock, &mine, &next).await.unwrap().unwrap();
     assert!(adopted.fence > before);
     assert!(adopted.lease_left.unwrap() <= ms(LONG).duration());
+    assert!(left(store.holding(&lock, &next).await.unwrap()) > ms(LONG / 2).duration());
     // The fence of whoever handed it over does not come back.
-    assert!(fence(store.acquire(&lock, &mine, Some(ms(LONG))).await.unwrap()) >= adopted.fence);
+    assert!(fence(store.acquire(&lock, &next, Some(ms(LONG))).await.unwrap()) >= adopted.fence);
+}
+
+pub(crate) async fn a_token_is_adopted_once(store: Shared, name: &str) {
+    let (lock, old, new) = (lock(name), token(), token());
+    fence(store.acquire(&lock, &old, Some(ms(LONG))).await.unwrap());
+    let adopted = store.adopt(&lock, &old, &new).await.unwrap().unwrap();
+    // Repeated, as its reply was lost; and asked for by somebody else.
+    assert_eq!(store.adopt(&lock, &old, &new).await.unwrap().unwrap().fence, adopted.fence);
+    assert_eq!(store.adopt(&lock, &old, &token()).await.unwrap(), None);
+    assert_eq!(store.holding(&lock, &old).await.unwrap(), Holding::No);
+    assert_eq!(store.release(&lock, &old).await.unwrap(), Released::NotHeld);
+    assert_eq!(store.release(&lock, &new).await.unwrap(), Released::Now);
+    assert!(store.acquire(&lock, &old, None).await.is_err(), "an attempt of a token that was adopted comes too late");
+}
+
+pub(crate) async fn an_adoption_that_comes_after_its_release_is_refused(store: Shared, name: &str) {
+    let (lock, old, late) = (lock(name), token(), token());
+    fence(store.acquire(&lock, &old, Some(ms(LONG))).await.unwrap());
+    assert_eq!(store.release(&lock, &late).await.unwrap(), Released::NotHeld);
+    assert_eq!(store.adopt(&lock, &old, &late).await.unwrap(), None);
+    assert!(left(store.holding(&lock, &old).await.unwrap()) > ms(LONG / 2).duration());
+    assert!(store.adopt(&lock, &old, &token()).await.unwrap().is_some());
+}
+
+pub(crate) async fn an_attempt_that_comes_after_its_release_is_refused(store: Shared, name: &str) {
+    let (lock, never, once) = (lock(name), token(), token());
+    // Settled before it arrives: first as never held, then as held and released; and others release in between.
+    assert_eq!(store.release(&lock, &never).await.unwrap(), Released::NotHeld);
+    fence(store.acquire(&lock, &once, None).await.unwrap());
+    assert_eq!(store.release(&lock, &once).await.unwrap(), Released::Now);
+    for _ in 0..3 {
+        let other = token();
+        assert_eq!(store.release(&lock, &token()).await.unwrap(), Released::NotHeld);
+        fence(store.acquire(&lock, &other, None).await.unwrap());
+        assert_eq!(store.release(&lock, &other).await.unwrap(), Released::Now);
+        for late in [&never, &once] {
+            assert!(matches!(store.acquire(&lock, late, None).await, Err(Error::Unavailable(_))));
+        }
+    }
+    assert!(!store.is_locked(&lock).await.unwrap());
+}
+
+pub(crate) async fn a_release_is_told_again_after_others(store: Shared, name: &str) {
+    let (lock, first, stranger) = (lock(name), token(), token());
+    fence(store.acquire(&lock, &first, Some(ms(LONG))).await.unwrap());
+    assert_eq!(store.release(&lock, &first).await.unwrap(), Released::Now);
+    assert_eq!(store.release(&lock, &stranger).await.unwrap(), Released::NotHeld);
+    for _ in 0..3 {
+        let other = token();
+        fence(store.acquire(&lock, &other, Some(ms(LONG))).await.unwrap());
+        assert_eq!(store.release(&lock, &other).await.unwrap(), Released::Now);
+    }
+    assert_eq!(store.release(&lock, &first).await.unwrap(), Released::Before);
+    assert_eq!(store.release(&lock, &stranger).await.unwrap(), Released::NotHeld);
+    // What is remembered does not grow for ever.
+    for _ in 0..20 {
+        assert_eq!(store.release(&lock, &token()).await.unwrap(), Released::NotHeld);
+    }
+    assert_eq!(store.release(&lock, &first).await.unwrap(), Released::NotHeld);
 }

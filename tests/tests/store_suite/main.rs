@@ -65,6 +65,10 @@ every_store! {
     locks::a_lease_is_extended
     locks::leases_are_renewed_together
     locks::a_lock_is_adopted
+    locks::a_token_is_adopted_once
+    locks::an_adoption_that_comes_after_its_release_is_refused
+    locks::an_attempt_that_comes_after_its_release_is_refused
+    locks::a_release_is_told_again_after_others
     watches::names_may_have_braces
     watches::a_release_wakes_all_watches
     watches::a_watch_hears_only_its_lock

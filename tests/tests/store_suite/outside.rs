@@ -21,31 +21,34 @@ async fn a_foreign_lock_excludes_ours_and_the_other_way_round() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn fences_rise_above_a_clock_that_was_set_back_and_after_a_loss() {
     let store = opened(&SERVER.url()).await;
-    let (lock, token) = (lock("outside-fence"), token());
+    let (lock, token, next) = (lock("outside-fence"), token(), token());
     let future = 4_000_000_000_000_000u64;
     SERVER.command::<()>(&["SET", lock.fence(), &future.to_string()]).unwrap();
     assert_eq!(fence(store.acquire(&lock, &token, Some(ms(LONG))).await.unwrap()), future + 1);
-    assert_eq!(store.adopt(&lock, &token).await.unwrap().unwrap().fence, future + 2);
-    assert_eq!(SERVER.command::<String>(&["GET", lock.fence()]).unwrap(), (future + 2).to_string());
+    assert_eq!(store.adopt(&lock, &token, &next).await.unwrap().unwrap().fence, future + 2);
+    let kept = SERVER.command::<String>(&["GET", lock.fence()]).unwrap();
+    assert_eq!(kept, format!("{} !{}", future + 2, token.as_str()));
     // With the fence lost, the clock alone has to do.
     SERVER.command::<()>(&["DEL", lock.fence()]).unwrap();
     let clock = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_micros();
-    let again = u128::from(fence(store.acquire(&lock, &token, Some(ms(LONG))).await.unwrap()));
+    let again = u128::from(fence(store.acquire(&lock, &next, Some(ms(LONG))).await.unwrap()));
     assert!(again.abs_diff(clock) < 60_000_000, "{again} is not the time {clock}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_attempt_that_comes_after_its_release_is_refused() {
+async fn a_fence_with_one_note_is_read() {
     let store = opened(&SERVER.url()).await;
-    let (lock, late) = (lock("outside-late"), token());
-    // Settled before it arrives: first as never held, then as held and released.
-    assert_eq!(store.release(&lock, &late).await.unwrap(), Released::NotHeld);
-    assert!(matches!(store.acquire(&lock, &late, None).await, Err(Error::Unavailable(_))));
-    let late = token();
-    fence(store.acquire(&lock, &late, None).await.unwrap());
-    assert_eq!(store.release(&lock, &late).await.unwrap(), Released::Now);
-    assert!(matches!(store.acquire(&lock, &late, None).await, Err(Error::Unavailable(_))));
-    assert!(!store.is_locked(&lock).await.unwrap());
+    let (released, refused, future) = (token(), token(), 4_000_000_000_000_000u64);
+    for (lock, note) in
+        [(lock("outside-note"), released.as_str().to_owned()), (lock("outside-refused"), format!("!{}", refused.as_str()))]
+    {
+        SERVER.command::<()>(&["SET", lock.fence(), &format!("{future} {note}")]).unwrap();
+        let token = token();
+        assert_eq!(fence(store.acquire(&lock, &token, Some(ms(LONG))).await.unwrap()), future + 1);
+        assert_eq!(store.release(&lock, &token).await.unwrap(), Released::Now);
+        let (was_released, was_refused) = (store.release(&lock, &released).await, store.acquire(&lock, &refused, None).await);
+        assert_eq!(was_released.unwrap() == Released::Before, was_refused.is_ok());
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -59,6 +62,31 @@ async fn a_key_of_another_kind_is_named() {
     assert!(foreign(store.get(lock.key()).await.unwrap_err()));
     assert!(foreign(store.get_many(&["other".into(), lock.key().into()]).await.unwrap_err()));
     assert_eq!(SERVER.command::<u64>(&["LLEN", lock.key()]).unwrap(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_fence_that_is_none_is_named() {
+    let store = opened(&SERVER.url()).await;
+    let lock = lock("outside-bad-fence");
+    let acquire = async || store.acquire(&lock, &token(), None).await;
+    for plant in
+        [&["SET", lock.fence(), "9007199254740992"][..], &["SET", lock.fence(), &"9".repeat(400)], &["RPUSH", lock.fence(), "1"]]
+    {
+        SERVER.command::<()>(&["DEL", lock.fence()]).unwrap();
+        SERVER.command::<()>(plant).unwrap();
+        match acquire().await.unwrap_err() {
+            Error::Invalid(Invalid::ForeignKey { key, why }) => {
+                assert_eq!(key, lock.fence());
+                assert!(!why.contains("script"), "{why}");
+            }
+            other => panic!("{other}"),
+        }
+        assert!(!store.is_locked(&lock).await.unwrap(), "an error leaves nothing behind");
+    }
+    // One that is no number is as good as lost.
+    SERVER.command::<()>(&["SET", lock.fence(), "junk"]).unwrap();
+    SERVER.command::<()>(&["DEL", "outside-bad-fence"]).unwrap();
+    assert!(fence(acquire().await.unwrap()) > 1_000_000_000_000_000);
 }
 
 async fn subscribers_become(count: u64, ask: impl Fn() -> u64) -> bool {

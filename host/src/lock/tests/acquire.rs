@@ -165,6 +165,35 @@ async fn an_outage_ends_with_the_wait_and_leaves_nothing_behind() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_final_error_ends_it_at_once() {
+    let (store, locks) = setup();
+    let lock = lock(&locks);
+    store.fail(Op::Acquire, Fault::Refused, usize::MAX);
+    let began = Instant::now();
+    assert!(matches!(lock.acquire(Wait::Forever).await, Err(Error::Unavailable(_))));
+    locks.settled().await;
+    assert_eq!((store.calls(Op::Acquire), store.calls(Op::Release)), (1, 0), "nothing was taken, so nothing is settled");
+    store.fail(Op::Acquire, Fault::ReplyLost, 1);
+    store.fail(Op::Release, Fault::Refused, usize::MAX);
+    assert!(lock.acquire(Wait::None).await.is_err());
+    locks.settled().await;
+    assert_eq!(store.calls(Op::Release), 1);
+    assert_eq!(began.elapsed(), Duration::ZERO);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_full_store_does_not_keep_a_straggler() {
+    let (store, locks) = setup();
+    let lock = lock(&locks);
+    store.fail(Op::Acquire, Fault::ReplyLost, 1);
+    store.fail(Op::Release, Fault::Full, 1);
+    assert!(lock.acquire(Wait::None).await.is_err());
+    locks.settled().await;
+    assert!(!lock.is_locked().await.unwrap());
+    assert_eq!(store.calls(Op::Release), 2);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_lease_that_ended_on_the_way_is_not_returned() {
     let (store, locks) = setup();
     let lock = passing(&locks);

@@ -68,15 +68,21 @@ async fn a_cancelled_release_goes_on_in_the_background() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_cancelled_adoption_leaves_the_lock_to_the_tokens_owner() {
-    let (_, locks) = slow();
-    let lock = lock(&locks);
-    let token = lock.acquire(Wait::None).await.unwrap().unwrap().hand_over().await.unwrap();
-    let mut adoption = Box::pin(lock.adopt(&token));
-    poll(adoption.as_mut(), 0);
-    drop(adoption);
-    locks.settled().await;
-    assert!(lock.adopt(&token).await.is_ok());
+async fn a_cancelled_adoption_leaves_no_lock_that_nobody_can_release() {
+    for polls in 0.. {
+        let (_, locks) = slow();
+        let lock = lock(&locks);
+        let token = lock.acquire(Wait::None).await.unwrap().unwrap().hand_over().await.unwrap();
+        let ended = poll(Box::pin(lock.adopt(&token)).as_mut(), polls);
+        locks.settled().await;
+        let (heard, again) = (polls > 1, lock.adopt(&token).await);
+        assert_eq!(again.is_ok(), !heard, "cancelled after {polls} polls, the lock is still the token's");
+        assert_eq!(lock.is_locked().await.unwrap(), !heard, "cancelled after {polls} polls, it was let go");
+        if ended {
+            assert_eq!(polls, 3);
+            return;
+        }
+    }
 }
 
 #[test]

@@ -174,6 +174,28 @@ async fn a_handed_over_lock_has_a_new_owner() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_token_is_adopted_once() {
+    let (store, locks) = setup();
+    let lock = lock(&locks);
+    let token = hold(&lock).await.hand_over().await.unwrap();
+    let (first, second) = (lock.adopt(&token).await.unwrap(), lock.adopt(&token).await);
+    assert_eq!(second.map(|_| ()), not_held(LossReason::Gone));
+    assert!(first.held().await.unwrap());
+    // One whose reply is lost is settled, and nobody is left with the lock.
+    let token = first.hand_over().await.unwrap();
+    store.fail(Op::Adopt, Fault::ReplyLost, 1);
+    assert!(matches!(lock.adopt(&token).await, Err(Error::Unavailable(_))));
+    locks.settled().await;
+    assert!(!lock.is_locked().await.unwrap());
+    // One that did not get there leaves the lock with the token.
+    let token = hold(&lock).await.hand_over().await.unwrap();
+    store.fail(Op::Adopt, Fault::RequestLost, 1);
+    assert!(matches!(lock.adopt(&token).await, Err(Error::Unavailable(_))));
+    locks.settled().await;
+    assert!(lock.adopt(&token).await.unwrap().held().await.unwrap());
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_adoption_has_a_larger_fence() {
     let (_, locks) = setup();
     let lock = lock(&locks);

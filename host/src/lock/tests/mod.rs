@@ -12,7 +12,7 @@ use futures_util::future::BoxFuture;
 
 use super::{Lock, LockOptions, Locks};
 use crate::clock::Span;
-use crate::error::{Error, Outage, Unavailable};
+use crate::error::{Error, Limit, Outage, Unavailable};
 use crate::glob::Glob;
 use crate::names::LockKeys;
 use crate::store::memory::MemoryStore;
@@ -29,6 +29,7 @@ const SECOND: Duration = Duration::from_secs(1);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Op {
     Acquire,
+    Adopt,
     Release,
     Renew,
     Watch,
@@ -41,6 +42,10 @@ enum Fault {
     ReplyLost,
     /// Not done, and the outcome is unknown.
     RequestLost,
+    /// Not done, and refused for good.
+    Refused,
+    /// Not done, as the store is full.
+    Full,
     /// Not done, and never answered.
     Hangs,
     /// Done, and answered late.
@@ -87,6 +92,10 @@ impl Faulty {
                 Err(lost())
             }
             Some(Fault::RequestLost) => Err(lost()),
+            Some(Fault::Refused) => {
+                Err(Unavailable { store: "faulty:".into(), why: Outage::Failed("ERR unknown command".into()) }.into())
+            }
+            Some(Fault::Full) => Err(Limit::StoreFull { store: "faulty:".into(), why: "OOM".into() }.into()),
             Some(Fault::Hangs) => std::future::pending().await,
             Some(Fault::Late(by)) => {
                 let answer = done.await;
@@ -110,8 +119,8 @@ impl Store for Faulty {
         Box::pin(async move { self.through(Op::Acquire, self.inner.acquire(lock, token, lease)).await? })
     }
 
-    fn adopt<'a>(&'a self, lock: &'a LockKeys, token: &'a Token) -> Reply<'a, Option<Adopted>> {
-        self.inner.adopt(lock, token)
+    fn adopt<'a>(&'a self, lock: &'a LockKeys, old: &'a Token, new: &'a Token) -> Reply<'a, Option<Adopted>> {
+        Box::pin(async move { self.through(Op::Adopt, self.inner.adopt(lock, old, new)).await? })
     }
 
     fn release<'a>(&'a self, lock: &'a LockKeys, token: &'a Token) -> Reply<'a, Released> {

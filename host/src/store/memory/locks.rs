@@ -1,5 +1,6 @@
 //! The locks of the embedded store: who holds which, and what their fences were.
 
+use std::collections::VecDeque;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::time::Instant;
@@ -20,39 +21,67 @@ pub(super) struct LockTable {
 #[derive(Debug, Default)]
 struct Fence {
     last: u64,
-    released_by: Option<Token>,
+    /// The tokens that were released last, newest first.
+    notes: VecDeque<Note>,
+}
+
+/// That a token is not for use again.
+#[derive(Debug)]
+struct Note {
+    token: Token,
+    /// Whether the token held the lock when it was released.
+    held: bool,
 }
 
 /// How long a fence is kept. The wall clock has passed it by then.
 const FENCE_KEPT: Duration = Duration::from_hours(24);
 
+/// How many tokens are remembered: they are for requests that were lost or late, not for ever.
+const NOTES: usize = 8;
+
 impl LockTable {
-    pub(super) fn acquire(&mut self, lock: &LockKeys, token: &Token, lease: Option<Span>, now: Instant) -> Attempt {
+    /// `None` for a token that was released before.
+    pub(super) fn acquire(&mut self, lock: &LockKeys, token: &Token, lease: Option<Span>, now: Instant) -> Option<Attempt> {
         let fence = match self.held.get(lock.key(), now) {
-            Some(slot) if slot.value != *token => return Attempt::Busy { lease_left: slot.left(now) },
             // The same holder, so the same fence.
-            Some(_) => self.fences.get(lock.fence(), now).map(|slot| slot.value.last),
+            Some(slot) if slot.value == *token => self.fences.get(lock.fence(), now).map(|slot| slot.value.last),
+            _ if self.noted(lock, token, now).is_some() => return None,
+            Some(slot) => return Some(Attempt::Busy { lease_left: slot.left(now) }),
             None => None,
         };
         let ends = lease.map(|lease| after(now, lease.duration()));
         self.held.insert(lock.key(), token.clone(), ends, now);
-        Attempt::Acquired { fence: fence.unwrap_or_else(|| self.next_fence(lock, now)) }
+        Some(Attempt::Acquired { fence: fence.unwrap_or_else(|| self.next_fence(lock, now)) })
     }
 
-    pub(super) fn adopt(&mut self, lock: &LockKeys, token: &Token, now: Instant) -> Option<Adopted> {
-        let lease_left = self.held_by(lock, token, now)?.left(now);
+    pub(super) fn adopt(&mut self, lock: &LockKeys, old: &Token, new: &Token, now: Instant) -> Option<Adopted> {
+        if let Some(slot) = self.held_by(lock, new, now) {
+            let lease_left = slot.left(now);
+            let fence = self.fences.get(lock.fence(), now).map(|slot| slot.value.last);
+            return Some(Adopted { fence: fence.unwrap_or_else(|| self.next_fence(lock, now)), lease_left });
+        }
+        if self.noted(lock, new, now).is_some() {
+            return None;
+        }
+        let slot = self.held_by(lock, old, now)?;
+        slot.value = new.clone();
+        let lease_left = slot.left(now);
+        self.note(lock, Note { token: old.clone(), held: false }, now);
         Some(Adopted { fence: self.next_fence(lock, now), lease_left })
     }
 
     pub(super) fn release(&mut self, lock: &LockKeys, token: &Token, now: Instant) -> Released {
-        if self.held_by(lock, token, now).is_some() {
-            self.held.remove(lock.key(), now);
-            let last = self.fences.get(lock.fence(), now).map_or(0, |slot| slot.value.last);
-            self.remember(lock, Fence { last, released_by: Some(token.clone()) }, now);
-            return Released::Now;
+        let held = self.held_by(lock, token, now).is_some();
+        if !held && self.noted(lock, token, now).is_some_and(|note| note.held) {
+            return Released::Before;
         }
-        let released_by = self.fences.get(lock.fence(), now).and_then(|slot| slot.value.released_by.as_ref());
-        if released_by == Some(token) { Released::Before } else { Released::NotHeld }
+        self.note(lock, Note { token: token.clone(), held }, now);
+        if held {
+            self.held.remove(lock.key(), now);
+            Released::Now
+        } else {
+            Released::NotHeld
+        }
     }
 
     pub(super) fn extend(&mut self, lock: &LockKeys, token: &Token, by: Span, now: Instant) -> Holding {
@@ -77,6 +106,18 @@ impl LockTable {
 
     fn held_by(&mut self, lock: &LockKeys, token: &Token, now: Instant) -> Option<&mut Slot<Token>> {
         self.held.get_mut(lock.key(), now).filter(|slot| slot.value == *token)
+    }
+
+    fn noted(&self, lock: &LockKeys, token: &Token, now: Instant) -> Option<&Note> {
+        self.fences.get(lock.fence(), now)?.value.notes.iter().find(|note| note.token == *token)
+    }
+
+    fn note(&mut self, lock: &LockKeys, note: Note, now: Instant) {
+        let mut fence = self.fences.remove(lock.fence(), now).unwrap_or_default();
+        fence.notes.retain(|old| old.token != note.token);
+        fence.notes.push_front(note);
+        fence.notes.truncate(NOTES);
+        self.remember(lock, fence, now);
     }
 
     /// A fence larger than any before: also than one that was forgotten, because the wall clock goes on.
@@ -116,10 +157,10 @@ mod tests {
         (LockTable::default(), keys, Span::new("lease", SECOND).unwrap(), tokens, Instant::now())
     }
 
-    fn fence(attempt: Attempt) -> u64 {
+    fn fence(attempt: Option<Attempt>) -> u64 {
         match attempt {
-            Attempt::Acquired { fence } => fence,
-            Attempt::Busy { .. } => panic!("busy"),
+            Some(Attempt::Acquired { fence }) => fence,
+            other => panic!("{other:?}"),
         }
     }
 
@@ -127,23 +168,25 @@ mod tests {
     fn one_holds_it_until_the_lease_ends_and_fences_rise() {
         let (mut table, lock, lease, [a, b], now) = setup();
         let first = fence(table.acquire(&lock, &a, Some(lease), now));
-        assert_eq!(table.acquire(&lock, &b, Some(lease), now), Attempt::Busy { lease_left: Some(SECOND) });
+        assert_eq!(table.acquire(&lock, &b, Some(lease), now), Some(Attempt::Busy { lease_left: Some(SECOND) }));
         let again = fence(table.acquire(&lock, &a, Some(lease), now + SECOND / 2));
         assert_eq!(again, first, "a repeated attempt is a success, and the holder is the same");
         assert_eq!(table.holding(&lock, &a, now + SECOND), Holding::Left(SECOND / 2), "its lease began anew");
-        let adopted = table.adopt(&lock, &a, now + SECOND).unwrap();
+        let [c, d] = [Token::random().unwrap(), Token::random().unwrap()];
+        let adopted = table.adopt(&lock, &a, &c, now + SECOND).unwrap();
         assert!(adopted.fence > again && adopted.lease_left == Some(SECOND / 2));
-        assert_eq!(table.adopt(&lock, &b, now + SECOND), None);
+        assert_eq!(table.adopt(&lock, &b, &d, now + SECOND), None);
         assert!(fence(table.acquire(&lock, &b, None, now + 2 * SECOND)) > adopted.fence);
-        assert_eq!(table.acquire(&lock, &a, None, now + 2 * SECOND), Attempt::Busy { lease_left: None });
+        assert_eq!(table.acquire(&lock, &d, None, now + 2 * SECOND), Some(Attempt::Busy { lease_left: None }));
+        assert_eq!(table.acquire(&lock, &a, None, now + 2 * SECOND), None, "it was adopted");
     }
 
     #[test]
     fn a_release_is_told_from_a_repetition_and_from_a_stranger() {
         let (mut table, lock, lease, [a, b], now) = setup();
-        assert_eq!(table.release(&lock, &a, now), Released::NotHeld);
+        let stranger = Token::random().unwrap();
         table.acquire(&lock, &a, Some(lease), now);
-        assert_eq!(table.release(&lock, &b, now), Released::NotHeld);
+        assert_eq!(table.release(&lock, &stranger, now), Released::NotHeld);
         assert_eq!(table.release(&lock, &a, now), Released::Now);
         table.acquire(&lock, &b, Some(lease), now);
         assert_eq!(table.release(&lock, &a, now), Released::Before, "also while somebody else holds it");

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use self::expiring::Expiring;
 use self::locks::LockTable;
 use self::watches::Watches;
-use super::{Adopted, Attempt, Entry, Holding, Released, Renewal, Reply, Store, Token, Ttl, Watch};
+use super::{Adopted, Attempt, Entry, Holding, Released, Renewal, Reply, Store, Token, Ttl, Watch, given_up};
 use crate::clock::{Span, after};
 use crate::error::Error;
 use crate::glob::Glob;
@@ -64,11 +64,14 @@ impl Store for MemoryStore {
     }
 
     fn acquire<'a>(&'a self, lock: &'a LockKeys, token: &'a Token, lease: Option<Span>) -> Reply<'a, Attempt> {
-        Box::pin(async move { Ok(open(&self.locks).acquire(lock, token, lease, Instant::now())) })
+        Box::pin(async move {
+            let attempt = open(&self.locks).acquire(lock, token, lease, Instant::now());
+            attempt.ok_or_else(|| given_up(self.address()))
+        })
     }
 
-    fn adopt<'a>(&'a self, lock: &'a LockKeys, token: &'a Token) -> Reply<'a, Option<Adopted>> {
-        Box::pin(async move { Ok(open(&self.locks).adopt(lock, token, Instant::now())) })
+    fn adopt<'a>(&'a self, lock: &'a LockKeys, old: &'a Token, new: &'a Token) -> Reply<'a, Option<Adopted>> {
+        Box::pin(async move { Ok(open(&self.locks).adopt(lock, old, new, Instant::now())) })
     }
 
     fn release<'a>(&'a self, lock: &'a LockKeys, token: &'a Token) -> Reply<'a, Released> {

@@ -1,23 +1,27 @@
--- Gives the lock that this token holds a new fence, so that whoever handed it over is told apart from whoever took it over.
--- KEYS: the lock, its fence.  ARGV: the token.
--- Gives {fence, time left in ms, or -1 for a lock without lease}, or {} if the token does not hold the lock.
-if redis.call('GET', KEYS[1]) ~= ARGV[1] then
+-- Gives the lock that the old token holds to the new one, with a new fence: whoever handed it over, and whoever else was given the
+-- old token, holds it no more.
+-- KEYS: the lock, its fence.  ARGV: the old token, the new one.
+-- Gives {fence, time left in ms, or -1 for a lock without lease}, or {} if neither token holds the lock.
+local old, new = ARGV[1], ARGV[2]
+local holder = redis.call('GET', KEYS[1])
+local last, notes = recall(KEYS[2])
+if not last then
+  return notes
+end
+local fence = tonumber(last)
+
+-- A repetition, as the reply to the first was lost.
+if holder == new and fence ~= 0 then
+  return {fence, redis.call('PTTL', KEYS[1])}
+end
+-- One that was settled by a release comes too late, and the lock stays with the old token.
+if holder ~= new and (holder ~= old or is_noted(notes, new) or is_noted(notes, '!' .. new)) then
   return {}
 end
 
-local last, released_by = 0, ''
-local kept = redis.call('GET', KEYS[2])
-if kept then
-  local fence, by = string.match(kept, '^(%d+) ?(.*)$')
-  last, released_by = tonumber(fence or 0), by or ''
-end
-local time = redis.call('TIME')
-local fence = math.max(last + 1, tonumber(time[1]) * 1000000 + tonumber(time[2]))
-
--- '%.0f', because a number of this size would turn into one with an exponent.
-local keep = string.format('%.0f', fence)
-if released_by ~= '' then
-  keep = keep .. ' ' .. released_by
-end
-redis.call('SET', KEYS[2], keep, 'PX', 86400000)
+-- The lock before all else: a server out of memory refuses only the first write of a script, and then nothing has changed.
+redis.call('SET', KEYS[1], new, 'KEEPTTL')
+fence = after(fence)
+-- An attempt of the old token may still be under way, and must find that it comes too late.
+redis.call('SET', KEYS[2], remembering(digits(fence), with_note(notes, '!' .. old)), 'PX', 86400000)
 return {fence, redis.call('PTTL', KEYS[1])}

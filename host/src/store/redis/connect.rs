@@ -89,11 +89,6 @@ impl Connector {
         }
     }
 
-    /// Whether another connection may lead to another server.
-    pub(super) fn follows_primary(&self) -> bool {
-        matches!(self.target, Target::Primary { .. })
-    }
-
     /// Makes a connection, within the time for it.
     pub(super) async fn connect(&self, on_push: OnPush) -> Result<MultiplexedConnection, Fault> {
         let attempt = async {

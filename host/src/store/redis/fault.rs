@@ -6,6 +6,9 @@ use redis::{ErrorKind, RedisError, ServerError, Value};
 
 use crate::error::{Error, Invalid, Limit, Outage, Unavailable};
 
+/// The code with which the scripts answer that a lock's fence is none.
+pub(super) const BAD_FENCE: &str = "BADFENCE";
+
 /// Why a request has no reply that can be used.
 #[derive(Debug, Clone)]
 pub(super) enum Fault {
@@ -31,7 +34,7 @@ impl Fault {
                 Self::Refused(format!("{to}: {}", text(error)))
             }
             (ErrorKind::RESP3NotSupported, _) => Self::Odd(format!("{to} does not know RESP3: use Redis 6.2 or later")),
-            (_, Some(_)) => Self::Odd(format!("{to}: {}", text(error))),
+            (_, Some(code)) if !passes(code) && !is_crowded(error) => Self::Odd(format!("{to}: {}", text(error))),
             _ => Self::Unreachable(format!("{to}: {error}")),
         }
     }
@@ -53,11 +56,15 @@ impl Fault {
             Self::TimedOut(limit) => Outage::TimedOut(limit),
             Self::Odd(why) => Outage::Failed(why),
             Self::Answer(answer) => {
-                let why = format!("{} {}", answer.code(), answer.details().unwrap_or_default());
+                let why = told(&answer);
                 match code(&answer) {
-                    "WRONGTYPE" => return Invalid::ForeignKey { key: key.to_owned(), why }.into(),
+                    "WRONGTYPE" | BAD_FENCE => return Invalid::ForeignKey { key: key.to_owned(), why }.into(),
                     "OOM" => return Limit::StoreFull { store: store.to_owned(), why }.into(),
-                    "NOAUTH" | "NOPERM" | "WRONGPASS" => Outage::Refused(why),
+                    "NOAUTH" | "WRONGPASS" => Outage::Refused(why),
+                    "NOPERM" => Outage::Forbidden(why),
+                    // Where the primary is found by itself, there will be one again.
+                    "READONLY" | "MOVED" | "ASK" if finds_primaries(store) => Outage::Passing(why),
+                    code if passes(code) => Outage::Passing(why),
                     "READONLY" => Outage::ReadOnly,
                     "MOVED" | "ASK" => Outage::Failed(format!("{why}: it is a node of a cluster, so use redis+cluster://")),
                     _ => Outage::Failed(why),
@@ -66,6 +73,21 @@ impl Fault {
         };
         Unavailable { store: store.to_owned(), why }.into()
     }
+}
+
+/// Whether an error reply with this code is of the moment.
+fn passes(code: &str) -> bool {
+    matches!(code, "LOADING" | "CLUSTERDOWN" | "TRYAGAIN" | "MASTERDOWN" | "MISCONF" | "BUSY" | "NOREPLICAS")
+}
+
+/// Whether a server has no room for one more connection, which has no code of its own.
+fn is_crowded(error: &RedisError) -> bool {
+    error.detail().is_some_and(|detail| detail.contains("max number of clients"))
+}
+
+/// Whether the store's address leads to whoever is the primary at the moment: through Sentinels or the nodes of a cluster.
+fn finds_primaries(store: &str) -> bool {
+    store.split_once("://").is_some_and(|(scheme, _)| scheme.contains('+'))
 }
 
 /// A reply that should have been `wanted`.
@@ -105,6 +127,18 @@ fn code(error: &ServerError) -> &str {
     }
 }
 
+/// The text of an error reply, without what servers add about the script in which it came up.
+fn told(error: &ServerError) -> String {
+    let details = error.details().unwrap_or_default();
+    let details = details.split_once(" script: ").map_or(details, |(before, _)| before.trim_end_matches('.'));
+    // Before 7.0, the error comes last, behind the places it passed through.
+    let code = code(error);
+    match details.find(code) {
+        Some(at) if code != error.code() => details.get(at..).unwrap_or_default().to_owned(),
+        _ => format!("{code} {details}"),
+    }
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 mod tests {
@@ -131,18 +165,32 @@ mod tests {
         assert!(full("OOM command not allowed when used memory > 'maxmemory'."));
         assert!(foreign("WRONGTYPE Operation against a key holding the wrong kind of value"));
         assert_eq!(outage("READONLY You can't write against a read only replica."), Outage::ReadOnly);
-        for reply in ["NOAUTH Authentication required.", "NOPERM this user has no permissions", "WRONGPASS invalid"] {
+        for reply in ["NOAUTH Authentication required.", "WRONGPASS invalid"] {
             assert_eq!(outage(reply), Outage::Refused(reply.into()));
         }
-        for reply in ["LOADING Redis is loading", "CLUSTERDOWN The cluster is down", "MISCONF Errors writing", "ERR syntax error"]
+        let forbidden = "NOPERM User app has no permissions to run the 'evalsha' command";
+        assert_eq!(outage(forbidden), Outage::Forbidden(forbidden.into()));
+        for reply in
+            ["LOADING Redis is loading", "CLUSTERDOWN The cluster is down", "MISCONF Errors writing", "BUSY Redis is busy"]
         {
+            assert_eq!(outage(reply), Outage::Passing(reply.into()));
+        }
+        for reply in ["ERR syntax error", "ERR unknown command 'EVALSHA'"] {
             assert_eq!(outage(reply), Outage::Failed(reply.into()));
         }
         assert!(matches!(outage("MOVED 1 host:1"), Outage::Failed(why) if why.contains("redis+cluster://")));
+        let demoted = redis::parse_redis_value(b"-READONLY no writes\r\n").unwrap();
+        let Value::ServerError(demoted) = demoted else { panic!("{demoted:?}") };
+        let error = Fault::Answer(demoted).into_error("redis+sentinel://host/main", "the key");
+        assert!(matches!(error, Error::Unavailable(Unavailable { why: Outage::Passing(_), .. })), "{error}");
         // As servers before 7.0 tell of them from within a script.
         let wrapped = |reply: &str| format!("ERR Error running script (call to f_0): @user_script:9: @user_script: 9: -{reply}");
         assert!(full(&wrapped("OOM command not allowed when used memory > 'maxmemory'.")));
         assert!(foreign(&wrapped("WRONGTYPE Operation against a key")));
         assert_eq!(outage(&wrapped("READONLY You can't write")), Outage::ReadOnly);
+        // What is said of the script is not for readers.
+        for reply in [wrapped("WRONGTYPE Operation"), "WRONGTYPE Operation script: 1f, on @user_script:9.".into()] {
+            assert!(matches!(told(&reply), Error::Invalid(Invalid::ForeignKey { why, .. }) if why == "WRONGTYPE Operation"));
+        }
     }
 }

@@ -10,9 +10,9 @@ use futures_util::future::{BoxFuture, FutureExt};
 use redis::Value;
 
 use super::address::{RedisAddress, Topology as Kind};
-use super::{Adopted, Attempt, Entry, Holding, Released, Renewal, Reply, Store, StoreOptions, Token, Ttl, Watch};
+use super::{Adopted, Attempt, Entry, Holding, Released, Renewal, Reply, Store, StoreOptions, Token, Ttl, Watch, given_up};
 use crate::clock::Span;
-use crate::error::{Error, Outage, Unavailable};
+use crate::error::Error;
 use crate::glob::Glob;
 use crate::names::LockKeys;
 
@@ -61,12 +61,15 @@ impl RedisStore {
     }
 
     /// Runs a script on a lock.
-    async fn run(&self, script: &'static Script, lock: &LockKeys, token: &Token, argument: Argument) -> Result<Value, Error> {
+    async fn run(&self, script: &'static Script, lock: &LockKeys, token: &Token, argument: Argument<'_>) -> Result<Value, Error> {
         self.ask(Request::Run(script, lock, token, argument)).await
     }
 
     async fn ask(&self, request: Request<'_>) -> Result<Value, Error> {
-        self.wire.call(request).await.map_err(|fault| self.error(fault, request.key()))
+        self.wire.call(request).await.map_err(|fault| {
+            let key = request.blamed(fault.code());
+            self.error(fault, key)
+        })
     }
 
     /// Has a number answered.
@@ -77,10 +80,6 @@ impl RedisStore {
 
     fn error(&self, fault: Fault, key: &str) -> Error {
         fault.into_error(&self.address, key)
-    }
-
-    fn failed(&self, why: &str) -> Error {
-        Unavailable { store: self.address.clone(), why: Outage::Failed(why.into()) }.into()
     }
 
     fn odd(&self, wanted: &str, reply: &Value) -> Error {
@@ -128,16 +127,16 @@ impl Store for RedisStore {
             match numbers(&reply).as_deref() {
                 Some([1, fence]) => Ok(Attempt::Acquired { fence: fence.unsigned_abs() }),
                 Some([0, left]) => Ok(Attempt::Busy { lease_left: time_left(*left) }),
-                Some([2]) => Err(self.failed("this token has released the lock already: acquire it with a new one")),
+                Some([2]) => Err(given_up(&self.address)),
                 _ => Err(self.odd("an attempt's outcome", &reply)),
             }
         }
         .boxed()
     }
 
-    fn adopt<'a>(&'a self, lock: &'a LockKeys, token: &'a Token) -> Reply<'a, Option<Adopted>> {
+    fn adopt<'a>(&'a self, lock: &'a LockKeys, old: &'a Token, new: &'a Token) -> Reply<'a, Option<Adopted>> {
         async move {
-            let reply = self.run(&script::ADOPT, lock, token, Argument::None).await?;
+            let reply = self.run(&script::ADOPT, lock, old, Argument::Token(new)).await?;
             match numbers(&reply).as_deref() {
                 Some([]) => Ok(None),
                 Some([fence, left]) => Ok(Some(Adopted { fence: fence.unsigned_abs(), lease_left: time_left(*left) })),

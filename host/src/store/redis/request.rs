@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use redis::Cmd;
 
+use super::fault::BAD_FENCE;
 use super::script::Script;
 use crate::clock::Span;
 use crate::names::LockKeys;
@@ -24,14 +25,16 @@ pub(super) enum Request<'a> {
     /// Writes something that nobody else has and that is gone at once.
     Probe,
     /// Runs a script on a lock.
-    Run(&'static Script, &'a LockKeys, &'a Token, Argument),
+    Run(&'static Script, &'a LockKeys, &'a Token, Argument<'a>),
 }
 
 /// What a script is given besides keys and token.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Argument {
+pub(super) enum Argument<'a> {
     /// Nothing.
     None,
+    /// Another token.
+    Token(&'a Token),
     /// A time in milliseconds, or none.
     Time(Option<Span>),
     /// The command that tells a channel something.
@@ -49,6 +52,14 @@ impl<'a> Request<'a> {
             Self::Set(entry, _) => &entry.key,
             Self::Run(_, lock, ..) => lock.key(),
             Self::Probe => PROBE,
+        }
+    }
+
+    /// The key that an error reply with this code is about.
+    pub(super) fn blamed(&self, code: &str) -> &'a str {
+        match self {
+            Self::Run(_, lock, ..) if code == BAD_FENCE => lock.fence(),
+            _ => self.key(),
         }
     }
 
@@ -99,7 +110,7 @@ fn set(key: &str, bytes: &Bytes, millis: Option<u64>) -> Cmd {
     command
 }
 
-fn run(script: &Script, lock: &LockKeys, token: &Token, argument: Argument) -> Cmd {
+fn run(script: &Script, lock: &LockKeys, token: &Token, argument: Argument<'_>) -> Cmd {
     let keys = [lock.key(), lock.fence(), lock.channel()];
     let mut command = Cmd::with_capacity(8, 128 + 4 * lock.channel().len());
     command.arg("EVALSHA").arg(script.digest()).arg(script.keys);
@@ -109,6 +120,9 @@ fn run(script: &Script, lock: &LockKeys, token: &Token, argument: Argument) -> C
     command.arg(token.as_str());
     match argument {
         Argument::None => {}
+        Argument::Token(token) => {
+            command.arg(token.as_str());
+        }
         Argument::Time(Some(time)) => {
             command.arg(time.millis());
         }

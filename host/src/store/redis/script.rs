@@ -26,20 +26,20 @@ impl Script {
 }
 
 macro_rules! script {
-    ($name:ident, $file:literal, $keys:literal, $repeatable:literal) => {
+    ($name:ident, $file:literal $(after $prelude:literal)?, $keys:literal, $repeatable:literal) => {
         #[doc = concat!("See `", $file, "`.")]
         pub(super) static $name: Script = Script {
-            source: include_str!($file),
-            digested: LazyLock::new(|| redis::Script::new(include_str!($file))),
+            source: concat!($(include_str!($prelude),)? include_str!($file)),
+            digested: LazyLock::new(|| redis::Script::new($name.source)),
             keys: $keys,
             repeatable: $repeatable,
         };
     };
 }
 
-script!(ACQUIRE, "acquire.lua", 2, true);
-script!(ADOPT, "adopt.lua", 2, true);
-script!(RELEASE, "release.lua", 3, true);
+script!(ACQUIRE, "acquire.lua" after "fence.lua", 2, true);
+script!(ADOPT, "adopt.lua" after "fence.lua", 2, true);
+script!(RELEASE, "release.lua" after "fence.lua", 3, true);
 script!(EXTEND, "extend.lua", 1, false);
 script!(RENEW, "renew.lua", 1, true);
 script!(HOLDING, "holding.lua", 1, true);

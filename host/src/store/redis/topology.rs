@@ -88,8 +88,8 @@ impl Topology {
     pub(super) fn advice(&self, fault: &Fault, connector: &Connector) -> Advice {
         match self {
             Self::One(_) => match fault.code() {
-                // What was the primary is one no more. A plain server stays what it is.
-                "READONLY" if connector.follows_primary() => Advice::Reconnect,
+                // What was the primary is one no more, and the name or Sentinel that led to it may lead to another by now.
+                "READONLY" => Advice::Reconnect,
                 "LOADING" | "MASTERDOWN" => Advice::Wait,
                 _ => Advice::None,
             },

@@ -1,0 +1,61 @@
+-- What is remembered of a lock, in the key of its fence: '<fence> <note> <note> …', newest note first. A note is a token that
+-- released the lock, or '!' and a token that was given up without having it.
+local NOTES = 8
+
+-- The largest number that a script can count up from without losing any.
+local MOST = 9007199254740991
+
+-- Gives the fence and the notes, or no fence and the error to answer, which names this key rather than the lock's.
+local function recall(key)
+  local kept = redis.pcall('GET', key)
+  if not kept then
+    return '0', ''
+  end
+  if type(kept) == 'table' then
+    if string.find(kept.err, 'WRONGTYPE', 1, true) then
+      return nil, redis.error_reply('BADFENCE it is kept for the fence of a lock, and is no string')
+    end
+    return nil, kept
+  end
+  local fence, notes = string.match(kept, '^(%d+) ?(.*)$')
+  if fence and tonumber(fence) > MOST then
+    return nil, redis.error_reply('BADFENCE it is kept for the fence of a lock, and no fence is larger than this number')
+  end
+  -- What is no number is as good as lost.
+  return fence or '0', notes or ''
+end
+
+local function is_noted(notes, note)
+  return string.find(' ' .. notes .. ' ', ' ' .. note .. ' ', 1, true) ~= nil
+end
+
+-- The notes with one more. Only the last few are kept: they are for requests that were lost or late, not for ever.
+local function with_note(notes, note)
+  local all, count = note, 1
+  for old in string.gmatch(notes, '%S+') do
+    if count == NOTES then
+      break
+    end
+    if old ~= note then
+      all, count = all .. ' ' .. old, count + 1
+    end
+  end
+  return all
+end
+
+-- The clock makes fences rise even if the last one was lost, in a failover for example; the last one makes them rise even if the
+-- clock was set back.
+local function after(last)
+  local time = redis.call('TIME')
+  return math.max(last + 1, tonumber(time[1]) * 1000000 + tonumber(time[2]))
+end
+
+-- A fence as text: '%.0f', because a number of this size would turn into one with an exponent.
+local function digits(fence)
+  return string.format('%.0f', fence)
+end
+
+local function remembering(fence, notes)
+  return notes == '' and fence or fence .. ' ' .. notes
+end
+
