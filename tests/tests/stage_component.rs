@@ -6,9 +6,13 @@ use std::path::Path;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use bellwether::error::{Error, Invalid, StageFault};
-use bellwether::stage::Serializer;
+use bellwether::cache::{CacheOptions, Caches};
+use bellwether::envelope::{Envelope, StageId};
+use bellwether::error::{Error, Invalid, StageFault, StageKind};
 use bellwether::stage::component::{CodeCache, INLINE, StageComponent, StageEngine, StageEngineOptions, StageLimits};
+use bellwether::stage::{Serializer, Stages};
+use bellwether::store::memory::MemoryStore;
+use bellwether::store::{Entry, Store};
 use bellwether_tests::component;
 use bytes::Bytes;
 use futures_util::FutureExt;
@@ -297,6 +301,28 @@ async fn places_are_free_again_when_a_stage_is_dropped() {
         for stage in &stages {
             assert_eq!(ask(stage, "echo x").await, "x");
         }
+    }
+}
+
+#[tokio::test]
+async fn a_cache_passes_on_nothing_of_a_component_that_is_no_cbor() {
+    let stages = Stages::builtin().with_compressor("odd", load(limits()).compressor().unwrap()).unwrap();
+    let store = Arc::new(MemoryStore::new());
+    let options = CacheOptions { compressor: "odd".into(), ..CacheOptions::default() };
+    let cache = Caches::new(store.clone()).with_stages(stages).open("pages", Some(options)).unwrap();
+    let envelope =
+        Envelope { compressed: true, serializer: StageId::CBOR, compressor: StageId::named("odd"), created: 0, expires: None };
+    let put = async |payload: &[u8]| {
+        let entry = Entry { key: "cache:pages:a".to_owned(), bytes: envelope.seal(payload).unwrap() };
+        store.set(&entry, None).await.unwrap();
+    };
+    put(b"echo \x07").await;
+    assert_eq!(cache.get::<u8>("a").await.unwrap(), Some(7));
+    for not_cbor in [&b"echo \xff"[..], b"echo \x07\x07", b"echo"] {
+        put(not_cbor).await;
+        let Err(Error::Stage(failed)) = cache.get_cbor("a", None).await else { panic!("{not_cbor:?} was passed on") };
+        assert!(matches!(failed.why, StageFault::NotCbor(_)), "{failed}");
+        assert_eq!((failed.kind, &*failed.name), (StageKind::Compressor, "odd"));
     }
 }
 
