@@ -46,6 +46,8 @@ impl Meter {
     }
 }
 
+// Growth that was allowed and then failed, which only a machine without memory does, stays charged: `memory_grow_failed` is also
+// called for growth that `memory_growing` was never asked about, and a guest could earn memory with it.
 impl ResourceLimiter for Meter {
     fn memory_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
         Ok(self.memory.grow(current, desired, maximum))
