@@ -4,7 +4,7 @@
 
 use std::path::Path;
 use std::sync::{Arc, LazyLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bellwether::cache::{CacheOptions, Caches};
 use bellwether::envelope::{Envelope, StageId};
@@ -119,6 +119,28 @@ async fn a_stage_that_loops_is_stopped_and_then_kept_off_the_callers_thread() {
     }
     assert!(!looping.is_finished(), "the loop kept the other tasks waiting");
     assert_eq!(looping.await.unwrap(), Err(StageFault::Deadline(deadline)));
+    assert_eq!(ask(&stage, "echo next").await, "next");
+}
+
+#[tokio::test]
+async fn a_stage_that_is_slow_but_in_time_is_kept_off_the_callers_thread() {
+    // How long a turn takes depends on the machine; what is tried is not the stage that is watched.
+    let tried = serializer(limits());
+    let mut turns = 1_000_000_u64;
+    let spin = loop {
+        let spin = Bytes::from(format!("spin {turns}"));
+        let began = Instant::now();
+        tried.serialize(spin.clone()).await.unwrap();
+        if began.elapsed() > Duration::from_millis(60) {
+            break spin;
+        }
+        turns *= 2;
+    };
+    let stage = serializer(limits());
+    for _ in 0..3 {
+        assert!(stage.serialize(spin.clone()).now_or_never().is_some(), "a few slow calls may have any reason");
+    }
+    assert!(stage.serialize(spin.clone()).now_or_never().is_none(), "it still keeps its caller's thread");
     assert_eq!(ask(&stage, "echo next").await, "next");
 }
 
