@@ -7,6 +7,9 @@ use wasmtime::ResourceLimiter;
 use crate::guest::Quotas;
 
 /// What one run of a guest may use.
+///
+/// By default a guest has no deadline: one that loops or waits without end runs until its future is dropped. It lets other tasks
+/// run meanwhile, but keeps a processor busy, and the locks that it holds. Set [`GuestLimits::deadline`] for every guest that is not trusted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GuestLimits {
     /// All of its memories together, in bytes. 256 MiB by default.
