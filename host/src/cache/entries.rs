@@ -1,5 +1,7 @@
 //! A cache, and how its entries go to the store and come back.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry as MapEntry;
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -61,10 +63,11 @@ impl Cache {
         if keys.is_empty() {
             return Ok(Vec::new());
         }
-        let found = self.0.store.get_many(&keys).await?;
+        let (distinct, places) = distinct(keys);
+        let found = self.0.store.get_many(&distinct).await?;
         let mut values = Vec::with_capacity(found.len());
         let mut bytes = 0;
-        for (key, stored) in keys.iter().zip(found) {
+        for (key, stored) in distinct.iter().zip(found) {
             tokio::task::consume_budget().await;
             values.push(match stored {
                 Some(stored) => {
@@ -75,6 +78,12 @@ impl Cache {
                 None => None,
             });
         }
+        if values.len() == places.len() {
+            return Ok(values);
+        }
+        let values: Vec<_> = places.iter().map(|place| values.get(*place).cloned().flatten()).collect();
+        let mut bytes = 0;
+        values.iter().flatten().try_for_each(|value| self.batch_bytes(&mut bytes, value))?;
         Ok(values)
     }
 
@@ -155,6 +164,22 @@ impl fmt::Debug for Cache {
             .field("expire", &self.expire())
             .finish_non_exhaustive()
     }
+}
+
+/// Each key once, and for each of all keys which of them it is. One large entry that is asked for many times over would else come
+/// as many times, before anything can count how much that is.
+fn distinct(keys: Vec<String>) -> (Vec<String>, Vec<usize>) {
+    let mut distinct = Vec::with_capacity(keys.len());
+    let mut known = HashMap::with_capacity(keys.len());
+    let places = keys.into_iter().map(|key| match known.entry(key) {
+        MapEntry::Occupied(known) => *known.get(),
+        MapEntry::Vacant(new) => {
+            distinct.push(new.key().clone());
+            *new.insert(distinct.len() - 1)
+        }
+    });
+    let places = places.collect();
+    (distinct, places)
 }
 
 /// A key and its content.

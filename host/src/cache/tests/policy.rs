@@ -143,6 +143,20 @@ async fn the_values_of_one_call_are_limited_together() {
 }
 
 #[tokio::test]
+async fn a_key_that_is_asked_for_many_times_is_read_once() {
+    let cache = cache();
+    cache.set("a", &vec![0_u8; 500], None).await.unwrap();
+    cache.set("b", &vec![1_u8; 500], None).await.unwrap();
+    let keys = ["b", "a", "none", "a", "b", "none"].map(str::to_owned);
+    let values = cache.get_many_cbor(&keys, None).await.unwrap();
+    let [b, a] = [cache.get_cbor("b", None).await.unwrap(), cache.get_cbor("a", None).await.unwrap()];
+    assert_eq!(values, [b.clone(), a.clone(), None, a, b, None]);
+    // Decompressed once, not only alike.
+    let at = |place: usize| values[place].as_ref().unwrap().as_ptr();
+    assert_eq!((at(0), at(1)), (at(4), at(3)));
+}
+
+#[tokio::test]
 async fn a_reader_with_smaller_limits_is_not_flooded() {
     let store = Arc::new(MemoryStore::new());
     let limits = CacheLimits { value_bytes: 1000, ..CacheLimits::default() };
