@@ -1,8 +1,12 @@
 //! What names may be, and which keys of the store they stand for.
 //!
 //! With the platform's prefix `P`, the lock `n` is the key `Pn`, so that any other locker of that key excludes ours and the other
-//! way round; an entry of the cache `c` is the key `Pcache:c:` + its identity. A lock's name cannot begin with `cache:`, so no
-//! entry and no lock ever share a key.
+//! way round; an entry of the cache `c` is the key `Pcache:c:` + its identity. A lock's name cannot begin with `cache:`, so under
+//! one prefix no entry and no lock ever share a key.
+//!
+//! Two prefixes keep their names apart only if neither begins with the other: under `a` the lock `b:x` is the key that the lock
+//! `x` is under `ab:`, and the lock `b:cache:c:x` that of an entry. The empty prefix begins every other. Prefixes of one form with
+//! an end that is nowhere else in them, `tenant-1:` and `tenant-10:`, are safe.
 
 use crate::error::{Error, Invalid, Limit};
 
@@ -20,6 +24,9 @@ pub const CACHES: &str = "cache:";
 const COMPANION: &str = ":bellwether:";
 
 /// What every name of a platform's guests begins with in the store. May be empty.
+///
+/// It is put before names as it is. Tenants that share a store are kept apart only if no tenant's prefix begins with another's,
+/// which an empty one always does: see [this module](self).
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Prefix(String);
 

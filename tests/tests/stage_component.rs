@@ -4,11 +4,15 @@
 
 use std::path::Path;
 use std::sync::{Arc, LazyLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use bellwether::error::{Error, Invalid, StageFault};
-use bellwether::stage::Serializer;
+use bellwether::cache::{CacheOptions, Caches};
+use bellwether::envelope::{Envelope, StageId};
+use bellwether::error::{Error, Invalid, StageFault, StageKind};
 use bellwether::stage::component::{CodeCache, INLINE, StageComponent, StageEngine, StageEngineOptions, StageLimits};
+use bellwether::stage::{Serializer, Stages};
+use bellwether::store::memory::MemoryStore;
+use bellwether::store::{Entry, Store};
 use bellwether_tests::component;
 use bytes::Bytes;
 use futures_util::FutureExt;
@@ -115,6 +119,28 @@ async fn a_stage_that_loops_is_stopped_and_then_kept_off_the_callers_thread() {
     }
     assert!(!looping.is_finished(), "the loop kept the other tasks waiting");
     assert_eq!(looping.await.unwrap(), Err(StageFault::Deadline(deadline)));
+    assert_eq!(ask(&stage, "echo next").await, "next");
+}
+
+#[tokio::test]
+async fn a_stage_that_is_slow_but_in_time_is_kept_off_the_callers_thread() {
+    // How long a turn takes depends on the machine; what is tried is not the stage that is watched.
+    let tried = serializer(limits());
+    let mut turns = 1_000_000_u64;
+    let spin = loop {
+        let spin = Bytes::from(format!("spin {turns}"));
+        let began = Instant::now();
+        tried.serialize(spin.clone()).await.unwrap();
+        if began.elapsed() > Duration::from_millis(60) {
+            break spin;
+        }
+        turns *= 2;
+    };
+    let stage = serializer(limits());
+    for _ in 0..3 {
+        assert!(stage.serialize(spin.clone()).now_or_never().is_some(), "a few slow calls may have any reason");
+    }
+    assert!(stage.serialize(spin.clone()).now_or_never().is_none(), "it still keeps its caller's thread");
     assert_eq!(ask(&stage, "echo next").await, "next");
 }
 
@@ -297,6 +323,28 @@ async fn places_are_free_again_when_a_stage_is_dropped() {
         for stage in &stages {
             assert_eq!(ask(stage, "echo x").await, "x");
         }
+    }
+}
+
+#[tokio::test]
+async fn a_cache_passes_on_nothing_of_a_component_that_is_no_cbor() {
+    let stages = Stages::builtin().with_compressor("odd", load(limits()).compressor().unwrap()).unwrap();
+    let store = Arc::new(MemoryStore::new());
+    let options = CacheOptions { compressor: "odd".into(), ..CacheOptions::default() };
+    let cache = Caches::new(store.clone()).with_stages(stages).open("pages", Some(options)).unwrap();
+    let envelope =
+        Envelope { compressed: true, serializer: StageId::CBOR, compressor: StageId::named("odd"), created: 0, expires: None };
+    let put = async |payload: &[u8]| {
+        let entry = Entry { key: "cache:pages:a".to_owned(), bytes: envelope.seal(payload).unwrap() };
+        store.set(&entry, None).await.unwrap();
+    };
+    put(b"echo \x07").await;
+    assert_eq!(cache.get::<u8>("a").await.unwrap(), Some(7));
+    for not_cbor in [&b"echo \xff"[..], b"echo \x07\x07", b"echo"] {
+        put(not_cbor).await;
+        let Err(Error::Stage(failed)) = cache.get_cbor("a", None).await else { panic!("{not_cbor:?} was passed on") };
+        assert!(matches!(failed.why, StageFault::NotCbor(_)), "{failed}");
+        assert_eq!((failed.kind, &*failed.name), (StageKind::Compressor, "odd"));
     }
 }
 

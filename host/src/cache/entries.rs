@@ -1,5 +1,7 @@
 //! A cache, and how its entries go to the store and come back.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry as MapEntry;
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -7,7 +9,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use bytes::Bytes;
 
 use super::options::Expiry;
-use super::pipeline::Pipeline;
+use super::pipeline::{Pipeline, within};
 use super::{Content, Key};
 use crate::clock::millis;
 use crate::error::{Error, Limit, StageKind};
@@ -61,15 +63,27 @@ impl Cache {
         if keys.is_empty() {
             return Ok(Vec::new());
         }
-        let found = self.0.store.get_many(&keys).await?;
+        let (distinct, places) = distinct(keys);
+        let found = self.0.store.get_many(&distinct).await?;
         let mut values = Vec::with_capacity(found.len());
-        for (key, stored) in keys.iter().zip(found) {
+        let mut bytes = 0;
+        for (key, stored) in distinct.iter().zip(found) {
             tokio::task::consume_budget().await;
             values.push(match stored {
-                Some(stored) => Some(self.0.pipeline.open(key, &stored).await?),
+                Some(stored) => {
+                    let value = self.0.pipeline.open(key, &stored).await?;
+                    self.batch_bytes(&mut bytes, &value)?;
+                    Some(value)
+                }
                 None => None,
             });
         }
+        if values.len() == places.len() {
+            return Ok(values);
+        }
+        let values: Vec<_> = places.iter().map(|place| values.get(*place).cloned().flatten()).collect();
+        let mut bytes = 0;
+        values.iter().flatten().try_for_each(|value| self.batch_bytes(&mut bytes, value))?;
         Ok(values)
     }
 
@@ -88,8 +102,10 @@ impl Cache {
         let expire = self.0.expiry.of(expire)?;
         let created = now();
         let mut entries = Vec::with_capacity(values.size_hint().0);
+        let mut bytes = 0;
         for (key, value) in values {
             tokio::task::consume_budget().await;
+            self.batch_bytes(&mut bytes, &value)?;
             let key = self.key(key).await?;
             entries.push(Entry { key, bytes: self.0.pipeline.seal(value, created).await? });
         }
@@ -114,7 +130,7 @@ impl Cache {
     /// Content of a caller, which may be any bytes.
     pub(super) fn content(&self, content: Option<&[u8]>) -> Result<Option<Content>, Error> {
         let Some(content) = content else { return Ok(None) };
-        super::pipeline::within("content", content.len(), self.0.pipeline.limits.content_bytes)?;
+        within("content", content.len(), self.0.pipeline.limits.content_bytes)?;
         Content::from_cbor(content).map(Some)
     }
 
@@ -122,6 +138,12 @@ impl Cache {
     pub(super) fn batch(&self, entries: usize) -> Result<(), Error> {
         let max = self.0.pipeline.limits.batch_entries;
         if entries > max { Err(Limit::Count { what: "entries of one call", max: max as u64 }.into()) } else { Ok(()) }
+    }
+
+    /// Adds a value to those of its call, unless they are then more than one call may have.
+    fn batch_bytes(&self, bytes: &mut usize, value: &Bytes) -> Result<(), Limit> {
+        *bytes = bytes.saturating_add(value.len());
+        within("batch", *bytes, self.0.pipeline.limits.batch_bytes)
     }
 
     /// The items, unless they are too many; an endless iterator is not read to its end.
@@ -142,6 +164,22 @@ impl fmt::Debug for Cache {
             .field("expire", &self.expire())
             .finish_non_exhaustive()
     }
+}
+
+/// Each key once, and for each of all keys which of them it is. One large entry that is asked for many times over would else come
+/// as many times, before anything can count how much that is.
+fn distinct(keys: Vec<String>) -> (Vec<String>, Vec<usize>) {
+    let mut distinct = Vec::with_capacity(keys.len());
+    let mut known = HashMap::with_capacity(keys.len());
+    let places = keys.into_iter().map(|key| match known.entry(key) {
+        MapEntry::Occupied(known) => *known.get(),
+        MapEntry::Vacant(new) => {
+            distinct.push(new.key().clone());
+            *new.insert(distinct.len() - 1)
+        }
+    });
+    let places = places.collect();
+    (distinct, places)
 }
 
 /// A key and its content.

@@ -56,7 +56,8 @@ impl Caches {
         Self { store, prefix: Prefix::default(), stages: Stages::builtin(), policy: Arc::default() }
     }
 
-    /// The same store with another prefix: caches of one prefix never see those of another.
+    /// The same store with another prefix. Caches of one prefix never see those of another, unless one of the prefixes begins with
+    /// the other: see [`crate::names`].
     #[must_use]
     pub fn with_prefix(&self, prefix: Prefix) -> Self {
         Self { prefix, ..self.clone() }

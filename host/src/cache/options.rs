@@ -68,11 +68,14 @@ pub struct CacheLimits {
     pub value_bytes: usize,
     /// The most entries of one call. Default: 10,000.
     pub batch_entries: usize,
+    /// The most bytes of all values of one call together, as CBOR. A call that reads stops at the first value beyond it; a call
+    /// that writes has then written nothing. Default: 64 MiB.
+    pub batch_bytes: usize,
 }
 
 impl Default for CacheLimits {
     fn default() -> Self {
-        Self { key_bytes: 16 << 10, content_bytes: 1 << 20, value_bytes: 16 << 20, batch_entries: 10_000 }
+        Self { key_bytes: 16 << 10, content_bytes: 1 << 20, value_bytes: 16 << 20, batch_entries: 10_000, batch_bytes: 64 << 20 }
     }
 }
 

@@ -20,7 +20,8 @@ impl Cache {
     /// The values of many entries as CBOR, in the order of the keys.
     ///
     /// # Errors
-    /// [`crate::error::Limit::Count`] for too many keys, and those of [`Cache::get_cbor`]; one entry that cannot be read fails the call.
+    /// [`crate::error::Limit::Count`] for too many keys, [`crate::error::Limit::Size`] for more than
+    /// [`super::CacheLimits::batch_bytes`] of values, and those of [`Cache::get_cbor`]; one entry that cannot be read fails the call.
     pub async fn get_many_cbor(&self, keys: &[String], content: Option<&[u8]>) -> Result<Vec<Option<Bytes>>, Error> {
         self.batch(keys.len())?;
         let content = self.content(content)?;
@@ -39,7 +40,8 @@ impl Cache {
     /// Stores many values of CBOR. Of several for one key the last counts. On an error some may have been stored.
     ///
     /// # Errors
-    /// [`crate::error::Limit::Count`] for too many entries, and those of [`Cache::set_cbor`].
+    /// [`crate::error::Limit::Count`] for too many entries, [`crate::error::Limit::Size`] for more than
+    /// [`super::CacheLimits::batch_bytes`] of values, and those of [`Cache::set_cbor`].
     pub async fn set_many_cbor(
         &self,
         entries: Vec<(String, Bytes)>,

@@ -24,7 +24,8 @@ impl Cache {
     /// The values of many entries, in the order of the keys.
     ///
     /// # Errors
-    /// [`crate::error::Limit::Count`] for too many keys, and those of [`Cache::get`]; one entry that cannot be read fails the call.
+    /// [`crate::error::Limit::Count`] for too many keys, [`crate::error::Limit::Size`] for more than
+    /// [`super::CacheLimits::batch_bytes`] of values, and those of [`Cache::get`]; one entry that cannot be read fails the call.
     pub async fn get_many<'k, T: DeserializeOwned, K: Into<Key<'k>>>(
         &self,
         keys: impl IntoIterator<Item = K>,
@@ -51,7 +52,8 @@ impl Cache {
     /// Stores many values. Of several for one key the last counts. On an error some may have been stored.
     ///
     /// # Errors
-    /// [`crate::error::Limit::Count`] for too many entries, and those of [`Cache::set`].
+    /// [`crate::error::Limit::Count`] for too many entries, [`crate::error::Limit::Size`] for more than
+    /// [`super::CacheLimits::batch_bytes`] of values, and those of [`Cache::set`].
     pub async fn set_many<'k, K: Into<Key<'k>>, T: Serialize>(
         &self,
         entries: impl IntoIterator<Item = (K, T)>,

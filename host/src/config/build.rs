@@ -87,6 +87,7 @@ fn policy(cache: &file::Cache) -> Result<CachePolicy, Refused> {
     set_usize(&mut limits.key_bytes, cache.max_key, "cache.max_key")?;
     set_usize(&mut limits.content_bytes, cache.max_content, "cache.max_content")?;
     set_usize(&mut limits.value_bytes, cache.max_value, "cache.max_value")?;
+    set_usize(&mut limits.batch_bytes, cache.max_batch_bytes, "cache.max_batch_bytes")?;
     limits.batch_entries = cache.max_batch.unwrap_or(limits.batch_entries);
     Ok(CachePolicy { defaults, pins, limits })
 }

@@ -52,6 +52,7 @@ pub(super) struct Cache {
     pub(super) max_content: Option<Size>,
     pub(super) max_value: Option<Size>,
     pub(super) max_batch: Option<usize>,
+    pub(super) max_batch_bytes: Option<Size>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]

@@ -43,6 +43,9 @@ impl Grant {
 }
 
 /// Names of locks or caches, as the guest gives them: without the platform's prefix.
+///
+/// Under a prefix that another tenant's begins with, or under none, a guest with [`Names::All`] locks can take that tenant's locks
+/// and the keys of its entries, for they are names under the shorter prefix too. See [`crate::names`].
 #[derive(Debug, Clone, Default)]
 pub enum Names {
     /// None of them.

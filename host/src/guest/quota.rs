@@ -6,6 +6,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::error::Limit;
 
 /// How much of the host one guest may have at once. What goes beyond it is answered with `error.limit`.
+///
+/// What calls give is not counted, for nobody knows how large it is before it is there. While it is on its way to the guest, each
+/// call in flight that reads one entry can hold what the store has of it and [`CacheLimits::value_bytes`]; each that reads many,
+/// what the store has of them, [`CacheLimits::batch_bytes`] and one value more. Under the defaults all calls together can thus
+/// hold more than a machine has: where guests are not trusted so far, lower `calls`, or the limits of the caches.
+///
+/// [`CacheLimits::value_bytes`]: crate::cache::CacheLimits::value_bytes
+/// [`CacheLimits::batch_bytes`]: crate::cache::CacheLimits::batch_bytes
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Quotas {
     /// Open locks, guards and caches, all together. 10,000 by default.

@@ -95,7 +95,8 @@ impl RuntimeBuilder {
         self
     }
 
-    /// What every name of a lock and every cache begins with in the store. Nothing by default.
+    /// What every name of a lock and every cache begins with in the store. Nothing by default. Where tenants share a store, none of
+    /// their prefixes may begin with another's: see [`crate::names`].
     pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
         self.prefix = prefix.into();
         self

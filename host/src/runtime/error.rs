@@ -20,13 +20,18 @@ pub enum GuestError {
         /// Where it happened, a line for each frame; empty where that cannot be told.
         backtrace: String,
     },
-    /// It wanted more memory than it may have, and then trapped or could not even start.
-    #[error("the guest {guest:?} wanted more than its {max} bytes of memory: raise the limit, or have it use less")]
+    /// It wanted more memory than it may have, and then trapped or could not even start. A guest can be refused memory and go on:
+    /// `message` says what ended it.
+    #[error(
+        "the guest {guest:?} wanted more than its {max} bytes of memory (raise the limit, or have it use less), then: {message}"
+    )]
     Memory {
         /// The guest's name.
         guest: String,
         /// What it may have.
         max: u64,
+        /// What happened in the end.
+        message: String,
         /// Where it trapped, a line for each frame; empty where that cannot be told.
         backtrace: String,
     },
@@ -67,15 +72,18 @@ impl GuestError {
     }
 
     pub(super) fn trapped(guest: &str, trap: &wasmtime::Error) -> Self {
-        let message = match trap.downcast_ref::<Trap>() {
-            Some(trap) => trap.to_string(),
-            None => trap.root_cause().to_string(),
-        };
-        Self::Trapped { guest: guest.to_owned(), message, backtrace: frames(trap) }
+        Self::Trapped { guest: guest.to_owned(), message: message(trap), backtrace: frames(trap) }
     }
 
     pub(super) fn memory(guest: &str, max: u64, trap: &wasmtime::Error) -> Self {
-        Self::Memory { guest: guest.to_owned(), max, backtrace: frames(trap) }
+        Self::Memory { guest: guest.to_owned(), max, message: message(trap), backtrace: frames(trap) }
+    }
+}
+
+fn message(trap: &wasmtime::Error) -> String {
+    match trap.downcast_ref::<Trap>() {
+        Some(trap) => trap.to_string(),
+        None => trap.root_cause().to_string(),
     }
 }
 

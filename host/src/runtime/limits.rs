@@ -7,6 +7,9 @@ use wasmtime::ResourceLimiter;
 use crate::guest::Quotas;
 
 /// What one run of a guest may use.
+///
+/// By default a guest has no deadline: one that loops or waits without end runs until its future is dropped. It lets other tasks
+/// run meanwhile, but keeps a processor busy, and the locks that it holds. Set [`GuestLimits::deadline`] for every guest that is not trusted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GuestLimits {
     /// All of its memories together, in bytes. 256 MiB by default.
@@ -46,6 +49,8 @@ impl Meter {
     }
 }
 
+// Growth that was allowed and then failed, which only a machine without memory does, stays charged: `memory_grow_failed` is also
+// called for growth that `memory_growing` was never asked about, and a guest could earn memory with it.
 impl ResourceLimiter for Meter {
     fn memory_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
         Ok(self.memory.grow(current, desired, maximum))

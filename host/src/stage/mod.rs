@@ -55,10 +55,11 @@ pub trait Serializer: fmt::Debug + Send + Sync + 'static {
     /// The bytes to store for a value, which is one well-formed CBOR data item.
     fn serialize(&self, value: Bytes) -> Work<'_, Bytes>;
 
-    /// The value of stored bytes, as one CBOR data item. The caller checks that it is one unless [`Serializer::trusted`].
+    /// The value of stored bytes, as one CBOR data item. The caller checks that it is one unless this
+    /// [`Serializer::trusted`] and so is the compressor that the bytes went through, if any.
     fn deserialize(&self, bytes: Bytes) -> Work<'_, Bytes>;
 
-    /// Whether what `deserialize` returns needs no check.
+    /// Whether what `deserialize` returns needs no check, given the very bytes that `serialize` returned.
     fn trusted(&self) -> bool {
         false
     }
@@ -71,6 +72,11 @@ pub trait Compressor: fmt::Debug + Send + Sync + 'static {
 
     /// What was compressed; an error if it would be more than `max_size` bytes.
     fn decompress(&self, bytes: Bytes, max_size: u64) -> Work<'_, Bytes>;
+
+    /// Whether what `decompress` returns is always what was compressed, so that a [`Serializer::trusted`] can take it unchecked.
+    fn trusted(&self) -> bool {
+        false
+    }
 }
 
 /// What a stage gives: at once, as most do, or later, where the work was moved off the caller's thread.

@@ -145,6 +145,23 @@ async fn what_is_no_cbor_is_not_passed_on() {
 }
 
 #[tokio::test]
+async fn what_is_decompressed_to_no_cbor_is_not_passed_on() {
+    // One byte, which the compressor also gives back: a break with nothing before it.
+    let [_, compressor] = with(Ok(vec![0xff]));
+    compressor.set("a", "compressed", None).await.unwrap();
+    let error = compressor.get_cbor("a", None).await.unwrap_err();
+    assert!(matches!(failed(&error).why, StageFault::NotCbor(_)), "{error}");
+    assert_eq!((failed(&error).kind, failed(&error).doing), (StageKind::Compressor, "decompress a value"));
+    assert_eq!(compressor.get_many_cbor(&["a".into()], None).await.unwrap_err(), error);
+    // What it does not compress does not pass through it, and what it gives that is CBOR is a value.
+    compressor.set("b", &1, None).await.unwrap();
+    assert_eq!(compressor.get::<u8>("b").await.unwrap(), Some(1));
+    let [_, compressor] = with(Ok(vec![0x07]));
+    compressor.set("a", "compressed", None).await.unwrap();
+    assert_eq!(compressor.get::<u8>("a").await.unwrap(), Some(7));
+}
+
+#[tokio::test]
 async fn outputs_have_limits() {
     let limits = CacheLimits { value_bytes: 1000, ..CacheLimits::default() };
     let stage = Arc::new(Always(Ok(vec![0; 1001])));

@@ -94,7 +94,7 @@ fn options_that_cannot_be_are_refused() {
 
 #[tokio::test]
 async fn nothing_is_larger_than_it_may_be() {
-    let limits = CacheLimits { key_bytes: 100, content_bytes: 100, value_bytes: 1000, batch_entries: 3 };
+    let limits = CacheLimits { key_bytes: 100, content_bytes: 100, value_bytes: 1000, batch_entries: 3, batch_bytes: 2000 };
     let cache = open(&CachePolicy { limits, ..Default::default() }, None).unwrap();
     let too_large = |answer: Result<(), Error>| match answer {
         Err(Error::Limit(Limit::Size { what, size, max })) => (what, size, max),
@@ -122,6 +122,38 @@ async fn nothing_is_larger_than_it_may_be() {
     too_many(cache.set_many_cbor(keys.iter().map(|key| (key.clone(), Bytes::from_static(b"\x01"))).collect(), None, None).await);
     assert_eq!(cache.get_many::<u8, _>(&keys[..3]).await.unwrap(), [None, None, None]);
     assert!(matches!(cache.delete_pattern(&"*a".repeat(600)).await, Err(Error::Limit(Limit::Size { what: "pattern", .. }))));
+}
+
+#[tokio::test]
+async fn the_values_of_one_call_are_limited_together() {
+    let limits = CacheLimits { value_bytes: 1000, batch_bytes: 2000, ..CacheLimits::default() };
+    let value = Bytes::from(crate::cbor::wrap_bytes(&[0; 997]));
+    for compressor in ["none", "zlib"] {
+        let cache = open(&CachePolicy { limits, ..Default::default() }, options("default", "cbor", compressor)).unwrap();
+        let entries = |count: usize| (0..count).map(|n| (n.to_string(), value.clone())).collect::<Vec<_>>();
+        let too_large = Limit::Size { what: "batch", size: 3000, max: 2000 };
+        // More than that is read no further: the fourth would be larger still.
+        assert_eq!(cache.set_many_cbor(entries(4), None, None).await, Err(too_large.clone().into()));
+        assert!(!cache.exists("0").await.unwrap(), "nothing was written");
+        cache.set_many_cbor(entries(2), None, None).await.unwrap();
+        let keys = |count: usize| ["0", "1", "none", "0", "1"][..count].iter().map(|key| (*key).to_owned()).collect::<Vec<_>>();
+        assert_eq!(cache.get_many_cbor(&keys(3), None).await.unwrap(), [Some(value.clone()), Some(value.clone()), None]);
+        assert_eq!(cache.get_many_cbor(&keys(5), None).await, Err(too_large.into()));
+    }
+}
+
+#[tokio::test]
+async fn a_key_that_is_asked_for_many_times_is_read_once() {
+    let cache = cache();
+    cache.set("a", &vec![0_u8; 500], None).await.unwrap();
+    cache.set("b", &vec![1_u8; 500], None).await.unwrap();
+    let keys = ["b", "a", "none", "a", "b", "none"].map(str::to_owned);
+    let values = cache.get_many_cbor(&keys, None).await.unwrap();
+    let [b, a] = [cache.get_cbor("b", None).await.unwrap(), cache.get_cbor("a", None).await.unwrap()];
+    assert_eq!(values, [b.clone(), a.clone(), None, a, b, None]);
+    // Decompressed once, not only alike.
+    let at = |place: usize| values[place].as_ref().unwrap().as_ptr();
+    assert_eq!((at(0), at(1)), (at(4), at(3)));
 }
 
 #[tokio::test]

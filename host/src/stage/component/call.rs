@@ -1,12 +1,13 @@
 //! Where a call runs: at once on the caller's thread, or later on one where it may block.
 
+use std::ops::Deref;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use tokio::runtime::Handle;
 
 use super::instance::{Blueprint, Instance};
-use super::pool::Pool;
+use super::pool::{Lease, Pool};
 use crate::error::StageFault;
 use crate::stage::Work;
 
@@ -18,9 +19,18 @@ pub const INLINE: usize = 64 * 1024;
 pub(super) struct Stage {
     pub(super) name: String,
     pub(super) pool: Arc<Pool>,
-    /// Whether it once overran its deadline.
-    overran: AtomicBool,
+    /// How slow it is: more with each slow call, a little less with each other one.
+    slowness: AtomicU32,
 }
+
+/// How many ticks of the epoch make a call slow. From the first to the third there are some 10 ms.
+const SLOW_TICKS: u64 = 3;
+
+/// How many calls in good time make up for a slow one. Any call is slow when the machine is busy with something else.
+const SLOW_CALL: u32 = 100;
+
+/// From here on, a stage has no more calls on the threads of tokio: the third slow call of a few comes to it.
+const TOO_SLOW: u32 = 2 * SLOW_CALL + 1;
 
 /// A call of a stage.
 pub(super) trait Call {
@@ -36,7 +46,7 @@ pub(super) trait Call {
 
 impl Stage {
     pub(super) fn new(name: &str, pool: Arc<Pool>) -> Self {
-        Self { name: name.to_owned(), pool, overran: AtomicBool::new(false) }
+        Self { name: name.to_owned(), pool, slowness: AtomicU32::new(0) }
     }
 
     /// The answer, if the call can be made at once.
@@ -45,7 +55,7 @@ impl Stage {
             return None;
         }
         let lease = self.pool.try_take()?;
-        Some(self.note(lease.run(|blueprint, instance| call.run(blueprint, instance))))
+        Some(self.run_here(lease, call))
     }
 
     /// The answer, later.
@@ -54,26 +64,52 @@ impl Stage {
         Work::later(async move {
             let lease = Arc::clone(&this.pool).take().await?;
             let may_block = this.may_block(call.input());
-            let run = move || this.note(lease.run(|blueprint, instance| call.run(blueprint, instance)));
             match Handle::try_current() {
                 Ok(handle) if may_block => handle
-                    .spawn_blocking(run)
+                    .spawn_blocking(move || this.run(lease, &call))
                     .await
                     .unwrap_or_else(|error| Err(StageFault::Start(format!("the thread of its call ended: {error}")))),
-                _ => run(),
+                _ => this.run_here(lease, &call),
             }
         })
     }
 
-    /// Whether a call might keep its thread for longer than a tokio worker should be kept.
-    fn may_block(&self, input: usize) -> bool {
-        input > INLINE || self.overran.load(Ordering::Relaxed)
-    }
-
-    fn note<T>(&self, answer: Result<T, StageFault>) -> Result<T, StageFault> {
-        if matches!(answer, Err(StageFault::Deadline(_))) && !self.overran.swap(true, Ordering::Relaxed) {
-            tracing::warn!(stage = self.name, "the stage overran its deadline: from here on it runs on threads that may block");
+    /// Makes a call on the caller's thread, and notes how long that took.
+    fn run_here<C: Call>(&self, lease: Lease<impl Deref<Target = Pool>>, call: &C) -> Result<C::Output, StageFault> {
+        // A clock would cost a tenth of what a small call does.
+        let ticker = &self.pool.blueprint.shared.ticker;
+        let began = ticker.now();
+        let answer = self.run(lease, call);
+        if ticker.now().wrapping_sub(began) >= SLOW_TICKS {
+            self.slowed(SLOW_CALL);
+        } else {
+            let slowness = self.slowness.load(Relaxed);
+            if slowness > 0 && slowness < TOO_SLOW {
+                // Where two calls end at once, one of them may not count.
+                let _ = self.slowness.compare_exchange(slowness, slowness - 1, Relaxed, Relaxed);
+            }
         }
         answer
+    }
+
+    fn run<C: Call>(&self, lease: Lease<impl Deref<Target = Pool>>, call: &C) -> Result<C::Output, StageFault> {
+        let answer = lease.run(|blueprint, instance| call.run(blueprint, instance));
+        if matches!(answer, Err(StageFault::Deadline(_))) {
+            self.slowed(TOO_SLOW);
+        }
+        answer
+    }
+
+    /// Whether a call might keep its thread for longer than a tokio worker should be kept.
+    fn may_block(&self, input: usize) -> bool {
+        input > INLINE || self.slowness.load(Relaxed) >= TOO_SLOW
+    }
+
+    fn slowed(&self, more: u32) {
+        // Once too slow it stays so.
+        let add = |slowness: u32| (slowness < TOO_SLOW).then(|| slowness.saturating_add(more));
+        if self.slowness.fetch_update(Relaxed, Relaxed, add).is_ok_and(|before| before.saturating_add(more) >= TOO_SLOW) {
+            tracing::warn!(stage = self.name, "the stage is slow: from here on it runs on threads that may block");
+        }
     }
 }

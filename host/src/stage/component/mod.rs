@@ -14,7 +14,7 @@
 //!
 //! # Where a stage runs
 //! Inputs of up to [`INLINE`] bytes are worked on at once, on the caller's thread: a warm call is shorter than a hop to another.
-//! Larger ones, and all of a stage that once overran its deadline, go through tokio's `spawn_blocking`, so that no worker is kept
+//! Larger ones, and all of a stage that once overran its deadline or is slow again and again, go through tokio's `spawn_blocking`, so that no worker is kept
 //! from its tasks. Outside a tokio runtime everything runs on the caller's thread.
 //!
 //! # Example

@@ -1,7 +1,8 @@
 //! The epoch ticker: what ends calls that overrun their deadline.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
+use std::sync::atomic::Ordering::{Relaxed, SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::thread::{self, Thread};
 use std::time::Duration;
 
@@ -27,6 +28,8 @@ struct Shared {
     stop: AtomicBool,
     /// The longest deadline of all, in ticks: for so long after the last call began one may still be running.
     longest: AtomicU64,
+    /// How many ticks there were.
+    ticks: AtomicU64,
 }
 
 impl Ticker {
@@ -36,6 +39,11 @@ impl Ticker {
         let theirs = Arc::clone(&shared);
         let handle = thread::Builder::new().name("bellwether-epoch".to_owned()).spawn(move || theirs.run(&engines))?;
         Ok(Self { shared, thread: handle.thread().clone() })
+    }
+
+    /// The time in ticks. It goes on while calls are made.
+    pub(super) fn now(&self) -> u64 {
+        self.shared.ticks.load(Relaxed)
     }
 
     /// A deadline in ticks. Calls with it may follow.
@@ -77,6 +85,7 @@ impl Shared {
             for engine in engines {
                 engine.increment_epoch();
             }
+            self.ticks.fetch_add(1, Relaxed);
             if self.used.swap(false, SeqCst) {
                 idle = 0;
             } else if idle <= self.longest.load(SeqCst) {
