@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bellwether::Error;
 use bellwether::clock::Wait;
-use bellwether::lock::{Guard, Lock, LockOptions};
+use bellwether::lock::{Guard, Lock, LockOptions, Locks};
 use clap::Args;
 use tokio::time::sleep;
 
@@ -67,7 +67,11 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// Runs the command.
 pub(crate) async fn lock(settings: &Settings, options: &Options) -> Result<u8, Failure> {
     let mut signals = Signals::listen()?;
-    let locks = settings.shared_store(&Stages::default()).await?.locks();
+    let stages = Stages::default();
+    let locks = tokio::select! {
+        runtime = settings.shared_store(&stages) => runtime?.locks(),
+        signal = signals.next() => return Ok(signals::exit_status(signal.as_raw())),
+    };
     let lock = locks.open(&options.name, LockOptions { lease: Some(options.lease), ..LockOptions::default() })?;
     let outcome = tokio::select! {
         guard = acquire(&lock, options) => Ok(guard?),
@@ -75,12 +79,23 @@ pub(crate) async fn lock(settings: &Settings, options: &Options) -> Result<u8, F
         signal = signals.next() => Err(signals::exit_status(signal.as_raw())),
     };
     let status = match outcome {
-        Ok(Some(guard)) => hold(&guard, options, &mut signals).await,
+        Ok(Some(guard)) => return hold(guard, &locks, options, &mut signals).await,
         Ok(None) => Err(Failure::new(options.conflict_exit_code, format!("somebody else holds the lock {:?}", options.name))),
         Err(interrupted) => Ok(interrupted),
     };
-    locks.settled().await;
+    if signals.farewell(locks.settled()).await.is_none() {
+        left_over(options);
+    }
     status
+}
+
+/// Says that the store did not confirm a release.
+fn left_over(options: &Options) {
+    let lease = time::show(options.lease);
+    output::note(&format!(
+        "the lock {:?} may not be released, for the store has not answered: at the latest it is free after its lease of {lease}",
+        options.name
+    ));
 }
 
 async fn acquire(lock: &Lock, options: &Options) -> Result<Option<Guard>, Failure> {
@@ -99,27 +114,29 @@ async fn acquire(lock: &Lock, options: &Options) -> Result<Option<Guard>, Failur
 }
 
 /// Runs the command and lets go of the lock.
-async fn hold(guard: &Guard, options: &Options, signals: &mut Signals) -> Result<u8, Failure> {
+async fn hold(guard: Guard, locks: &Locks, options: &Options, signals: &mut Signals) -> Result<u8, Failure> {
     let fence = guard.fence().to_string();
     let variables = [("BELLWETHER_LOCK", guard.name()), ("BELLWETHER_FENCE", fence.as_str())];
     let ended = match Running::start(&options.command, &variables) {
-        Ok(command) => supervise(guard, command, options, signals).await,
+        Ok(command) => supervise(&guard, command, options, signals).await,
         Err(failure) => Err(failure),
     };
-    match guard.release().await {
+    let let_go = async {
+        let released = guard.release().await;
+        // A release that failed goes on in the background.
+        locks.settled().await;
+        released
+    };
+    match signals.farewell(let_go).await {
         // The failure of a lock that was lost has been told already.
-        Err(Error::NotHeld(why)) if ended.is_ok() => {
+        Some(Err(Error::NotHeld(why))) if ended.is_ok() => {
             Err(Failure::new(status::LOST, format!("the command has ended, but before that {why}")))
         }
-        Err(Error::Unavailable(why)) if ended.is_ok() => {
-            let lease = time::show(options.lease);
-            output::note(&format!(
-                "the lock {:?} could not be released and is free after its lease of {lease}: {why}",
-                options.name
-            ));
+        Some(_) => ended,
+        None => {
+            left_over(options);
             ended
         }
-        _ => ended,
     }
 }
 

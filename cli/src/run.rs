@@ -68,8 +68,15 @@ Examples:
 pub(crate) async fn run(settings: &Settings, options: &Options) -> Result<u8, Failure> {
     let mut signals = Signals::listen()?;
     let env = options.env.iter().map(|given| variable(given)).collect::<Result<Vec<_>, _>>()?;
-    let runtime = settings.runtime(&options.stages).await?;
-    let guest = load(&runtime, &options.component).await?;
+    let prepare = async {
+        let runtime = settings.runtime(&options.stages).await?;
+        let guest = load(&runtime, &options.component).await?;
+        Ok::<_, Failure>((runtime, guest))
+    };
+    let (runtime, guest) = tokio::select! {
+        prepared = prepare => prepared?,
+        signal = signals.next() => return Ok(signals::exit_status(signal.as_raw())),
+    };
     let run = GuestRun {
         args: options.args.clone(),
         env,
@@ -86,7 +93,11 @@ pub(crate) async fn run(settings: &Settings, options: &Options) -> Result<u8, Fa
         // Dropping the run ends the guest.
         signal = signals.next() => Ok(signals::exit_status(signal.as_raw())),
     };
-    runtime.shutdown().await;
+    if signals.farewell(runtime.shutdown()).await.is_none() {
+        output::note(
+            "locks of the guest may not be released, for the store has not answered: their leases end them, and one without a lease stays",
+        );
+    }
     status
 }
 

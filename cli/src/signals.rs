@@ -1,7 +1,11 @@
 //! Signals that ask this program to end.
 
+use std::time::Duration;
+
+use bellwether::store::StoreOptions;
 use rustix::process::Signal;
 use tokio::signal::unix::{self, SignalKind};
+use tokio::time::sleep;
 
 use crate::failure::{Failure, status};
 
@@ -37,6 +41,22 @@ impl Signals {
             _ = self.quit.recv() => Signal::QUIT,
         }
     }
+
+    /// Waits for what is left to be done on the store, but not for long, and no longer than until the next signal that asks to end:
+    /// whoever holds a lease would try for as long as that runs. `None` if it was given up.
+    pub(crate) async fn farewell<T>(&mut self, work: impl Future<Output = T>) -> Option<T> {
+        tokio::select! {
+            biased;
+            done = work => Some(done),
+            () = sleep(grace()) => None,
+            _ = self.next() => None,
+        }
+    }
+}
+
+/// Long enough for a request, and for its repetition over a new connection.
+fn grace() -> Duration {
+    StoreOptions::default().response_timeout * 2
 }
 
 /// The exit status that a shell gives a program that this signal ended.

@@ -1,6 +1,7 @@
 //! `lock` on a real server.
 
 use std::io::{BufRead, BufReader, Read};
+use std::time::{Duration, Instant};
 
 use bellwether_tests::Server;
 
@@ -122,6 +123,37 @@ fn a_signal_ends_the_wait() {
     drop(holder.stdin.take());
     assert!(finish(holder).stderr.is_empty());
     assert!(!has(&redis, "job"));
+}
+
+#[test]
+fn a_store_that_has_stopped_keeps_the_program_for_less_than_the_lease() {
+    let redis = redis();
+    let mut holder = start_holding(&redis.url(), &redis, &["job", "--lease", "10m"], "read line; exit 3");
+    redis.pause().unwrap();
+    let began = Instant::now();
+    drop(holder.stdin.take());
+    let ended = finish(holder);
+    assert!(began.elapsed() < Duration::from_secs(20));
+    assert_eq!(ended.status, 3, "{ended:?}");
+    assert!(ended.stderr.contains("the lock \"job\" may not be released") && ended.stderr.contains("10m"), "{ended:?}");
+}
+
+#[test]
+fn a_signal_ends_the_wait_for_a_store_that_has_stopped() {
+    let redis = redis();
+    let mut holder = start_holding(&redis.url(), &redis, &["job"], "trap '' TERM; read line; exit 3");
+    redis.pause().unwrap();
+    let began = Instant::now();
+    drop(holder.stdin.take());
+    until("the program ends", || {
+        signal(&holder, "TERM");
+        holder.try_wait().unwrap().is_some()
+    });
+    // It waits for four seconds of its own accord.
+    assert!(began.elapsed() < Duration::from_secs(3));
+    let ended = finish(holder);
+    assert_eq!(ended.status, 3, "{ended:?}");
+    assert!(ended.stderr.contains("the lock \"job\" may not be released"), "{ended:?}");
 }
 
 fn start_holding(store: &str, redis: &Server, options: &[&str], script: &str) -> std::process::Child {
