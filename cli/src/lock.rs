@@ -55,6 +55,15 @@ pub(crate) struct Options {
     command: Vec<OsString>,
 }
 
+impl Options {
+    fn lock(&self) -> LockOptions {
+        let defaults = LockOptions::default();
+        // The pause between attempts has to be shorter than the lease, however short that is.
+        let retry = (self.lease / 3).clamp(Duration::from_millis(1), defaults.retry);
+        LockOptions { lease: Some(self.lease), retry, ..defaults }
+    }
+}
+
 const EXAMPLES: &str = "\
 Examples:
   bellwether lock nightly -- ./backup.sh --full
@@ -72,7 +81,7 @@ pub(crate) async fn lock(settings: &Settings, options: &Options) -> Result<u8, F
         runtime = settings.shared_store(&stages) => runtime?.locks(),
         signal = signals.next() => return Ok(signals::exit_status(signal.as_raw())),
     };
-    let lock = locks.open(&options.name, LockOptions { lease: Some(options.lease), ..LockOptions::default() })?;
+    let lock = locks.open(&options.name, options.lock())?;
     let outcome = tokio::select! {
         guard = acquire(&lock, options) => Ok(guard?),
         // Dropping the attempt leaves the lock to others.

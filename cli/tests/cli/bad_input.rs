@@ -98,7 +98,7 @@ fn names_keys_and_times_that_the_library_refuses_are_refused_here() {
         (&["set", "c", "k", "1", "--expire", "0s"], 2, "expire"),
         (&["lock", "", "--", "true"], 2, "lock name"),
         (&["lock", "l", "--lease", "0s", "--", "true"], 2, "lease"),
-        (&["lock", "l", "--lease", "100ms", "--", "true"], 2, "retry"),
+        (&["lock", "l", "--lease", "1ms", "--", "true"], 2, "lease"),
         (&["delete", "c", "--pattern", "[a"], 2, "pattern"),
     ] {
         let complaint = on(store, args).failed(status);
