@@ -12,7 +12,7 @@ use tokio::time::sleep;
 use crate::child::{self, Running};
 use crate::failure::{Failure, status};
 use crate::settings::{Settings, Stages};
-use crate::signals::{self, Signals};
+use crate::signals::{self, Others, Signals};
 use crate::{output, time};
 
 /// Runs a command while holding a lock.
@@ -24,6 +24,9 @@ use crate::{output, time};
 ///
 /// If the lock is lost while the command runs, because the store was away for longer than the lease for example, the command gets
 /// SIGTERM, after --grace SIGKILL, and the exit status is 79.
+///
+/// SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGALRM and SIGWINCH are passed on to the command. SIGKILL cannot be: a
+/// command whose `bellwether lock` was killed by it runs on, and no longer holds the lock once the lease has ended.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Options {
@@ -126,10 +129,7 @@ async fn acquire(lock: &Lock, options: &Options) -> Result<Option<Guard>, Failur
 async fn hold(guard: Guard, locks: &Locks, options: &Options, signals: &mut Signals) -> Result<u8, Failure> {
     let fence = guard.fence().to_string();
     let variables = [("BELLWETHER_LOCK", guard.name()), ("BELLWETHER_FENCE", fence.as_str())];
-    let ended = match Running::start(&options.command, &variables) {
-        Ok(command) => supervise(&guard, command, options, signals).await,
-        Err(failure) => Err(failure),
-    };
+    let ended = supervise(&guard, &variables, options, signals).await;
     let let_go = async {
         let released = guard.release().await;
         // A release that failed goes on in the background.
@@ -149,8 +149,11 @@ async fn hold(guard: Guard, locks: &Locks, options: &Options, signals: &mut Sign
     }
 }
 
-/// Waits for the command to end, and ends it if the lock is lost.
-async fn supervise(guard: &Guard, mut command: Running, options: &Options, signals: &mut Signals) -> Result<u8, Failure> {
+/// Runs the command to its end, and ends it if the lock is lost.
+async fn supervise(guard: &Guard, variables: &[(&str, &str)], options: &Options, signals: &mut Signals) -> Result<u8, Failure> {
+    // Before the command is there to be sent any.
+    let mut others = Others::listen()?;
+    let mut command = Running::start(&options.command, variables)?;
     loop {
         tokio::select! {
             // A command that ended in the moment in which the lock was lost has ended.
@@ -162,6 +165,7 @@ async fn supervise(guard: &Guard, mut command: Running, options: &Options, signa
                 return Err(Failure::new(status::LOST, format!("the lock {:?} was lost while the command ran: {why}", options.name)));
             }
             signal = signals.next() => command.pass_on(signal),
+            signal = others.next() => command.pass_on(signal),
         }
     }
 }

@@ -123,6 +123,21 @@ fn signals_reach_the_command_and_what_it_started_and_the_lock_is_released() {
 }
 
 #[test]
+fn signals_of_other_kinds_reach_the_command_as_well() {
+    let redis = redis();
+    for name in ["USR1", "USR2", "ALRM", "WINCH", "HUP", "QUIT"] {
+        let script = format!("trap 'echo told; kill $!; exit 9' {name}; echo ready; sleep 60 & wait");
+        let mut holder = start_holding(&redis.url(), &redis, &["job"], &script);
+        let mut printed = BufReader::new(holder.stdout.take().expect("it is piped"));
+        let mut line = String::new();
+        printed.read_line(&mut line).unwrap();
+        signal(&holder, name);
+        printed.read_to_string(&mut line).unwrap();
+        assert_eq!((finish(holder).status, line.as_str()), (9, "ready\ntold\n"), "{name}");
+    }
+}
+
+#[test]
 fn a_signal_ends_the_wait() {
     let redis = redis();
     let store = &redis.url();
