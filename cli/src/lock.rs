@@ -138,9 +138,10 @@ async fn hold(guard: Guard, locks: &Locks, options: &Options, signals: &mut Sign
     };
     match signals.farewell(let_go).await {
         // The failure of a lock that was lost has been told already.
-        Some(Err(Error::NotHeld(why))) if ended.is_ok() => {
-            Err(Failure::new(status::LOST, format!("the command has ended, but before that {why}")))
-        }
+        Some(Err(Error::NotHeld(why))) if ended.is_ok() => Err(Failure::new(
+            status::LOST,
+            format!("the lock {:?} was lost before the command ended ({})", options.name, why.why),
+        )),
         Some(_) => ended,
         None => {
             left_over(options);

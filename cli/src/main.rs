@@ -21,7 +21,7 @@ mod value;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    output::trace(cli.settings.verbose);
+    output::trace(cli.settings.verbose, &cli.command);
     let status = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(tokio) => {
             let done = tokio.block_on(dispatch(cli));

@@ -6,7 +6,7 @@ use clap::CommandFactory;
 use clap_complete::Shell;
 use tracing_subscriber::EnvFilter;
 
-use crate::args::Cli;
+use crate::args::{Cli, Command};
 use crate::failure::Failure;
 
 /// Prints bytes to stdout as they are.
@@ -63,8 +63,10 @@ pub(crate) fn completions(shell: Shell) -> Result<u8, Failure> {
 }
 
 /// Prints events to stderr: warnings, and more with each `-v`. `BELLWETHER_LOG` chooses exactly.
-pub(crate) fn trace(verbose: u8) {
+pub(crate) fn trace(verbose: u8, command: &Command) {
     let default = match verbose {
+        // What becomes of its one lock this command says itself.
+        0 if matches!(command, Command::Lock(_)) => "warn,bellwether::lock::held=off,bellwether::lock::background=off",
         0 => "warn",
         1 => "warn,bellwether=info",
         2 => "info,bellwether=debug",

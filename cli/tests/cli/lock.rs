@@ -66,6 +66,17 @@ fn a_lock_that_is_broken_ends_the_command() {
     let ended = finish(holder);
     assert_eq!(ended.status, 79, "{ended:?}");
     assert!(ended.stderr.contains("the lock \"job\" was lost while the command ran"), "{ended:?}");
+    assert!(!ended.stderr.contains("WARN"), "it is told once: {ended:?}");
+}
+
+#[test]
+fn a_lock_that_was_broken_unnoticed_is_told_after_the_command() {
+    let redis = redis();
+    let mut holder = start_holding(&redis.url(), &redis, &["job"], "read line");
+    assert_eq!(redis.command::<u64>(&["DEL", "job"]).unwrap(), 1);
+    drop(holder.stdin.take());
+    let complaint = finish(holder).failed(79);
+    assert_eq!(complaint, "bellwether: the lock \"job\" was lost before the command ended (the store has it no more)\n");
 }
 
 #[test]
