@@ -22,7 +22,7 @@ struct Entry {
     key: String,
 
     /// What the value was computed from; the same key with other content is another entry.
-    #[arg(long, value_name = "JSON")]
+    #[arg(long, value_name = "JSON", allow_negative_numbers = true)]
     content: Option<String>,
 
     #[command(flatten)]
@@ -97,7 +97,7 @@ pub(crate) struct Delete {
     key: Option<String>,
 
     /// What the value was computed from; the same key with other content is another entry.
-    #[arg(long, value_name = "JSON", requires = "key")]
+    #[arg(long, value_name = "JSON", requires = "key", allow_negative_numbers = true)]
     content: Option<String>,
 
     /// Deletes the entries whose key matches, whatever their content: `*` is any run of characters, `?` any one, `[a-z]` one of a set.
@@ -209,8 +209,8 @@ async fn open(settings: &Settings, name: &str, stages: &Stages) -> Result<Cache,
 
 fn content(json: Option<&str>) -> Result<Option<Vec<u8>>, Failure> {
     let Some(json) = json else { return Ok(None) };
-    let content: serde_json::Value = serde_json::from_str(json)
-        .map_err(|why| Failure::usage(format!("--content is not JSON ({why}): quote text twice, as '\"text\"'")))?;
+    let content = value::from_json(json.as_bytes())
+        .map_err(|why| Failure::usage(format!("--content cannot be used as JSON ({why}): quote text twice, as '\"text\"'")))?;
     value::to_cbor(&content).map(Some).map_err(Failure::usage)
 }
 
@@ -237,8 +237,11 @@ fn encode(command: &Set, given: Vec<u8>) -> Result<Vec<u8>, Failure> {
             .map_err(|why| Failure::usage(format!("the value is not text ({why}): give --raw for bytes")))?;
         value::to_cbor(&text)
     } else {
-        let json: serde_json::Value = serde_json::from_slice(&given)
-            .map_err(|why| Failure::usage(format!("the value is not JSON ({why}): give --text for text, --raw for bytes")))?;
+        let json = value::from_json(&given).map_err(|why| {
+            Failure::usage(format!(
+                "the value cannot be used as JSON ({why}): give --text for text, --raw for bytes, --cbor for other values"
+            ))
+        })?;
         value::to_cbor(&json)
     };
     encoded.map_err(Failure::usage)

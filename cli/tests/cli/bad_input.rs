@@ -39,6 +39,8 @@ fn a_store_in_memory_is_no_store_to_share() {
 fn every_flag_refuses_what_it_cannot_take() {
     for (args, hint) in [
         (&["set", "c", "k", "{"] as &[&str], "--text"),
+        (&["set", "c", "k", "[18446744073709551616]"], "18446744073709551616"),
+        (&["set", "c", "k", "1", "--content", "-18446744073709551616"], "-18446744073709551616"),
         (&["set", "c", "k", "1", "--expire", "10"], "10s"),
         (&["set", "c", "k", "1", "--expire", "-1s"], "-1"),
         (&["set", "c", "k", "1", "--content", "{"], "--content"),
