@@ -79,7 +79,7 @@ pub(crate) struct Set {
     cbor: bool,
 
     /// How long the entry lives: 250ms, 10s, 5m, 1h30m, 2d; as the configuration has it if not given.
-    #[arg(long, value_name = "TIME", value_parser = time::parse)]
+    #[arg(long, value_name = "TIME", value_parser = time::parse, allow_hyphen_values = true)]
     expire: Option<Duration>,
 }
 
@@ -93,15 +93,14 @@ pub(crate) struct Delete {
     cache: String,
 
     /// The entry's key.
-    #[arg(required_unless_present = "pattern")]
     key: Option<String>,
 
     /// What the value was computed from; the same key with other content is another entry.
-    #[arg(long, value_name = "JSON", requires = "key", allow_negative_numbers = true)]
+    #[arg(long, value_name = "JSON", allow_negative_numbers = true)]
     content: Option<String>,
 
     /// Deletes the entries whose key matches, whatever their content: `*` is any run of characters, `?` any one, `[a-z]` one of a set.
-    #[arg(long, value_name = "GLOB", conflicts_with = "key")]
+    #[arg(long, value_name = "GLOB", conflicts_with_all = ["key", "content"])]
     pattern: Option<String>,
 
     /// Prints an object with `deleted`, the number of entries.
@@ -171,12 +170,17 @@ pub(crate) async fn set(settings: &Settings, command: &Set) -> Result<u8, Failur
 /// Performs [`Delete`].
 pub(crate) async fn delete(settings: &Settings, command: &Delete) -> Result<u8, Failure> {
     let content = content(command.content.as_deref())?;
+    if command.pattern.is_none() && command.key.is_none() {
+        return Err(Failure::usage("there is nothing to delete: give KEY or --pattern"));
+    }
     let cache = open(settings, &command.cache, &command.stages).await?;
-    let deleted = match (&command.pattern, &command.key) {
-        (Some(pattern), _) => cache.delete_pattern(pattern).await?,
-        (None, Some(key)) => u64::from(cache.delete(named(key, content.as_deref())?).await?),
-        (None, None) => return Err(Failure::usage("there is nothing to delete: give a key or --pattern")),
-    };
+    let mut deleted = 0;
+    if let Some(pattern) = &command.pattern {
+        deleted += cache.delete_pattern(pattern).await?;
+    }
+    if let Some(key) = &command.key {
+        deleted += u64::from(cache.delete(named(key, content.as_deref())?).await?);
+    }
     if command.json {
         output::json(&json!({ "deleted": deleted }))?;
     } else if command.pattern.is_some() {

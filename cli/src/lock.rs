@@ -34,11 +34,11 @@ pub(crate) struct Options {
     name: String,
 
     /// How long the lock outlives a holder that dies.
-    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = time::parse)]
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = time::parse, allow_hyphen_values = true)]
     lease: Duration,
 
     /// How long to wait for the lock; for ever if it is not given.
-    #[arg(short, long, value_name = "TIME", value_parser = time::parse)]
+    #[arg(short, long, value_name = "TIME", value_parser = time::parse, allow_hyphen_values = true)]
     wait: Option<Duration>,
 
     /// Does not wait: the same as --wait 0s.
@@ -50,7 +50,7 @@ pub(crate) struct Options {
     conflict_exit_code: u8,
 
     /// How long the command has between SIGTERM and SIGKILL if the lock is lost.
-    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = time::parse)]
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = time::parse, allow_hyphen_values = true)]
     grace: Duration,
 
     /// The command and its arguments.

@@ -2,8 +2,6 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
 use crate::args::{Cli, Command};
 use crate::failure::Failure;
 
@@ -20,7 +18,7 @@ mod time;
 mod value;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = Cli::of_process();
     output::trace(cli.settings.verbose, &cli.command);
     let status = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(tokio) => {

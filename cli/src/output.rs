@@ -72,7 +72,8 @@ pub(crate) fn trace(verbose: u8, command: &Command) {
         2 => "info,bellwether=debug",
         _ => "debug,bellwether=trace",
     };
-    let filter = EnvFilter::try_from_env("BELLWETHER_LOG").unwrap_or_else(|_| EnvFilter::new(default));
+    let chosen = std::env::var("BELLWETHER_LOG").ok().filter(|chosen| !chosen.is_empty());
+    let filter = chosen.and_then(|chosen| EnvFilter::try_new(chosen).ok()).unwrap_or_else(|| EnvFilter::new(default));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(io::stderr)

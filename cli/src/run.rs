@@ -29,7 +29,7 @@ pub(crate) struct Options {
     stages: Stages,
 
     /// Runs the guest this many times, one after the other, in this process; says how long each run took.
-    #[arg(long, value_name = "N", default_value = "1")]
+    #[arg(long, value_name = "N", default_value = "1", value_parser = times)]
     repeat: NonZeroU32,
 
     /// Lets the guest read a directory, under the same name or another.
@@ -49,7 +49,7 @@ pub(crate) struct Options {
     network: bool,
 
     /// Ends a guest that runs for longer.
-    #[arg(long, value_name = "TIME", value_parser = time::parse)]
+    #[arg(long, value_name = "TIME", value_parser = time::parse_some, allow_hyphen_values = true)]
     timeout: Option<Duration>,
 
     /// The guest's arguments.
@@ -137,6 +137,11 @@ impl Options {
         grant.network |= self.network;
         grant
     }
+}
+
+/// A number of runs.
+fn times(given: &str) -> Result<NonZeroU32, String> {
+    given.parse().map_err(|_| format!("give a whole number from 1 to {}", u32::MAX))
 }
 
 /// A variable as `--env` has it.

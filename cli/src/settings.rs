@@ -14,6 +14,10 @@ use crate::failure::{Failure, status};
 /// The heading of [`Settings`] in the help.
 const EVERYWHERE: &str = "Options of every command";
 
+/// The options of [`Settings`] that the environment can give, with its variables.
+pub(crate) const VARIABLES: [(&str, &str); 3] =
+    [("store", "BELLWETHER_STORE"), ("prefix", "BELLWETHER_PREFIX"), ("config", "BELLWETHER_CONFIG")];
+
 /// The options of every command.
 #[derive(Debug, Args)]
 pub(crate) struct Settings {

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use bellwether_tests::component;
 
-use crate::support::{on, redis, run};
+use crate::support::{bellwether, finish, on, redis, run};
 
 fn write(directory: &Path, text: &str) -> String {
     let file = directory.join("bellwether.toml");
@@ -27,6 +27,24 @@ fn store_prefix_expiry_and_stages_come_from_the_configuration_and_flags_override
     run(&["--config", &config, "get", "c", "k", "--prefix", "other:"]).failed(1);
     run(&["--config", &config, "get", "c", "k", "--serializer", "cbor"]).failed(65);
     assert!(run(&["--config", &config, "--store", "redis://127.0.0.1:1", "get", "c", "k"]).failed(69).contains("127.0.0.1:1"));
+}
+
+#[test]
+fn empty_variables_count_as_unset() {
+    let redis = redis();
+    let directory = tempfile::tempdir().unwrap();
+    let store = redis.url();
+    let config = write(directory.path(), &format!("version = 1\n[store]\nurl = {store:?}\nprefix = \"tenant:\"\n"));
+    run(&["--config", &config, "set", "c", "k", "1"]).ok();
+    let mut command = bellwether(&["get", "c", "k", "--config", &config]);
+    for variable in ["BELLWETHER_STORE", "BELLWETHER_PREFIX", "BELLWETHER_LOG"] {
+        command.env(variable, "");
+    }
+    assert_eq!(finish(command.spawn().unwrap()).ok(), "1\n");
+    // What is given on the command line is meant.
+    run(&["--config", &config, "get", "c", "k", "--prefix", ""]).failed(1);
+    let mut command = bellwether(&["get", "c", "k"]);
+    assert!(finish(command.env("BELLWETHER_CONFIG", "").spawn().unwrap()).failed(2).contains("--store"));
 }
 
 #[test]
