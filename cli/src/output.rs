@@ -85,7 +85,16 @@ pub(crate) fn trace(verbose: u8, command: &Command) {
 fn note_as(style: &str, text: &str) {
     let (style, plain) = if colours() { (style, "\x1b[0m") } else { ("", "") };
     // Nobody is left to be told if stderr is closed.
-    let _ = writeln!(io::stderr().lock(), "{style}bellwether:{plain} {text}");
+    let _ = writeln!(io::stderr().lock(), "{style}bellwether:{plain} {}", printable(text));
+}
+
+/// A text from anywhere, with nothing in it that a terminal would act on.
+fn printable(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_control() && c != '\n' { shown.extend(c.escape_default()) } else { shown.push(c) }
+    }
+    shown
 }
 
 fn colours() -> bool {

@@ -67,6 +67,12 @@ fn every_flag_refuses_what_it_cannot_take() {
 }
 
 #[test]
+fn nothing_that_a_terminal_would_act_on_is_printed() {
+    let complaint = run(&["run", "no\x1b]0;title\x07.wasm"]).failed(127);
+    assert!(complaint.contains("no\\u{1b}]0;title\\u{7}.wasm"), "{complaint}");
+}
+
+#[test]
 fn files_that_are_not_there_are_named() {
     for (args, status) in [
         (&["run", "/no/such.wasm"] as &[&str], 127),
