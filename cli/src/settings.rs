@@ -2,14 +2,20 @@
 
 use std::path::{Path, PathBuf};
 
-use bellwether::cache::StageChoice;
+use bellwether::cache::{CacheOptions, StageChoice};
 use bellwether::config::Config;
-use bellwether::error::StageKind;
+use bellwether::error::{Error, Invalid, StageKind};
 use bellwether::guest::Grant;
+use bellwether::lock::LockOptions;
 use bellwether::{Runtime, RuntimeBuilder};
 use clap::{ArgAction, Args};
 
 use crate::failure::{Failure, status};
+
+/// A name to try settings on.
+const PROBE: &str = "probe";
+
+const KINDS: [StageKind; 3] = [StageKind::Identity, StageKind::Serializer, StageKind::Compressor];
 
 /// The heading of [`Settings`] in the help.
 const EVERYWHERE: &str = "Options of every command";
@@ -61,7 +67,7 @@ impl Settings {
     /// # Errors
     /// For a configuration, component or store that cannot be used.
     pub(crate) async fn runtime(&self, stages: &Stages) -> Result<Runtime, Failure> {
-        Ok(self.builder(stages)?.build().await?)
+        self.build(self.builder(stages)?, stages).await
     }
 
     /// The runtime of a command that looks into a store which others share.
@@ -75,13 +81,64 @@ impl Settings {
                 "a memory store is empty when this command starts and gone when it ends: give --store redis://HOST or set BELLWETHER_STORE",
             ));
         }
-        Ok(builder.build().await?)
+        self.build(builder, stages).await
+    }
+
+    async fn build(&self, builder: RuntimeBuilder, stages: &Stages) -> Result<Runtime, Failure> {
+        let runtime = builder.build().await.map_err(|why| self.blame(stages, why))?;
+        // Neither touches the store; what every name of an entry or a lock would run into is told here, with where it comes from.
+        match runtime.caches().open(PROBE, None) {
+            Err(Error::Invalid(Invalid::UnknownStage { kind, name, .. })) if stages.file_of(kind).is_some() => {
+                return Err(stages.lacking(&runtime, kind, &name));
+            }
+            Err(why) => return Err(self.blame(stages, why)),
+            Ok(_) => {}
+        }
+        match runtime.locks().open(PROBE, LockOptions::default()) {
+            // The name is fine, so it is what comes before it.
+            Err(Error::Invalid(Invalid::Slot { .. })) => {
+                let why = "has a `}` outside a hash tag, so no lock has a place in one cluster slot: remove it";
+                Err(match (&self.prefix, &self.config) {
+                    (None, Some(file)) => Failure::new(status::CONFIG, format!("{}: `store.prefix` {why}", file.display())),
+                    (prefix, _) => Failure::usage(format!("the prefix {:?} {why}", prefix.as_deref().unwrap_or_default())),
+                })
+            }
+            _ => Ok(runtime),
+        }
+    }
+
+    /// The failure of a setting, with the configuration's file if that is where it comes from.
+    fn blame(&self, stages: &Stages, why: Error) -> Failure {
+        let Error::Invalid(invalid) = &why else { return why.into() };
+        let by_flag = match invalid {
+            Invalid::UnknownStage { kind, .. } => stages.of(*kind).is_some(),
+            Invalid::StageName { name, .. } => stages.files().any(|(known, _)| known == *name),
+            Invalid::Component { name, .. } => {
+                stages.files().any(|(known, path)| known == *name || path.display().to_string() == *name)
+            }
+            Invalid::StoreUrl { .. } => self.store.is_some(),
+            Invalid::Config { .. } => true,
+            Invalid::TooShort { .. } | Invalid::TooLong { .. } => false,
+            _ => self.prefix.is_some(),
+        };
+        match &self.config {
+            Some(file) if !by_flag => Failure::new(status::CONFIG, format!("{}: {why}", file.display())),
+            _ => why.into(),
+        }
+    }
+
+    fn load(&self, file: &Path) -> Result<Config, Failure> {
+        // It says itself which file it was, if that is all that is wrong.
+        Config::load(file).map_err(|why| match why {
+            Error::Invalid(Invalid::Config { .. }) => why.into(),
+            why => Failure::new(status::CONFIG, format!("{}: {why}", file.display())),
+        })
     }
 
     fn builder(&self, stages: &Stages) -> Result<RuntimeBuilder, Failure> {
         let mut builder = match (&self.config, &self.store) {
-            (Some(file), Some(store)) => Config::load(file)?.with_store(store).into_builder()?,
-            (Some(file), None) => Config::load(file)?.into_builder()?,
+            (Some(file), Some(store)) => self.load(file)?.with_store(store).into_builder()?,
+            (Some(file), None) => self.load(file)?.into_builder()?,
             // Whoever runs a guest by hand, with no platform around it, lets it have its locks and caches.
             (None, Some(store)) => Runtime::builder().grant(Grant::all()).store(store),
             (None, None) => Runtime::builder().grant(Grant::all()),
@@ -94,19 +151,59 @@ impl Settings {
 }
 
 impl Stages {
+    /// What was chosen for a kind.
+    fn of(&self, kind: StageKind) -> Option<&str> {
+        match kind {
+            StageKind::Identity => self.identity.as_deref(),
+            StageKind::Serializer => self.serializer.as_deref(),
+            StageKind::Compressor => self.compressor.as_deref(),
+        }
+    }
+
+    /// The component that was chosen for a kind, if it is one.
+    fn file_of(&self, kind: StageKind) -> Option<(String, PathBuf)> {
+        self.of(kind).and_then(file)
+    }
+
+    fn files(&self) -> impl Iterator<Item = (String, PathBuf)> {
+        KINDS.into_iter().filter_map(|kind| self.file_of(kind))
+    }
+
+    /// The failure of a component that is no stage of this kind, with what it is instead.
+    fn lacking(&self, runtime: &Runtime, kind: StageKind, name: &str) -> Failure {
+        let exports = |kind: &StageKind| {
+            let named = |of| if of == *kind { StageChoice::Named(name.to_owned()) } else { StageChoice::None };
+            let options = CacheOptions {
+                identity: named(StageKind::Identity),
+                serializer: named(StageKind::Serializer),
+                compressor: named(StageKind::Compressor),
+                ..CacheOptions::default()
+            };
+            runtime.caches().open(PROBE, Some(options)).is_ok()
+        };
+        let article = |kind: &StageKind| if *kind == StageKind::Identity { "an" } else { "a" };
+        let others: Vec<String> =
+            KINDS.iter().filter(|kind| exports(kind)).map(|kind| format!("{} {kind}", article(kind))).collect();
+        let path = self.file_of(kind).map_or_else(|| name.to_owned(), |(_, path)| path.display().to_string());
+        let not = format!("{} {kind}", article(&kind));
+        Failure::new(
+            status::UNUSABLE,
+            if others.is_empty() {
+                format!("{path} does not export {not}")
+            } else {
+                format!("{path} exports {}, not {not}", others.join(" and "))
+            },
+        )
+    }
+
     /// Registers the components and makes them the defaults.
     fn choose(&self, mut builder: RuntimeBuilder) -> Result<RuntimeBuilder, Failure> {
-        let chosen = [
-            (StageKind::Identity, &self.identity),
-            (StageKind::Serializer, &self.serializer),
-            (StageKind::Compressor, &self.compressor),
-        ];
         let mut registered: Vec<(String, PathBuf)> = Vec::new();
-        for (kind, choice) in chosen {
-            let Some(choice) = choice else { continue };
+        for kind in KINDS {
+            let Some(choice) = self.of(kind) else { continue };
             let default = match file(choice) {
                 None if choice == "none" => StageChoice::None,
-                None => StageChoice::Named(choice.clone()),
+                None => StageChoice::Named(choice.to_owned()),
                 Some((name, file)) => {
                     match registered.iter().find(|(known, _)| *known == name) {
                         // One component can be several stages.

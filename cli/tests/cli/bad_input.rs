@@ -98,6 +98,13 @@ fn files_that_are_no_component_are_named() {
 }
 
 #[test]
+fn a_stage_of_another_kind_is_told_with_what_it_is() {
+    let file = bellwether_tests::component("example-lz4").unwrap();
+    let complaint = run(&["run", "x.wasm", "--serializer", file.to_str().unwrap()]).failed(126);
+    assert!(complaint.ends_with("example_lz4.wasm exports a compressor, not a serializer\n"), "{complaint}");
+}
+
+#[test]
 fn names_keys_and_times_that_the_library_refuses_are_refused_here() {
     let redis = redis();
     let store = &redis.url();

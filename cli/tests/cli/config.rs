@@ -71,6 +71,23 @@ fn a_configuration_that_cannot_be_used_is_told_with_file_and_place() {
         let complaint = run(&["--config", &config, "get", "c", "k"]).failed(78);
         assert!(complaint.contains("bellwether.toml") && complaint.contains(hint), "{complaint}");
     }
+    let stage = component("example-lz4").unwrap();
+    let stage = format!("[[stage]]\nfile = {:?}\nname = ", stage.to_str().unwrap());
+    for (text, hint) in [
+        ("[cache]\nserializer = \"yaml\"", "postcard"),
+        (&format!("{stage}\"zlib\""), "zlib"),
+        (&format!("{stage}\"twice\"\n{stage}\"twice\""), "twice"),
+        ("[cache]\nexpire = \"0s\"", "expire"),
+        ("[[stage]]\nname = \"a\"\nfile = \"missing.wasm\"", "missing.wasm"),
+        ("[store]\nprefix = \"a}\"", "`store.prefix` has a `}`"),
+        ("[store]\nprefix = \"a\\n\"", "prefix"),
+        ("[store]\nurl = \"mysql://localhost\"", "redis+cluster://"),
+    ] {
+        let config = write(directory.path(), &format!("version = 1\n{text}"));
+        let complaint = run(&["--config", &config, "run", "missing-guest.wasm"]).failed(78);
+        assert!(complaint.contains("bellwether.toml") && complaint.contains(hint), "{hint:?} in {complaint}");
+    }
+    assert!(run(&["--prefix", "a}", "run", "missing-guest.wasm"]).failed(2).contains("prefix \"a}\""));
     let config = write(directory.path(), "version = 1\n[store]\nurl_env = \"NO_SUCH_VARIABLE\"");
     assert!(run(&["--config", &config, "get", "c", "k"]).failed(78).contains("NO_SUCH_VARIABLE"));
 }
