@@ -225,7 +225,8 @@ fn named<'a>(key: &'a str, content: Option<&[u8]>) -> Result<Key<'a>, Failure> {
     })
 }
 
-async fn read_stdin() -> Result<Vec<u8>, Failure> {
+/// All of standard input.
+pub(crate) async fn read_stdin() -> Result<Vec<u8>, Failure> {
     let mut bytes = Vec::new();
     let read = tokio::io::stdin().read_to_end(&mut bytes).await;
     read.map_err(|why| Failure::new(status::NO_INPUT, format!("cannot read standard input: {why}")))?;

@@ -1,17 +1,19 @@
 //! `bellwether run`: a guest, with the standard streams and the exit status of this program.
 
+use std::io::{self, IsTerminal};
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use bellwether::guest::{Directory, Grant};
+use bellwether::runtime::Input;
 use bellwether::{Guest, GuestError, GuestLimits, GuestRun, Runtime};
 use clap::Args;
 
 use crate::failure::{Failure, status};
 use crate::settings::{Settings, Stages};
 use crate::signals::{self, Signals};
-use crate::{output, time};
+use crate::{cache, output, time};
 
 /// Runs a guest: a WebAssembly component with locks and caches to import.
 ///
@@ -28,7 +30,8 @@ pub(crate) struct Options {
     #[command(flatten)]
     stages: Stages,
 
-    /// Runs the guest this many times, one after the other, in this process; says how long each run took.
+    /// Runs the guest this many times, one after the other, in this process; says how long each run took. Standard input that is
+    /// no terminal is read first, and each run gets all of it.
     #[arg(long, value_name = "N", default_value = "1", value_parser = times)]
     repeat: NonZeroU32,
 
@@ -71,9 +74,14 @@ pub(crate) async fn run(settings: &Settings, options: &Options) -> Result<u8, Fa
     let prepare = async {
         let runtime = settings.runtime(&options.stages).await?;
         let guest = load(&runtime, &options.component).await?;
-        Ok::<_, Failure>((runtime, guest))
+        let stdin = if options.repeat.get() > 1 && !io::stdin().is_terminal() {
+            Input::Bytes(cache::read_stdin().await?.into())
+        } else {
+            Input::Inherit
+        };
+        Ok::<_, Failure>((runtime, guest, stdin))
     };
-    let (runtime, guest) = tokio::select! {
+    let (runtime, guest, stdin) = tokio::select! {
         prepared = prepare => prepared?,
         signal = signals.next() => return Ok(signals::exit_status(signal.as_raw())),
     };
@@ -87,7 +95,8 @@ pub(crate) async fn run(settings: &Settings, options: &Options) -> Result<u8, Fa
         }),
         ..GuestRun::default()
     }
-    .inherit_stdio();
+    .inherit_stdio()
+    .stdin(stdin);
     let status = tokio::select! {
         status = repeat(&guest, &run, options.repeat) => status,
         // Dropping the run ends the guest.
