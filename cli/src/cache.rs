@@ -9,7 +9,8 @@ use serde_json::json;
 use tokio::io::AsyncReadExt;
 
 use crate::failure::{Failure, status};
-use crate::settings::{Settings, Stages};
+use crate::settings::Settings;
+use crate::stages::Stages;
 use crate::{output, time, value};
 
 /// Which entry.

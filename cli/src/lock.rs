@@ -11,8 +11,9 @@ use tokio::time::sleep;
 
 use crate::child::{self, Running};
 use crate::failure::{Failure, status};
-use crate::settings::{Settings, Stages};
+use crate::settings::Settings;
 use crate::signals::{self, Others, Signals};
+use crate::stages::Stages;
 use crate::{output, time};
 
 /// Runs a command while holding a lock.

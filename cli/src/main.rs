@@ -14,6 +14,7 @@ mod output;
 mod run;
 mod settings;
 mod signals;
+mod stages;
 mod time;
 mod value;
 

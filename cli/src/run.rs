@@ -11,8 +11,9 @@ use bellwether::{Guest, GuestError, GuestLimits, GuestRun, Runtime};
 use clap::Args;
 
 use crate::failure::{Failure, status};
-use crate::settings::{Settings, Stages};
+use crate::settings::Settings;
 use crate::signals::{self, Signals};
+use crate::stages::Stages;
 use crate::{cache, output, time};
 
 /// Runs a guest: a WebAssembly component with locks and caches to import.
