@@ -22,6 +22,9 @@ use crate::{cache, output, time};
 /// unless the configuration says otherwise; of the machine it sees what --dir, --env and --network give it, and nothing else.
 /// A guest that traps is named on stderr with its message and backtrace, and the exit status is 134. Whatever becomes of it, its
 /// locks are released.
+///
+/// What is stable of `wasi:cli` knows success and failure only: a guest that ends by `exit`, as `std::process::exit(7)` of Rust does, has the
+/// status 0 or 1.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Options {
