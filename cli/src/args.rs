@@ -1,9 +1,10 @@
 //! The command line as a whole.
 
-use clap::{Parser, Subcommand};
+use clap::builder::Resettable;
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use clap_complete::Shell;
 
-use crate::settings::Settings;
+use crate::settings::{Settings, VARIABLES};
 use crate::{cache, lock, run};
 
 /// Runs guests with locks and caches, and looks into both from a shell.
@@ -17,6 +18,20 @@ pub(crate) struct Cli {
     pub(crate) settings: Settings,
     #[command(subcommand)]
     pub(crate) command: Command,
+}
+
+impl Cli {
+    /// The arguments of this process; ends it if they cannot be what they are. Empty variables of the environment count as unset.
+    pub(crate) fn of_process() -> Self {
+        let mut command = Self::command();
+        for (argument, variable) in VARIABLES {
+            if std::env::var_os(variable).is_some_and(|value| value.is_empty()) {
+                command = command.mut_arg(argument, |argument| argument.env(Resettable::Reset));
+            }
+        }
+        let cli = Self::from_arg_matches(&command.clone().get_matches());
+        cli.unwrap_or_else(|why| why.format(&mut command).exit())
+    }
 }
 
 /// What to do.

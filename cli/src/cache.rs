@@ -9,7 +9,8 @@ use serde_json::json;
 use tokio::io::AsyncReadExt;
 
 use crate::failure::{Failure, status};
-use crate::settings::{Settings, Stages};
+use crate::settings::Settings;
+use crate::stages::Stages;
 use crate::{output, time, value};
 
 /// Which entry.
@@ -22,7 +23,7 @@ struct Entry {
     key: String,
 
     /// What the value was computed from; the same key with other content is another entry.
-    #[arg(long, value_name = "JSON")]
+    #[arg(long, value_name = "JSON", allow_negative_numbers = true)]
     content: Option<String>,
 
     #[command(flatten)]
@@ -79,7 +80,7 @@ pub(crate) struct Set {
     cbor: bool,
 
     /// How long the entry lives: 250ms, 10s, 5m, 1h30m, 2d; as the configuration has it if not given.
-    #[arg(long, value_name = "TIME", value_parser = time::parse)]
+    #[arg(long, value_name = "TIME", value_parser = time::parse, allow_hyphen_values = true)]
     expire: Option<Duration>,
 }
 
@@ -93,15 +94,14 @@ pub(crate) struct Delete {
     cache: String,
 
     /// The entry's key.
-    #[arg(required_unless_present = "pattern")]
     key: Option<String>,
 
     /// What the value was computed from; the same key with other content is another entry.
-    #[arg(long, value_name = "JSON", requires = "key")]
+    #[arg(long, value_name = "JSON", allow_negative_numbers = true)]
     content: Option<String>,
 
     /// Deletes the entries whose key matches, whatever their content: `*` is any run of characters, `?` any one, `[a-z]` one of a set.
-    #[arg(long, value_name = "GLOB", conflicts_with = "key")]
+    #[arg(long, value_name = "GLOB", conflicts_with_all = ["key", "content"])]
     pattern: Option<String>,
 
     /// Prints an object with `deleted`, the number of entries.
@@ -171,12 +171,17 @@ pub(crate) async fn set(settings: &Settings, command: &Set) -> Result<u8, Failur
 /// Performs [`Delete`].
 pub(crate) async fn delete(settings: &Settings, command: &Delete) -> Result<u8, Failure> {
     let content = content(command.content.as_deref())?;
+    if command.pattern.is_none() && command.key.is_none() {
+        return Err(Failure::usage("there is nothing to delete: give KEY or --pattern"));
+    }
     let cache = open(settings, &command.cache, &command.stages).await?;
-    let deleted = match (&command.pattern, &command.key) {
-        (Some(pattern), _) => cache.delete_pattern(pattern).await?,
-        (None, Some(key)) => u64::from(cache.delete(named(key, content.as_deref())?).await?),
-        (None, None) => return Err(Failure::usage("there is nothing to delete: give a key or --pattern")),
-    };
+    let mut deleted = 0;
+    if let Some(pattern) = &command.pattern {
+        deleted += cache.delete_pattern(pattern).await?;
+    }
+    if let Some(key) = &command.key {
+        deleted += u64::from(cache.delete(named(key, content.as_deref())?).await?);
+    }
     if command.json {
         output::json(&json!({ "deleted": deleted }))?;
     } else if command.pattern.is_some() {
@@ -209,8 +214,8 @@ async fn open(settings: &Settings, name: &str, stages: &Stages) -> Result<Cache,
 
 fn content(json: Option<&str>) -> Result<Option<Vec<u8>>, Failure> {
     let Some(json) = json else { return Ok(None) };
-    let content: serde_json::Value = serde_json::from_str(json)
-        .map_err(|why| Failure::usage(format!("--content is not JSON ({why}): quote text twice, as '\"text\"'")))?;
+    let content = value::from_json(json.as_bytes())
+        .map_err(|why| Failure::usage(format!("--content cannot be used as JSON ({why}): quote text twice, as '\"text\"'")))?;
     value::to_cbor(&content).map(Some).map_err(Failure::usage)
 }
 
@@ -221,7 +226,8 @@ fn named<'a>(key: &'a str, content: Option<&[u8]>) -> Result<Key<'a>, Failure> {
     })
 }
 
-async fn read_stdin() -> Result<Vec<u8>, Failure> {
+/// All of standard input.
+pub(crate) async fn read_stdin() -> Result<Vec<u8>, Failure> {
     let mut bytes = Vec::new();
     let read = tokio::io::stdin().read_to_end(&mut bytes).await;
     read.map_err(|why| Failure::new(status::NO_INPUT, format!("cannot read standard input: {why}")))?;
@@ -237,8 +243,11 @@ fn encode(command: &Set, given: Vec<u8>) -> Result<Vec<u8>, Failure> {
             .map_err(|why| Failure::usage(format!("the value is not text ({why}): give --raw for bytes")))?;
         value::to_cbor(&text)
     } else {
-        let json: serde_json::Value = serde_json::from_slice(&given)
-            .map_err(|why| Failure::usage(format!("the value is not JSON ({why}): give --text for text, --raw for bytes")))?;
+        let json = value::from_json(&given).map_err(|why| {
+            Failure::usage(format!(
+                "the value cannot be used as JSON ({why}): give --text for text, --raw for bytes, --cbor for other values"
+            ))
+        })?;
         value::to_cbor(&json)
     };
     encoded.map_err(Failure::usage)

@@ -57,7 +57,7 @@ impl Running {
 
     /// Passes on a signal that this program got, unless the terminal gave it to the command as well.
     pub(crate) fn pass_on(&self, signal: Signal) {
-        if !(self.attended && matches!(signal, Signal::INT | Signal::QUIT)) {
+        if !(self.attended && matches!(signal, Signal::INT | Signal::QUIT | Signal::WINCH)) {
             self.send(signal);
         }
     }

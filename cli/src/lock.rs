@@ -5,14 +5,15 @@ use std::time::Duration;
 
 use bellwether::Error;
 use bellwether::clock::Wait;
-use bellwether::lock::{Guard, Lock, LockOptions};
+use bellwether::lock::{Guard, Lock, LockOptions, Locks};
 use clap::Args;
 use tokio::time::sleep;
 
 use crate::child::{self, Running};
 use crate::failure::{Failure, status};
-use crate::settings::{Settings, Stages};
-use crate::signals::{self, Signals};
+use crate::settings::Settings;
+use crate::signals::{self, Others, Signals};
+use crate::stages::Stages;
 use crate::{output, time};
 
 /// Runs a command while holding a lock.
@@ -24,6 +25,9 @@ use crate::{output, time};
 ///
 /// If the lock is lost while the command runs, because the store was away for longer than the lease for example, the command gets
 /// SIGTERM, after --grace SIGKILL, and the exit status is 79.
+///
+/// SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGALRM and SIGWINCH are passed on to the command. SIGKILL cannot be: a
+/// command whose `bellwether lock` was killed by it runs on, and no longer holds the lock once the lease has ended.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Options {
@@ -31,11 +35,11 @@ pub(crate) struct Options {
     name: String,
 
     /// How long the lock outlives a holder that dies.
-    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = time::parse)]
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = time::parse, allow_hyphen_values = true)]
     lease: Duration,
 
     /// How long to wait for the lock; for ever if it is not given.
-    #[arg(short, long, value_name = "TIME", value_parser = time::parse)]
+    #[arg(short, long, value_name = "TIME", value_parser = time::parse, allow_hyphen_values = true)]
     wait: Option<Duration>,
 
     /// Does not wait: the same as --wait 0s.
@@ -47,12 +51,21 @@ pub(crate) struct Options {
     conflict_exit_code: u8,
 
     /// How long the command has between SIGTERM and SIGKILL if the lock is lost.
-    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = time::parse)]
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = time::parse, allow_hyphen_values = true)]
     grace: Duration,
 
     /// The command and its arguments.
     #[arg(required = true, trailing_var_arg = true, value_name = "COMMAND")]
     command: Vec<OsString>,
+}
+
+impl Options {
+    fn lock(&self) -> LockOptions {
+        let defaults = LockOptions::default();
+        // The pause between attempts has to be shorter than the lease, however short that is.
+        let retry = (self.lease / 3).clamp(Duration::from_millis(1), defaults.retry);
+        LockOptions { lease: Some(self.lease), retry, ..defaults }
+    }
 }
 
 const EXAMPLES: &str = "\
@@ -67,20 +80,35 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// Runs the command.
 pub(crate) async fn lock(settings: &Settings, options: &Options) -> Result<u8, Failure> {
     let mut signals = Signals::listen()?;
-    let locks = settings.shared_store(&Stages::default()).await?.locks();
-    let lock = locks.open(&options.name, LockOptions { lease: Some(options.lease), ..LockOptions::default() })?;
+    let stages = Stages::default();
+    let locks = tokio::select! {
+        runtime = settings.shared_store(&stages) => runtime?.locks(),
+        signal = signals.next() => return Ok(signals::exit_status(signal.as_raw())),
+    };
+    let lock = locks.open(&options.name, options.lock())?;
     let outcome = tokio::select! {
         guard = acquire(&lock, options) => Ok(guard?),
         // Dropping the attempt leaves the lock to others.
         signal = signals.next() => Err(signals::exit_status(signal.as_raw())),
     };
     let status = match outcome {
-        Ok(Some(guard)) => hold(&guard, options, &mut signals).await,
+        Ok(Some(guard)) => return hold(guard, &locks, options, &mut signals).await,
         Ok(None) => Err(Failure::new(options.conflict_exit_code, format!("somebody else holds the lock {:?}", options.name))),
         Err(interrupted) => Ok(interrupted),
     };
-    locks.settled().await;
+    if signals.farewell(locks.settled()).await.is_none() {
+        left_over(options);
+    }
     status
+}
+
+/// Says that the store did not confirm a release.
+fn left_over(options: &Options) {
+    let lease = time::show(options.lease);
+    output::note(&format!(
+        "the lock {:?} may not be released, for the store has not answered: at the latest it is free after its lease of {lease}",
+        options.name
+    ));
 }
 
 async fn acquire(lock: &Lock, options: &Options) -> Result<Option<Guard>, Failure> {
@@ -99,32 +127,35 @@ async fn acquire(lock: &Lock, options: &Options) -> Result<Option<Guard>, Failur
 }
 
 /// Runs the command and lets go of the lock.
-async fn hold(guard: &Guard, options: &Options, signals: &mut Signals) -> Result<u8, Failure> {
+async fn hold(guard: Guard, locks: &Locks, options: &Options, signals: &mut Signals) -> Result<u8, Failure> {
     let fence = guard.fence().to_string();
     let variables = [("BELLWETHER_LOCK", guard.name()), ("BELLWETHER_FENCE", fence.as_str())];
-    let ended = match Running::start(&options.command, &variables) {
-        Ok(command) => supervise(guard, command, options, signals).await,
-        Err(failure) => Err(failure),
+    let ended = supervise(&guard, &variables, options, signals).await;
+    let let_go = async {
+        let released = guard.release().await;
+        // A release that failed goes on in the background.
+        locks.settled().await;
+        released
     };
-    match guard.release().await {
+    match signals.farewell(let_go).await {
         // The failure of a lock that was lost has been told already.
-        Err(Error::NotHeld(why)) if ended.is_ok() => {
-            Err(Failure::new(status::LOST, format!("the command has ended, but before that {why}")))
-        }
-        Err(Error::Unavailable(why)) if ended.is_ok() => {
-            let lease = time::show(options.lease);
-            output::note(&format!(
-                "the lock {:?} could not be released and is free after its lease of {lease}: {why}",
-                options.name
-            ));
+        Some(Err(Error::NotHeld(why))) if ended.is_ok() => Err(Failure::new(
+            status::LOST,
+            format!("the lock {:?} was lost before the command ended ({})", options.name, why.why),
+        )),
+        Some(_) => ended,
+        None => {
+            left_over(options);
             ended
         }
-        _ => ended,
     }
 }
 
-/// Waits for the command to end, and ends it if the lock is lost.
-async fn supervise(guard: &Guard, mut command: Running, options: &Options, signals: &mut Signals) -> Result<u8, Failure> {
+/// Runs the command to its end, and ends it if the lock is lost.
+async fn supervise(guard: &Guard, variables: &[(&str, &str)], options: &Options, signals: &mut Signals) -> Result<u8, Failure> {
+    // Before the command is there to be sent any.
+    let mut others = Others::listen()?;
+    let mut command = Running::start(&options.command, variables)?;
     loop {
         tokio::select! {
             // A command that ended in the moment in which the lock was lost has ended.
@@ -136,6 +167,7 @@ async fn supervise(guard: &Guard, mut command: Running, options: &Options, signa
                 return Err(Failure::new(status::LOST, format!("the lock {:?} was lost while the command ran: {why}", options.name)));
             }
             signal = signals.next() => command.pass_on(signal),
+            signal = others.next() => command.pass_on(signal),
         }
     }
 }

@@ -2,8 +2,6 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
 use crate::args::{Cli, Command};
 use crate::failure::Failure;
 
@@ -16,12 +14,13 @@ mod output;
 mod run;
 mod settings;
 mod signals;
+mod stages;
 mod time;
 mod value;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
-    output::trace(cli.settings.verbose);
+    let cli = Cli::of_process();
+    output::trace(cli.settings.verbose, &cli.command);
     let status = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(tokio) => {
             let done = tokio.block_on(dispatch(cli));

@@ -6,7 +6,7 @@ use clap::CommandFactory;
 use clap_complete::Shell;
 use tracing_subscriber::EnvFilter;
 
-use crate::args::Cli;
+use crate::args::{Cli, Command};
 use crate::failure::Failure;
 
 /// Prints bytes to stdout as they are.
@@ -63,14 +63,17 @@ pub(crate) fn completions(shell: Shell) -> Result<u8, Failure> {
 }
 
 /// Prints events to stderr: warnings, and more with each `-v`. `BELLWETHER_LOG` chooses exactly.
-pub(crate) fn trace(verbose: u8) {
+pub(crate) fn trace(verbose: u8, command: &Command) {
     let default = match verbose {
+        // What becomes of its one lock this command says itself.
+        0 if matches!(command, Command::Lock(_)) => "warn,bellwether::lock::held=off,bellwether::lock::background=off",
         0 => "warn",
         1 => "warn,bellwether=info",
         2 => "info,bellwether=debug",
         _ => "debug,bellwether=trace",
     };
-    let filter = EnvFilter::try_from_env("BELLWETHER_LOG").unwrap_or_else(|_| EnvFilter::new(default));
+    let chosen = std::env::var("BELLWETHER_LOG").ok().filter(|chosen| !chosen.is_empty());
+    let filter = chosen.and_then(|chosen| EnvFilter::try_new(chosen).ok()).unwrap_or_else(|| EnvFilter::new(default));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(io::stderr)
@@ -82,7 +85,16 @@ pub(crate) fn trace(verbose: u8) {
 fn note_as(style: &str, text: &str) {
     let (style, plain) = if colours() { (style, "\x1b[0m") } else { ("", "") };
     // Nobody is left to be told if stderr is closed.
-    let _ = writeln!(io::stderr().lock(), "{style}bellwether:{plain} {text}");
+    let _ = writeln!(io::stderr().lock(), "{style}bellwether:{plain} {}", printable(text));
+}
+
+/// A text from anywhere, with nothing in it that a terminal would act on.
+fn printable(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_control() && c != '\n' { shown.extend(c.escape_default()) } else { shown.push(c) }
+    }
+    shown
 }
 
 fn colours() -> bool {

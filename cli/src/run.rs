@@ -1,17 +1,20 @@
 //! `bellwether run`: a guest, with the standard streams and the exit status of this program.
 
+use std::io::{self, IsTerminal};
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use bellwether::guest::{Directory, Grant};
+use bellwether::runtime::Input;
 use bellwether::{Guest, GuestError, GuestLimits, GuestRun, Runtime};
 use clap::Args;
 
 use crate::failure::{Failure, status};
-use crate::settings::{Settings, Stages};
+use crate::settings::Settings;
 use crate::signals::{self, Signals};
-use crate::{output, time};
+use crate::stages::Stages;
+use crate::{cache, output, time};
 
 /// Runs a guest: a WebAssembly component with locks and caches to import.
 ///
@@ -19,6 +22,9 @@ use crate::{output, time};
 /// unless the configuration says otherwise; of the machine it sees what --dir, --env and --network give it, and nothing else.
 /// A guest that traps is named on stderr with its message and backtrace, and the exit status is 134. Whatever becomes of it, its
 /// locks are released.
+///
+/// What is stable of `wasi:cli` knows success and failure only: a guest that ends by `exit`, as `std::process::exit(7)` of Rust does, has the
+/// status 0 or 1.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Options {
@@ -28,8 +34,9 @@ pub(crate) struct Options {
     #[command(flatten)]
     stages: Stages,
 
-    /// Runs the guest this many times, one after the other, in this process; says how long each run took.
-    #[arg(long, value_name = "N", default_value = "1")]
+    /// Runs the guest this many times, one after the other, in this process; says how long each run took. Standard input that is
+    /// no terminal is read first, and each run gets all of it.
+    #[arg(long, value_name = "N", default_value = "1", value_parser = times)]
     repeat: NonZeroU32,
 
     /// Lets the guest read a directory, under the same name or another.
@@ -49,7 +56,7 @@ pub(crate) struct Options {
     network: bool,
 
     /// Ends a guest that runs for longer.
-    #[arg(long, value_name = "TIME", value_parser = time::parse)]
+    #[arg(long, value_name = "TIME", value_parser = time::parse_some, allow_hyphen_values = true)]
     timeout: Option<Duration>,
 
     /// The guest's arguments.
@@ -68,8 +75,20 @@ Examples:
 pub(crate) async fn run(settings: &Settings, options: &Options) -> Result<u8, Failure> {
     let mut signals = Signals::listen()?;
     let env = options.env.iter().map(|given| variable(given)).collect::<Result<Vec<_>, _>>()?;
-    let runtime = settings.runtime(&options.stages).await?;
-    let guest = load(&runtime, &options.component).await?;
+    let prepare = async {
+        let runtime = settings.runtime(&options.stages).await?;
+        let guest = load(&runtime, &options.component).await?;
+        let stdin = if options.repeat.get() > 1 && !io::stdin().is_terminal() {
+            Input::Bytes(cache::read_stdin().await?.into())
+        } else {
+            Input::Inherit
+        };
+        Ok::<_, Failure>((runtime, guest, stdin))
+    };
+    let (runtime, guest, stdin) = tokio::select! {
+        prepared = prepare => prepared?,
+        signal = signals.next() => return Ok(signals::exit_status(signal.as_raw())),
+    };
     let run = GuestRun {
         args: options.args.clone(),
         env,
@@ -80,13 +99,18 @@ pub(crate) async fn run(settings: &Settings, options: &Options) -> Result<u8, Fa
         }),
         ..GuestRun::default()
     }
-    .inherit_stdio();
+    .inherit_stdio()
+    .stdin(stdin);
     let status = tokio::select! {
         status = repeat(&guest, &run, options.repeat) => status,
         // Dropping the run ends the guest.
         signal = signals.next() => Ok(signals::exit_status(signal.as_raw())),
     };
-    runtime.shutdown().await;
+    if signals.farewell(runtime.shutdown()).await.is_none() {
+        output::note(
+            "locks of the guest may not be released, for the store has not answered: their leases end them, and one without a lease stays",
+        );
+    }
     status
 }
 
@@ -126,6 +150,11 @@ impl Options {
         grant.network |= self.network;
         grant
     }
+}
+
+/// A number of runs.
+fn times(given: &str) -> Result<NonZeroU32, String> {
+    given.parse().map_err(|_| format!("give a whole number from 1 to {}", u32::MAX))
 }
 
 /// A variable as `--env` has it.

@@ -2,17 +2,25 @@
 
 use std::path::{Path, PathBuf};
 
-use bellwether::cache::StageChoice;
 use bellwether::config::Config;
-use bellwether::error::StageKind;
+use bellwether::error::{Error, Invalid};
 use bellwether::guest::Grant;
+use bellwether::lock::LockOptions;
 use bellwether::{Runtime, RuntimeBuilder};
 use clap::{ArgAction, Args};
 
 use crate::failure::{Failure, status};
+use crate::stages::Stages;
+
+/// A name to try settings on.
+pub(crate) const PROBE: &str = "probe";
 
 /// The heading of [`Settings`] in the help.
 const EVERYWHERE: &str = "Options of every command";
+
+/// The options of [`Settings`] that the environment can give, with its variables.
+pub(crate) const VARIABLES: [(&str, &str); 3] =
+    [("store", "BELLWETHER_STORE"), ("prefix", "BELLWETHER_PREFIX"), ("config", "BELLWETHER_CONFIG")];
 
 /// The options of every command.
 #[derive(Debug, Args)]
@@ -34,30 +42,13 @@ pub(crate) struct Settings {
     pub(crate) verbose: u8,
 }
 
-/// The stages that a cache uses by default.
-#[derive(Debug, Default, Args)]
-pub(crate) struct Stages {
-    /// Serializes values with this component by default. Its name is the file's, without `.wasm`; a registered name, or `none`,
-    /// does as well.
-    #[arg(long, value_name = "FILE", help_heading = "Stages")]
-    serializer: Option<String>,
-
-    /// Compresses values with this component by default; as above.
-    #[arg(long, value_name = "FILE", help_heading = "Stages")]
-    compressor: Option<String>,
-
-    /// Names entries with this component by default; as above.
-    #[arg(long, value_name = "FILE", help_heading = "Stages")]
-    identity: Option<String>,
-}
-
 impl Settings {
     /// The runtime that a guest runs in; without a store it keeps everything in memory.
     ///
     /// # Errors
     /// For a configuration, component or store that cannot be used.
     pub(crate) async fn runtime(&self, stages: &Stages) -> Result<Runtime, Failure> {
-        Ok(self.builder(stages)?.build().await?)
+        self.build(self.builder(stages)?, stages).await
     }
 
     /// The runtime of a command that looks into a store which others share.
@@ -71,13 +62,56 @@ impl Settings {
                 "a memory store is empty when this command starts and gone when it ends: give --store redis://HOST or set BELLWETHER_STORE",
             ));
         }
-        Ok(builder.build().await?)
+        self.build(builder, stages).await
+    }
+
+    async fn build(&self, builder: RuntimeBuilder, stages: &Stages) -> Result<Runtime, Failure> {
+        let runtime = builder.build().await.map_err(|why| self.blame(stages, why))?;
+        // Neither touches the store; what every name of an entry or a lock would run into is told here, with where it comes from.
+        match runtime.caches().open(PROBE, None) {
+            Err(Error::Invalid(Invalid::UnknownStage { kind, name, .. })) if stages.file_of(kind).is_some() => {
+                return Err(stages.lacking(&runtime, kind, &name));
+            }
+            Err(why) => return Err(self.blame(stages, why)),
+            Ok(_) => {}
+        }
+        match runtime.locks().open(PROBE, LockOptions::default()) {
+            // The name is fine, so it is what comes before it.
+            Err(Error::Invalid(Invalid::Slot { .. })) => {
+                let why = "has a `}` outside a hash tag, so no lock has a place in one cluster slot: remove it";
+                Err(match (&self.prefix, &self.config) {
+                    (None, Some(file)) => Failure::new(status::CONFIG, format!("{}: `store.prefix` {why}", file.display())),
+                    (prefix, _) => Failure::usage(format!("the prefix {:?} {why}", prefix.as_deref().unwrap_or_default())),
+                })
+            }
+            _ => Ok(runtime),
+        }
+    }
+
+    /// The failure of a setting, with the configuration's file if that is where it comes from.
+    fn blame(&self, stages: &Stages, why: Error) -> Failure {
+        let Error::Invalid(invalid) = &why else { return why.into() };
+        let by_flag = match invalid {
+            Invalid::UnknownStage { kind, .. } => stages.of(*kind).is_some(),
+            Invalid::StageName { name, .. } => stages.files().any(|(known, _)| known == *name),
+            Invalid::Component { name, .. } => {
+                stages.files().any(|(known, path)| known == *name || path.display().to_string() == *name)
+            }
+            Invalid::StoreUrl { .. } => self.store.is_some(),
+            Invalid::Config { .. } => true,
+            Invalid::TooShort { .. } | Invalid::TooLong { .. } => false,
+            _ => self.prefix.is_some(),
+        };
+        match &self.config {
+            Some(file) if !by_flag => Failure::new(status::CONFIG, format!("{}: {why}", file.display())),
+            _ => why.into(),
+        }
     }
 
     fn builder(&self, stages: &Stages) -> Result<RuntimeBuilder, Failure> {
         let mut builder = match (&self.config, &self.store) {
-            (Some(file), Some(store)) => Config::load(file)?.with_store(store).into_builder()?,
-            (Some(file), None) => Config::load(file)?.into_builder()?,
+            (Some(file), Some(store)) => load(file)?.with_store(store).into_builder()?,
+            (Some(file), None) => load(file)?.into_builder()?,
             // Whoever runs a guest by hand, with no platform around it, lets it have its locks and caches.
             (None, Some(store)) => Runtime::builder().grant(Grant::all()).store(store),
             (None, None) => Runtime::builder().grant(Grant::all()),
@@ -89,58 +123,11 @@ impl Settings {
     }
 }
 
-impl Stages {
-    /// Registers the components and makes them the defaults.
-    fn choose(&self, mut builder: RuntimeBuilder) -> Result<RuntimeBuilder, Failure> {
-        let chosen = [
-            (StageKind::Identity, &self.identity),
-            (StageKind::Serializer, &self.serializer),
-            (StageKind::Compressor, &self.compressor),
-        ];
-        let mut registered: Vec<(String, PathBuf)> = Vec::new();
-        for (kind, choice) in chosen {
-            let Some(choice) = choice else { continue };
-            let default = match file(choice) {
-                None if choice == "none" => StageChoice::None,
-                None => StageChoice::Named(choice.clone()),
-                Some((name, file)) => {
-                    match registered.iter().find(|(known, _)| *known == name) {
-                        // One component can be several stages.
-                        Some((_, same)) if *same == file => {}
-                        Some((_, other)) => {
-                            return Err(Failure::usage(format!(
-                                "{} and {} are both named {name:?}: rename one",
-                                other.display(),
-                                file.display()
-                            )));
-                        }
-                        None => {
-                            check(&file)?;
-                            builder = builder.stage(&name, file.as_path());
-                            registered.push((name.clone(), file));
-                        }
-                    }
-                    StageChoice::Named(name)
-                }
-            };
-            builder = builder.default_stage(kind, default);
-        }
-        Ok(builder)
-    }
-}
-
-/// Name and path of a component, if this is a path and not the name of a stage that is registered.
-fn file(choice: &str) -> Option<(String, PathBuf)> {
-    let path = Path::new(choice);
-    let is_path = path.extension().is_some() || path.components().count() > 1 || path.is_file();
-    let name = path.file_stem()?.to_string_lossy().into_owned();
-    is_path.then(|| (name, path.to_owned()))
-}
-
-/// Tells a file that is not there from a component that cannot be used.
-fn check(file: &Path) -> Result<(), Failure> {
-    match std::fs::File::open(file) {
-        Ok(_) => Ok(()),
-        Err(why) => Err(Failure::new(status::NO_INPUT, format!("cannot read {}: {why}", file.display()))),
-    }
+/// Reads the configuration.
+fn load(file: &Path) -> Result<Config, Failure> {
+    // It says itself which file it was, if that is all that is wrong.
+    Config::load(file).map_err(|why| match why {
+        Error::Invalid(Invalid::Config { .. }) => why.into(),
+        why => Failure::new(status::CONFIG, format!("{}: {why}", file.display())),
+    })
 }

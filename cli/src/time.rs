@@ -16,6 +16,9 @@ pub(crate) fn parse(text: &str) -> Result<Duration, String> {
     if rest.is_empty() {
         return Err("there is no time: write 250ms, 10s, 5m, 1h30m or 2d".into());
     }
+    if rest.starts_with('-') {
+        return Err(format!("{text:?} is less than no time: write 250ms, 10s, 5m, 1h30m or 2d"));
+    }
     while !rest.is_empty() {
         let (number, after) = split(rest, |c| c.is_ascii_digit());
         let (unit, after) = split(after, |c| c.is_ascii_alphabetic());
@@ -32,6 +35,17 @@ pub(crate) fn parse(text: &str) -> Result<Duration, String> {
         rest = after;
     }
     Ok(total)
+}
+
+/// The same for a time that cannot be zero.
+///
+/// # Errors
+/// As [`parse`].
+pub(crate) fn parse_some(text: &str) -> Result<Duration, String> {
+    match parse(text)? {
+        Duration::ZERO => Err("no time is too short: give at least 1ms, or leave it out".into()),
+        time => Ok(time),
+    }
 }
 
 /// Writes a time the way [`parse`] reads it, down to the millisecond.

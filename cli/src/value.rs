@@ -12,6 +12,35 @@ pub(crate) fn from_cbor(bytes: &[u8]) -> Result<Value, String> {
     ciborium::from_reader(bytes).map_err(|why| why.to_string())
 }
 
+/// Reads JSON whose every integer is one of CBOR too.
+///
+/// # Errors
+/// Says what is wrong with it. An integer of over 64 bits would become a float, and lose digits.
+pub(crate) fn from_json(text: &[u8]) -> Result<serde_json::Value, String> {
+    let value = serde_json::from_slice(text).map_err(|why| why.to_string())?;
+    let too_long =
+        |number: &&str| !number.contains(['.', 'e', 'E']) && number.parse::<u64>().is_err() && number.parse::<i64>().is_err();
+    // What was read is UTF-8.
+    match numbers(std::str::from_utf8(text).unwrap_or_default()).find(too_long) {
+        Some(number) => Err(format!("the integer {number} has over 64 bits and would lose digits")),
+        None => Ok(value),
+    }
+}
+
+/// The numbers in a text that is JSON.
+fn numbers(json: &str) -> impl Iterator<Item = &str> {
+    let mut within_text = false;
+    let mut escaped = false;
+    let outside = move |c: char| {
+        let part = !within_text && (c.is_ascii_digit() || matches!(c, '-' | '+' | '.' | 'e' | 'E'));
+        within_text ^= c == '"' && !escaped;
+        escaped = c == '\\' && !escaped;
+        !part
+    };
+    // `true` and `false` leave an `e`.
+    json.split(outside).filter(|part| part.contains(|c: char| c.is_ascii_digit()))
+}
+
 /// Writes one CBOR item.
 ///
 /// # Errors
@@ -116,6 +145,18 @@ mod tests {
             assert_eq!(to_json(&value), Some(json), "{text}");
         }
         Ok(())
+    }
+
+    #[test]
+    fn an_integer_that_would_lose_digits_is_refused() {
+        for text in ["18446744073709551616", "-9223372036854775809", r#"{"a\"":[true,99999999999999999999]}"#] {
+            assert!(from_json(text.as_bytes()).is_err_and(|why| why.contains("lose digits")), "{text}");
+        }
+        for text in
+            ["18446744073709551615", "-9223372036854775808", "1e30", "1.00000000000000000000000", r#""\\\"99999999999999999999""#]
+        {
+            assert!(from_json(text.as_bytes()).is_ok(), "{text}");
+        }
     }
 
     #[test]

@@ -39,25 +39,37 @@ fn a_store_in_memory_is_no_store_to_share() {
 fn every_flag_refuses_what_it_cannot_take() {
     for (args, hint) in [
         (&["set", "c", "k", "{"] as &[&str], "--text"),
+        (&["set", "c", "k", "[18446744073709551616]"], "18446744073709551616"),
+        (&["set", "c", "k", "1", "--content", "-18446744073709551616"], "-18446744073709551616"),
         (&["set", "c", "k", "1", "--expire", "10"], "10s"),
-        (&["set", "c", "k", "1", "--expire", "-1s"], "-1"),
+        (&["set", "c", "k", "1", "--expire", "-1s"], "less than no time"),
+        (&["lock", "l", "--lease", "-1s", "--", "true"], "less than no time"),
+        (&["run", "x.wasm", "--timeout", "0s"], "1ms"),
         (&["set", "c", "k", "1", "--content", "{"], "--content"),
         (&["set", "c", "k", "1", "--cbor"], "--cbor"),
         (&["get", "c", "k", "--raw", "--cbor"], "--cbor"),
         (&["get", "c"], "KEY"),
-        (&["delete", "c"], "KEY"),
+        (&["delete", "c"], "give KEY or --pattern"),
+        (&["delete", "c", "--content", "1"], "give KEY or --pattern"),
+        (&["delete", "c", "--pattern", "*", "--content", "1"], "--content"),
         (&["delete", "c", "k", "--pattern", "*"], "--pattern"),
         (&["lock", "l"], "COMMAND"),
         (&["lock", "l", "--wait", "soon", "--", "true"], "10s"),
         (&["lock", "l", "--wait", "1s", "--no-wait", "--", "true"], "--no-wait"),
         (&["lock", "l", "-E", "256", "--", "true"], "256"),
-        (&["run", "x.wasm", "--repeat", "0"], "--repeat"),
+        (&["run", "x.wasm", "--repeat", "0"], "whole number from 1"),
         (&["completions", "cobol"], "bash"),
         (&["explode"], "explode"),
     ] {
         let complaint = on(NOWHERE, args).failed(2);
         assert!(complaint.contains(hint), "{hint:?} in {complaint}");
     }
+}
+
+#[test]
+fn nothing_that_a_terminal_would_act_on_is_printed() {
+    let complaint = run(&["run", "no\x1b]0;title\x07.wasm"]).failed(127);
+    assert!(complaint.contains("no\\u{1b}]0;title\\u{7}.wasm"), "{complaint}");
 }
 
 #[test]
@@ -86,6 +98,13 @@ fn files_that_are_no_component_are_named() {
 }
 
 #[test]
+fn a_stage_of_another_kind_is_told_with_what_it_is() {
+    let file = bellwether_tests::component("example-lz4").unwrap();
+    let complaint = run(&["run", "x.wasm", "--serializer", file.to_str().unwrap()]).failed(126);
+    assert!(complaint.ends_with("example_lz4.wasm exports a compressor, not a serializer\n"), "{complaint}");
+}
+
+#[test]
 fn names_keys_and_times_that_the_library_refuses_are_refused_here() {
     let redis = redis();
     let store = &redis.url();
@@ -98,7 +117,7 @@ fn names_keys_and_times_that_the_library_refuses_are_refused_here() {
         (&["set", "c", "k", "1", "--expire", "0s"], 2, "expire"),
         (&["lock", "", "--", "true"], 2, "lock name"),
         (&["lock", "l", "--lease", "0s", "--", "true"], 2, "lease"),
-        (&["lock", "l", "--lease", "100ms", "--", "true"], 2, "retry"),
+        (&["lock", "l", "--lease", "1ms", "--", "true"], 2, "lease"),
         (&["delete", "c", "--pattern", "[a"], 2, "pattern"),
     ] {
         let complaint = on(store, args).failed(status);

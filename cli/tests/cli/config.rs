@@ -4,7 +4,7 @@ use std::path::Path;
 
 use bellwether_tests::component;
 
-use crate::support::{on, redis, run};
+use crate::support::{bellwether, finish, on, redis, run};
 
 fn write(directory: &Path, text: &str) -> String {
     let file = directory.join("bellwether.toml");
@@ -27,6 +27,24 @@ fn store_prefix_expiry_and_stages_come_from_the_configuration_and_flags_override
     run(&["--config", &config, "get", "c", "k", "--prefix", "other:"]).failed(1);
     run(&["--config", &config, "get", "c", "k", "--serializer", "cbor"]).failed(65);
     assert!(run(&["--config", &config, "--store", "redis://127.0.0.1:1", "get", "c", "k"]).failed(69).contains("127.0.0.1:1"));
+}
+
+#[test]
+fn empty_variables_count_as_unset() {
+    let redis = redis();
+    let directory = tempfile::tempdir().unwrap();
+    let store = redis.url();
+    let config = write(directory.path(), &format!("version = 1\n[store]\nurl = {store:?}\nprefix = \"tenant:\"\n"));
+    run(&["--config", &config, "set", "c", "k", "1"]).ok();
+    let mut command = bellwether(&["get", "c", "k", "--config", &config]);
+    for variable in ["BELLWETHER_STORE", "BELLWETHER_PREFIX", "BELLWETHER_LOG"] {
+        command.env(variable, "");
+    }
+    assert_eq!(finish(command.spawn().unwrap()).ok(), "1\n");
+    // What is given on the command line is meant.
+    run(&["--config", &config, "get", "c", "k", "--prefix", ""]).failed(1);
+    let mut command = bellwether(&["get", "c", "k"]);
+    assert!(finish(command.env("BELLWETHER_CONFIG", "").spawn().unwrap()).failed(2).contains("--store"));
 }
 
 #[test]
@@ -53,6 +71,23 @@ fn a_configuration_that_cannot_be_used_is_told_with_file_and_place() {
         let complaint = run(&["--config", &config, "get", "c", "k"]).failed(78);
         assert!(complaint.contains("bellwether.toml") && complaint.contains(hint), "{complaint}");
     }
+    let stage = component("example-lz4").unwrap();
+    let stage = format!("[[stage]]\nfile = {:?}\nname = ", stage.to_str().unwrap());
+    for (text, hint) in [
+        ("[cache]\nserializer = \"yaml\"", "postcard"),
+        (&format!("{stage}\"zlib\""), "zlib"),
+        (&format!("{stage}\"twice\"\n{stage}\"twice\""), "twice"),
+        ("[cache]\nexpire = \"0s\"", "expire"),
+        ("[[stage]]\nname = \"a\"\nfile = \"missing.wasm\"", "missing.wasm"),
+        ("[store]\nprefix = \"a}\"", "`store.prefix` has a `}`"),
+        ("[store]\nprefix = \"a\\n\"", "prefix"),
+        ("[store]\nurl = \"mysql://localhost\"", "redis+cluster://"),
+    ] {
+        let config = write(directory.path(), &format!("version = 1\n{text}"));
+        let complaint = run(&["--config", &config, "run", "missing-guest.wasm"]).failed(78);
+        assert!(complaint.contains("bellwether.toml") && complaint.contains(hint), "{hint:?} in {complaint}");
+    }
+    assert!(run(&["--prefix", "a}", "run", "missing-guest.wasm"]).failed(2).contains("prefix \"a}\""));
     let config = write(directory.path(), "version = 1\n[store]\nurl_env = \"NO_SUCH_VARIABLE\"");
     assert!(run(&["--config", &config, "get", "c", "k"]).failed(78).contains("NO_SUCH_VARIABLE"));
 }

@@ -1,6 +1,7 @@
 //! `lock` on a real server.
 
 use std::io::{BufRead, BufReader, Read};
+use std::time::{Duration, Instant};
 
 use bellwether_tests::Server;
 
@@ -65,6 +66,17 @@ fn a_lock_that_is_broken_ends_the_command() {
     let ended = finish(holder);
     assert_eq!(ended.status, 79, "{ended:?}");
     assert!(ended.stderr.contains("the lock \"job\" was lost while the command ran"), "{ended:?}");
+    assert!(!ended.stderr.contains("WARN"), "it is told once: {ended:?}");
+}
+
+#[test]
+fn a_lock_that_was_broken_unnoticed_is_told_after_the_command() {
+    let redis = redis();
+    let mut holder = start_holding(&redis.url(), &redis, &["job"], "read line");
+    assert_eq!(redis.command::<u64>(&["DEL", "job"]).unwrap(), 1);
+    drop(holder.stdin.take());
+    let complaint = finish(holder).failed(79);
+    assert_eq!(complaint, "bellwether: the lock \"job\" was lost before the command ended (the store has it no more)\n");
 }
 
 #[test]
@@ -93,6 +105,18 @@ fn the_lease_is_renewed_for_as_long_as_the_command_runs() {
 }
 
 #[test]
+fn a_short_lease_will_do() {
+    let redis = redis();
+    let store = &redis.url();
+    assert_eq!(on(store, &lock(&["job", "--lease", "500ms"], "exit 3")).status, 3);
+    for lease in ["10ms", "100ms"] {
+        // On a busy machine it may be lost before the command has ended.
+        let ended = on(store, &lock(&["job", "--lease", lease], "exit 3"));
+        assert!([3, 79].contains(&ended.status), "{ended:?}");
+    }
+}
+
+#[test]
 fn signals_reach_the_command_and_what_it_started_and_the_lock_is_released() {
     let redis = redis();
     let store = &redis.url();
@@ -110,6 +134,21 @@ fn signals_reach_the_command_and_what_it_started_and_the_lock_is_released() {
 }
 
 #[test]
+fn signals_of_other_kinds_reach_the_command_as_well() {
+    let redis = redis();
+    for name in ["USR1", "USR2", "ALRM", "WINCH", "HUP", "QUIT"] {
+        let script = format!("trap 'echo told; kill $!; exit 9' {name}; echo ready; sleep 60 & wait");
+        let mut holder = start_holding(&redis.url(), &redis, &["job"], &script);
+        let mut printed = BufReader::new(holder.stdout.take().expect("it is piped"));
+        let mut line = String::new();
+        printed.read_line(&mut line).unwrap();
+        signal(&holder, name);
+        printed.read_to_string(&mut line).unwrap();
+        assert_eq!((finish(holder).status, line.as_str()), (9, "ready\ntold\n"), "{name}");
+    }
+}
+
+#[test]
 fn a_signal_ends_the_wait() {
     let redis = redis();
     let store = &redis.url();
@@ -122,6 +161,37 @@ fn a_signal_ends_the_wait() {
     drop(holder.stdin.take());
     assert!(finish(holder).stderr.is_empty());
     assert!(!has(&redis, "job"));
+}
+
+#[test]
+fn a_store_that_has_stopped_keeps_the_program_for_less_than_the_lease() {
+    let redis = redis();
+    let mut holder = start_holding(&redis.url(), &redis, &["job", "--lease", "10m"], "read line; exit 3");
+    redis.pause().unwrap();
+    let began = Instant::now();
+    drop(holder.stdin.take());
+    let ended = finish(holder);
+    assert!(began.elapsed() < Duration::from_secs(20));
+    assert_eq!(ended.status, 3, "{ended:?}");
+    assert!(ended.stderr.contains("the lock \"job\" may not be released") && ended.stderr.contains("10m"), "{ended:?}");
+}
+
+#[test]
+fn a_signal_ends_the_wait_for_a_store_that_has_stopped() {
+    let redis = redis();
+    let mut holder = start_holding(&redis.url(), &redis, &["job"], "trap '' TERM; read line; exit 3");
+    redis.pause().unwrap();
+    let began = Instant::now();
+    drop(holder.stdin.take());
+    until("the program ends", || {
+        signal(&holder, "TERM");
+        holder.try_wait().unwrap().is_some()
+    });
+    // It waits for four seconds of its own accord.
+    assert!(began.elapsed() < Duration::from_secs(3));
+    let ended = finish(holder);
+    assert_eq!(ended.status, 3, "{ended:?}");
+    assert!(ended.stderr.contains("the lock \"job\" may not be released"), "{ended:?}");
 }
 
 fn start_holding(store: &str, redis: &Server, options: &[&str], script: &str) -> std::process::Child {

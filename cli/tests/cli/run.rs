@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::support::{Ended, bellwether, finish, run};
+use crate::support::{Ended, bellwether, feed, finish, run};
 
 /// A WASI 0.2 command whose `run` is this core code. 0 is success, 1 is failure.
 fn guest(code: &str) -> tempfile::NamedTempFile {
@@ -14,6 +14,10 @@ fn guest(code: &str) -> tempfile::NamedTempFile {
             (instance $exports (export "run" (func $run)))
             (export "wasi:cli/run@0.2.0" (instance $exports)))"#
     );
+    compiled(&text)
+}
+
+fn compiled(text: &str) -> tempfile::NamedTempFile {
     let mut file = tempfile::Builder::new().prefix("guest-").suffix(".wasm").tempfile().unwrap();
     std::io::Write::write_all(&mut file, &wat::parse_str(text).unwrap()).unwrap();
     file
@@ -52,6 +56,59 @@ fn repeated_runs_are_timed_and_the_first_failure_is_the_last_run() {
     assert!(twice.stderr.contains("run 2 of 2 took"), "{twice:?}");
     let failing = run_guest("i32.const 1", &["--repeat", "3"]);
     assert_eq!((failing.status, failing.stderr.lines().count()), (1, 1), "{failing:?}");
+}
+
+/// A WASI 0.2 command that succeeds if its standard input is `x`.
+const READER: &str = r#"(component
+    (import "wasi:io/error@0.2.0" (instance $error (export "error" (type (sub resource)))))
+    (alias export $error "error" (type $error-type))
+    (import "wasi:io/streams@0.2.0" (instance $streams
+        (export "input-stream" (type $input (sub resource)))
+        (alias outer 1 $error-type (type $outer))
+        (export "error" (type $error (eq $outer)))
+        (type $variant (variant (case "last-operation-failed" (own $error)) (case "closed")))
+        (export "stream-error" (type $stream-error (eq $variant)))
+        (export "[method]input-stream.blocking-read" (func
+            (param "self" (borrow $input)) (param "len" u64) (result (result (list u8) (error $stream-error)))))))
+    (alias export $streams "input-stream" (type $input-type))
+    (import "wasi:cli/stdin@0.2.0" (instance $stdin
+        (alias outer 1 $input-type (type $outer))
+        (export "input-stream" (type $input (eq $outer)))
+        (export "get-stdin" (func (result (own $input))))))
+    (core module $libc
+        (memory (export "memory") 1)
+        (func (export "realloc") (param i32 i32 i32 i32) (result i32) i32.const 1024))
+    (core instance $libc (instantiate $libc))
+    (core func $get (canon lower (func $stdin "get-stdin")))
+    (core func $read (canon lower (func $streams "[method]input-stream.blocking-read")
+        (memory (core memory $libc "memory")) (realloc (core func $libc "realloc"))))
+    (core module $m
+        (import "libc" "memory" (memory 1))
+        (import "host" "get" (func $get (result i32)))
+        (import "host" "read" (func $read (param i32 i64 i32)))
+        (func (export "run") (result i32)
+            (call $read (call $get) (i64.const 1) (i32.const 0))
+            ;; The result is ok, of one byte, and that is `x`.
+            (i32.or (i32.load8_u (i32.const 0))
+                (i32.or (i32.ne (i32.load (i32.const 8)) (i32.const 1))
+                    (i32.ne (i32.load8_u (i32.load (i32.const 4))) (i32.const 120))))))
+    (core instance $i (instantiate $m
+        (with "libc" (instance $libc))
+        (with "host" (instance (export "get" (func $get)) (export "read" (func $read))))))
+    (func $run (result (result)) (canon lift (core func $i "run")))
+    (instance $exports (export "run" (func $run)))
+    (export "wasi:cli/run@0.2.0" (instance $exports)))"#;
+
+#[test]
+fn each_repeated_run_is_given_all_of_standard_input() {
+    let guest = compiled(READER);
+    let guest = guest.path().to_str().unwrap();
+    for (args, input, status) in
+        [(&["run", guest] as &[&str], b"x", 0), (&["run", guest], b"y", 1), (&["run", guest, "--repeat", "3"], b"x", 0)]
+    {
+        let ended = feed("memory:", args, input);
+        assert_eq!(ended.status.code(), Some(status), "{args:?}: {ended:?}");
+    }
 }
 
 #[test]
