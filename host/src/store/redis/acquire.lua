@@ -9,7 +9,7 @@ end
 
 -- A connection that was given up can still deliver an attempt after its owner has settled it by a release. Granting it then would
 -- leave a lock that nobody knows they hold.
-if (is_noted(notes, token) or is_noted(notes, '!' .. token)) and redis.call('GET', KEYS[1]) ~= token then
+if string.find(notes, token, 1, true) and (is_noted(notes, token) or is_noted(notes, '!' .. token)) and redis.call('GET', KEYS[1]) ~= token then
   return {2}
 end
 

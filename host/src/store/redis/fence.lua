@@ -1,6 +1,7 @@
 -- What is remembered of a lock, in the key of its fence: '<fence> <note> <note> …', newest note first. A note is a token that
 -- released the lock, or '!' and a token that was given up without having it.
-local NOTES = 8
+-- As many older notes as are kept beside a new one.
+local OLDER = '^%S+' .. string.rep(' %S+', 6)
 
 -- The largest number that a script can count up from without losing any.
 local MOST = 9007199254740991
@@ -25,22 +26,17 @@ local function recall(key)
   return fence or '0', notes or ''
 end
 
+-- Nearly always the token is in no note at all, which one search tells.
 local function is_noted(notes, note)
-  return string.find(' ' .. notes .. ' ', ' ' .. note .. ' ', 1, true) ~= nil
+  return string.find(notes, note, 1, true) and string.find(' ' .. notes .. ' ', ' ' .. note .. ' ', 1, true) ~= nil
 end
 
 -- The notes with one more. Only the last few are kept: they are for requests that were lost or late, not for ever.
 local function with_note(notes, note)
-  local all, count = note, 1
-  for old in string.gmatch(notes, '%S+') do
-    if count == NOTES then
-      break
-    end
-    if old ~= note then
-      all, count = all .. ' ' .. old, count + 1
-    end
+  if notes == '' or is_noted(notes, note) then
+    return notes == '' and note or notes
   end
-  return all
+  return note .. ' ' .. (string.match(notes, OLDER) or notes)
 end
 
 -- The clock makes fences rise even if the last one was lost, in a failover for example; the last one makes them rise even if the
