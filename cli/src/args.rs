@@ -51,7 +51,11 @@ pub(crate) enum Command {
     },
 }
 
-const EXAMPLES: &str = "\
+/// The examples, before what else a help text says.
+macro_rules! examples_and {
+    ($rest:literal) => {
+        concat!(
+            "\
 Examples:
   bellwether run app.wasm -- report.json
   export BELLWETHER_STORE=redis://127.0.0.1:6379
@@ -59,16 +63,17 @@ Examples:
   bellwether get prices apple
   bellwether lock nightly --wait 10s -- ./backup.sh
 
-See `bellwether COMMAND --help` for each command, and `bellwether --help` for stores and exit statuses.";
+",
+            $rest
+        )
+    };
+}
 
-const LONG: &str = "\
-Examples:
-  bellwether run app.wasm -- report.json
-  export BELLWETHER_STORE=redis://127.0.0.1:6379
-  bellwether set prices apple '{\"eur\": 1.20}' --expire 10m
-  bellwether get prices apple
-  bellwether lock nightly --wait 10s -- ./backup.sh
+const EXAMPLES: &str =
+    examples_and!("See `bellwether COMMAND --help` for each command, and `bellwether --help` for stores and exit statuses.");
 
+const LONG: &str = examples_and!(
+    "\
 Stores:
   memory:                                      within this process; the default of `run`
   redis://[USER:PASSWORD@]HOST[:PORT][/DB]     a Redis server
@@ -95,4 +100,5 @@ Exit statuses:
   124  the guest ran into its deadline
   126  the component or command cannot be run
   127  there is no such component or command
-  134  the guest trapped";
+  134  the guest trapped"
+);
