@@ -8,6 +8,8 @@
 //! `x` is under `ab:`, and the lock `b:cache:c:x` that of an entry. The empty prefix begins every other. Prefixes of one form with
 //! an end that is nowhere else in them, `tenant-1:` and `tenant-10:`, are safe.
 
+use std::sync::Arc;
+
 use crate::error::{Error, Invalid, Limit};
 
 mod escape;
@@ -49,12 +51,17 @@ impl Prefix {
     }
 }
 
-/// The keys of one lock. All are in one slot of a Redis Cluster.
+/// The keys of one lock. All are in one slot of a Redis Cluster. Clones are cheap.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct LockKeys {
+pub struct LockKeys(Arc<Keys>);
+
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Keys {
     name: String,
     key: String,
     fence: String,
+    queue: String,
+    alive: String,
     channel: String,
 }
 
@@ -82,31 +89,45 @@ impl LockKeys {
             None if key.contains('}') => return Err(Invalid::Slot { name: name.to_owned() }.into()),
             None => format!("{{{key}}}{COMPANION}"),
         };
-        Ok(Self { name: name.to_owned(), fence: format!("{companion}fence"), channel: format!("{companion}free"), key })
+        let companion = |what| format!("{companion}{what}");
+        let (fence, queue, alive) = (companion("fence"), companion("queue"), companion("alive"));
+        Ok(Self(Arc::new(Keys { name: name.to_owned(), key, fence, queue, alive, channel: companion("grant:") })))
     }
 
     /// The lock's name as its user gave it.
     #[must_use]
     pub fn name(&self) -> &str {
-        &self.name
+        &self.0.name
     }
 
     /// The key that holds the token.
     #[must_use]
     pub fn key(&self) -> &str {
-        &self.key
+        &self.0.key
     }
 
-    /// The key that holds the last fence, and the token that last released the lock.
+    /// The key that holds the last fence, and the tokens that last released the lock.
     #[must_use]
     pub fn fence(&self) -> &str {
-        &self.fence
+        &self.0.fence
     }
 
-    /// The channel on which a release is told.
+    /// The key that holds the places of those who wait, in the order in which they came.
+    #[must_use]
+    pub fn queue(&self) -> &str {
+        &self.0.queue
+    }
+
+    /// The key that tells until when the processes of those who wait count as alive.
+    #[must_use]
+    pub fn alive(&self) -> &str {
+        &self.0.alive
+    }
+
+    /// What the channels begin with on which waiters are told that the lock is theirs. The process follows.
     #[must_use]
     pub fn channel(&self) -> &str {
-        &self.channel
+        &self.0.channel
     }
 }
 
@@ -156,7 +177,7 @@ mod tests {
         let mut seen = std::collections::HashSet::new();
         for name in ["a", "{a}", "x{a}y", "a{b", "{", "{{a}", "{a}b}", "{a}{b}"] {
             let keys = keys(name)?;
-            for key in [keys.key(), keys.fence(), keys.channel()] {
+            for key in [keys.key(), keys.fence(), keys.queue(), keys.alive(), keys.channel()] {
                 assert_eq!(slot(key), slot(keys.key()), "{name}");
                 assert!(seen.insert(key.to_owned()), "{key} stands for two things");
             }

@@ -1,76 +1,71 @@
-//! Performs what the rules of an acquire decide.
+//! Takes a lock: asks the store once, and stands in line if that does not help.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::runtime::Handle;
-use tokio::time::{Instant, sleep_until, timeout_at};
+use tokio::time::{Instant, timeout_at};
 
 use super::background::Surrender;
 use super::guard::Guard;
 use super::held::Held;
 use super::lease::Lease;
-use super::pause::random;
-use super::queue::Place;
-use super::wait::{Action, Event, Waiting};
+use super::line::Turn;
+use super::lines::{Seat, Visit};
 use super::{Lock, runtime};
 use crate::clock::{Span, Wait};
 use crate::error::{Error, LossReason, NotHeld, Outage, Unavailable};
-use crate::store::{Attempt, Token, Watch};
+use crate::store::{Attempt, Queueing, Ticket, Token};
 
 /// Takes the lock, as [`Lock::acquire`] says.
 pub(super) async fn acquire(lock: &Lock, wait: Wait) -> Result<Option<Guard>, Error> {
-    let mut claim = Claim { lock, token: Some(Token::random()?), runtime: runtime()?, sent: Instant::now(), open: false };
-    let mut waiting = Waiting::new(wait, lock.terms.retry.duration(), claim.sent);
-    let mut place: Option<Place> = None;
-    let mut last_error = None;
-    let mut action = Action::Attempt;
+    let mut claim = Claim::new(lock, Token::random()?)?;
+    let deadline = wait.deadline(claim.sent);
+    let mut insists = wait == Wait::None;
     loop {
-        let event = match action {
-            Action::Attempt => {
-                if let Some(place) = &mut place {
-                    place.catch_up();
-                    waiting.share(place.sharers());
+        let mut queueing = Queueing { joins: false, fair: lock.terms.fair, brief: false };
+        if let Some(visit) = lock.shared.lines.visit(&lock.keys, insists) {
+            queueing.joins = visit.joins && wait != Wait::None;
+            match claim.attempt(&visit, queueing).await {
+                Ok(Attempt::Acquired { fence }) => {
+                    let lease = claim.full_lease(Instant::now());
+                    return Ok(claim.granted(fence, lease));
                 }
-                match claim.attempt().await {
-                    Ok(attempt) => Event::Answered(attempt),
-                    Err(error) if is_passing(&error) => {
-                        if last_error.is_none() && wait != Wait::None {
-                            tracing::warn!(lock = lock.name(), %error, "cannot be acquired yet");
-                        }
-                        last_error = Some(error);
-                        Event::Failed
-                    }
-                    Err(error) => return Err(error),
+                Ok(Attempt::Busy { .. }) if is_over(wait, deadline) => return Ok(None),
+                Ok(Attempt::Busy { .. }) => {}
+                Err(error) if is_passing(&error) && !is_over(wait, deadline) => visit.stumbled(&error),
+                Err(error) => return Err(error),
+            }
+        }
+        match claim.turn(queueing, deadline).await {
+            Some(Turn::Granted { fence, sent, left }) => {
+                let now = Instant::now();
+                let lease = Lease::granted(lock.terms.lease, left, sent, now);
+                if !lease.is_over(now) {
+                    return Ok(claim.granted(fence, lease));
                 }
             }
-            Action::Watch { until } => match watch(lock, until).await {
-                Some(watch) => {
-                    place = Some(lock.shared.queues.join(&lock.keys, watch));
-                    Event::Watching
-                }
-                None => Event::Unwatched,
-            },
-            Action::Sleep { until } => sleep(place.as_mut(), until).await,
-            Action::Return { fence } => {
-                let lease = claim.lease(Instant::now());
-                return Ok(claim.granted(fence, lease));
-            }
-            Action::GiveUp => return Ok(None),
-            // It ends this way only after a failure.
-            Action::Fail => return last_error.map_or(Ok(None), Err),
-        };
-        action = waiting.step(event, Instant::now(), random());
+            Some(Turn::Unsure) => {}
+            Some(Turn::Failed(error)) => return Err(error),
+            None => return claim.trouble().map_or(Ok(None), Err),
+        }
+        // The lock may be this token's, and only the store knows.
+        insists = true;
     }
+}
+
+fn is_over(wait: Wait, deadline: Option<Instant>) -> bool {
+    wait == Wait::None || deadline.is_some_and(|deadline| deadline <= Instant::now())
 }
 
 /// Takes over the lock that `old` holds, as [`Lock::adopt`] says.
 pub(super) async fn adopt(lock: &Lock, old: &Token) -> Result<Guard, Error> {
-    let new = Token::random()?;
-    let mut claim = Claim { lock, token: Some(new.clone()), runtime: runtime()?, sent: Instant::now(), open: true };
-    let answer = lock.shared.store.adopt(&lock.keys, old, &new).await;
+    let mut claim = Claim::new(lock, Token::random()?)?;
+    claim.open = true;
+    let new = claim.token()?;
+    let answer = lock.shared.lines.store().adopt(&lock.keys, old, &new).await;
     claim.open = answer.as_ref().map_or_else(may_have_happened, Option::is_some);
     let Some(adopted) = answer? else { return Err(gone(lock)) };
+    lock.shared.lines.hold(&lock.keys, &new);
     let lease = Lease::new(lock.terms.lease, adopted.lease_left, claim.sent, Instant::now());
     claim.granted(adopted.fence, lease).ok_or_else(|| gone(lock))
 }
@@ -82,58 +77,107 @@ fn gone(lock: &Lock) -> Error {
 /// A token on its way to the store. Dropping it releases the token if it may have got there.
 struct Claim<'a> {
     lock: &'a Lock,
-    token: Option<Token>,
+    /// Until a guard has it.
+    ticket: Option<Ticket>,
     runtime: Handle,
     /// When the last attempt was sent.
     sent: Instant,
-    /// Whether an attempt was sent of which the outcome is not known.
+    /// Whether a request was sent of which the outcome is not known.
     open: bool,
+    /// Whether it ever stood in line.
+    stood: bool,
+    seat: Option<Seat>,
 }
 
-impl Claim<'_> {
-    async fn attempt(&mut self) -> Result<Attempt, Error> {
-        let Some(token) = &self.token else { return Ok(Attempt::Busy { lease_left: None }) };
+impl<'a> Claim<'a> {
+    fn new(lock: &'a Lock, token: Token) -> Result<Self, Error> {
+        let ticket = Some(Ticket { token, lease: lock.terms.lease, kept: lock.terms.kept });
+        Ok(Self { lock, ticket, runtime: runtime()?, sent: Instant::now(), open: false, stood: false, seat: None })
+    }
+
+    fn token(&self) -> Result<Token, Error> {
+        self.ticket.as_ref().map(|ticket| ticket.token.clone()).ok_or_else(|| gone(self.lock))
+    }
+
+    async fn attempt(&mut self, visit: &Visit<'_>, queueing: Queueing) -> Result<Attempt, Error> {
+        let Some(ticket) = &self.ticket else { return Err(gone(self.lock)) };
         let lock = self.lock;
         self.sent = Instant::now();
+        self.stood |= queueing.joins;
         // Once the outcome of one attempt is unknown, the answer to a later one does not tell where the earlier went.
         let was_open = std::mem::replace(&mut self.open, true);
-        let answer = lock.shared.store.acquire(&lock.keys, token, lock.terms.lease).await;
+        let answer = lock.shared.lines.store().attempt(&lock.keys, ticket, queueing).await;
         let now = Instant::now();
+        let ticket = ticket.clone();
         match &answer {
             // A lease that ended on the way here is no lock. The attempt can be repeated with the same token.
-            Ok(Attempt::Acquired { .. }) if self.lease(now).is_over(now) => {
-                return Ok(Attempt::Busy { lease_left: Some(Duration::ZERO) });
+            Ok(Attempt::Acquired { fence }) if self.full_lease(now).is_over(now) => {
+                return Ok(Attempt::Busy { lease_left: None, fence: *fence });
             }
-            Ok(Attempt::Busy { .. }) => self.open = was_open,
+            Ok(answer) => {
+                visit.heard(answer, &ticket.token, self.sent);
+                // A place in the queue is as open as an answer that is missing.
+                self.open = was_open || queueing.joins || matches!(answer, Attempt::Acquired { .. });
+            }
             Err(error) if !may_have_happened(error) => self.open = was_open,
-            Ok(Attempt::Acquired { .. }) | Err(_) => {}
+            Err(_) => {}
         }
         answer
     }
 
-    fn lease(&self, now: Instant) -> Lease {
+    /// Stands in line until it is this one's turn; `None` if the time is up before.
+    async fn turn(&mut self, queueing: Queueing, deadline: Option<Instant>) -> Option<Turn> {
+        let ticket = self.ticket.clone()?;
+        let Lock { shared, keys, terms } = self.lock;
+        let seat = self.seat.insert(shared.lines.join(keys, ticket, queueing, terms.pulse, &self.runtime));
+        self.stood = true;
+        let turn = match deadline {
+            None => Some(seat.turn().await),
+            Some(deadline) => match timeout_at(deadline, seat.turn()).await {
+                Ok(turn) => Some(turn),
+                Err(_) => seat.turned(),
+            },
+        };
+        // Whoever is told a turn has left the line, and a turn that failed is over.
+        if turn.is_some() {
+            self.seat = None;
+            self.open |= !matches!(turn, Some(Turn::Failed(_)));
+        }
+        turn
+    }
+
+    /// What stands in the way, if the store has not answered lately.
+    fn trouble(&self) -> Option<Error> {
+        self.seat.as_ref().and_then(Seat::trouble)
+    }
+
+    fn full_lease(&self, now: Instant) -> Lease {
         let length = self.lock.terms.lease;
         Lease::new(length, length.map(Span::duration), self.sent, now)
     }
 
     fn granted(mut self, fence: u64, lease: Lease) -> Option<Guard> {
         tracing::debug!(lock = self.lock.name(), fence, "acquired");
-        let token = self.token.take()?;
+        let token = self.ticket.take()?.token;
         Some(Guard::new(Held::new(self.lock, token, fence, lease, self.runtime.clone())))
     }
 }
 
 impl Drop for Claim<'_> {
     fn drop(&mut self) {
-        let Some(token) = self.token.take_if(|_| self.open) else { return };
-        let until = Surrender::until(self.lock.terms.lease, None, Instant::now());
-        let surrender = Surrender { lock: Arc::clone(&self.lock.keys), token, until, straggler: true };
+        if let Some(seat) = self.seat.take() {
+            self.open |= seat.leave();
+        }
+        let Some(ticket) = self.ticket.take_if(|_| self.open) else { return };
+        let until = Surrender::until(ticket.lease, None, Instant::now());
+        let (token, withdraws) = (ticket.token.clone(), self.stood.then_some(ticket));
+        let surrender = Surrender { lock: Arc::clone(&self.lock.keys), token, withdraws, until, straggler: true };
         self.lock.shared.background.release(surrender, &self.runtime);
     }
 }
 
 /// Whether the store may do better when asked again.
-fn is_passing(error: &Error) -> bool {
+pub(super) fn is_passing(error: &Error) -> bool {
     matches!(error, Error::Unavailable(Unavailable { why, .. }) if why.is_passing())
 }
 
@@ -142,26 +186,4 @@ fn may_have_happened(error: &Error) -> bool {
     let Error::Unavailable(Unavailable { why, .. }) = error else { return false };
     // Behind an error that passes there may be an earlier request whose reply was lost.
     matches!(why, Outage::TimedOut(_) | Outage::Disconnected(_) | Outage::Passing(_))
-}
-
-async fn watch(lock: &Lock, until: Option<Instant>) -> Option<Watch> {
-    let watch = lock.shared.store.watch(&lock.keys);
-    let watched = match until {
-        None => watch.await,
-        Some(until) => timeout_at(until, watch).await.ok()?,
-    };
-    watched.inspect_err(|error| tracing::debug!(%error, "releases cannot be watched for now")).ok()
-}
-
-async fn sleep(place: Option<&mut Place>, until: Instant) -> Event {
-    match place {
-        None => {
-            sleep_until(until).await;
-            Event::Timer
-        }
-        Some(place) => match timeout_at(until, place.woken()).await {
-            Ok(()) => Event::Woken,
-            Err(_) => Event::Timer,
-        },
-    }
 }

@@ -7,16 +7,18 @@ use tokio::runtime::Handle;
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::task::TaskTracker;
 
+use super::line::Offer;
+use super::lines::Lines;
 use super::pause::{back_off, random};
 use crate::clock::{Span, after};
 use crate::error::{Error, Outage};
 use crate::names::LockKeys;
-use crate::store::{Released, Store, Token};
+use crate::store::{Released, Ticket, Token};
 
 /// The releases under way.
 #[derive(Debug)]
 pub(super) struct Background {
-    store: Arc<dyn Store>,
+    lines: Lines,
     tasks: TaskTracker,
 }
 
@@ -25,6 +27,8 @@ pub(super) struct Background {
 pub(super) struct Surrender {
     pub(super) lock: Arc<LockKeys>,
     pub(super) token: Token,
+    /// The place in the queue that is given up with it.
+    pub(super) withdraws: Option<Ticket>,
     /// When the store lets go of it by itself.
     pub(super) until: Instant,
     /// Whether a request that sets the token may still be on its way.
@@ -38,17 +42,17 @@ const STRAGGLER: Duration = Duration::from_millis(100);
 const WITHOUT_LEASE: Duration = Duration::from_mins(10);
 
 impl Background {
-    pub(super) fn new(store: Arc<dyn Store>) -> Self {
+    pub(super) fn new(lines: Lines) -> Self {
         let tasks = TaskTracker::new();
         // Closed only means that waiting for them ends when there are none; more can still be added.
         tasks.close();
-        Self { store, tasks }
+        Self { lines, tasks }
     }
 
     /// Releases a token, however long that takes within its lease. If the runtime has shut down, the lease is what ends it.
     pub(super) fn release(&self, surrender: Surrender, runtime: &Handle) {
-        let store = Arc::clone(&self.store);
-        self.tasks.spawn_on(async move { settle(&*store, &surrender).await }, runtime);
+        let lines = self.lines.clone();
+        self.tasks.spawn_on(async move { settle(&lines, &surrender).await }, runtime);
     }
 
     /// Waits until no releases are under way.
@@ -65,28 +69,43 @@ impl Surrender {
     }
 }
 
-async fn settle(store: &dyn Store, surrender: &Surrender) {
+async fn settle(lines: &Lines, surrender: &Surrender) {
     let lock = surrender.lock.name();
-    let released = match persist(store, surrender).await {
+    let released = match persist(lines, surrender).await {
         // A full store may have failed only to note the token.
         first @ (Ok(_) | Err(Error::Limit(_))) if surrender.straggler => {
             sleep(STRAGGLER).await;
-            let second = persist(store, surrender).await;
-            if matches!(first, Ok(Released::Now | Released::Before)) { first } else { second }
+            let second = persist(lines, surrender).await;
+            if matches!(first, Ok(Released::Now | Released::Passed { .. } | Released::Before)) { first } else { second }
         }
         outcome => outcome,
     };
+    lines.unhold(&surrender.lock, &surrender.token);
     match released {
         Ok(released) => tracing::debug!(lock, ?released, "released in the background"),
         Err(error) => tracing::warn!(lock, %error, "not released: its lease ends it"),
     }
 }
 
+/// Releases a token, and passes the lock to the next who waits in this process.
+pub(super) async fn let_go(
+    lines: &Lines,
+    lock: &LockKeys,
+    token: &Token,
+    withdraws: Option<&Ticket>,
+) -> Result<Released, Error> {
+    let passing = lines.pass(lock);
+    let offer = passing.offer.clone();
+    let answer = lines.store().release(lock, Offer::release(offer.as_ref(), token, withdraws)).await;
+    passing.conclude(answer.as_ref().ok().copied());
+    answer
+}
+
 /// Tries until there is an answer, at most until the token's time is up.
-async fn persist(store: &dyn Store, surrender: &Surrender) -> Result<Released, Error> {
+async fn persist(lines: &Lines, surrender: &Surrender) -> Result<Released, Error> {
     let mut failures = 0;
     loop {
-        match store.release(&surrender.lock, &surrender.token).await {
+        match let_go(lines, &surrender.lock, &surrender.token, surrender.withdraws.as_ref()).await {
             // Who may do it, and which server takes it, can change; a command that the server does not know stays unknown.
             Err(Error::Unavailable(why)) if !matches!(why.why, Outage::Failed(_) | Outage::Forbidden(_)) => {
                 failures += 1;

@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout_at};
 
+use super::background::let_go;
 use super::held::Held;
 use crate::clock::Span;
 use crate::error::{Error, Invalid, LossReason};
-use crate::store::{Holding, Released, Renewal};
+use crate::store::{Holding, Released};
 
 /// A held lock. Dropping it releases the lock in the background, on the runtime where it was acquired; if that is gone by then,
 /// the lease is what ends it.
@@ -46,11 +47,13 @@ impl Guard {
     /// may not have been added; [`Error::Invalid`] if `by` is under 1 ms or over 100 years.
     pub async fn extend(&self, by: Duration) -> Result<(), Error> {
         let by = Span::new("extension", by)?;
+        // What is added to a lock that was only granted would be lost when that is confirmed.
+        self.confirm().await?;
         if self.held.lease()?.ends().is_none() {
             return Ok(());
         }
         let sent = Instant::now();
-        let holding = self.held.shared.store.extend(&self.held.lock, &self.held.token, by).await?;
+        let holding = self.held.shared.lines.store().extend(&self.held.lock, &self.held.token, by).await?;
         self.held.hear(holding, sent)
     }
 
@@ -63,15 +66,12 @@ impl Guard {
         let held = &self.held;
         let lease = held.lease()?;
         let Some(length) = lease.length() else {
+            if !lease.is_confirmed() {
+                return self.reset(None).await;
+            }
             return if lease.ends().is_none() { Ok(()) } else { Err(Invalid::RenewWithoutLease.into()) };
         };
-        let renewal = Renewal { lock: held.lock.as_ref().clone(), token: held.token.clone(), lease: length };
-        let sent = Instant::now();
-        let mut unsure = Unsure { held, sent, known: false };
-        let Some(answer) = held.shared.store.renew(std::slice::from_ref(&renewal)).await.pop() else { return Ok(()) };
-        let holding = answer?;
-        unsure.known = true;
-        held.hear(holding, sent)
+        self.reset(Some(length)).await
     }
 
     /// The time that is left by the store's clock; `None` for a lock without a lease.
@@ -123,8 +123,8 @@ impl Guard {
         let held = &self.held;
         held.give_up(LossReason::Released)?;
         let _unless_settled = Surrender { held };
-        match held.shared.store.release(&held.lock, &held.token).await? {
-            Released::Now | Released::Before => {
+        match let_go(&held.shared.lines, &held.lock, &held.token, None).await? {
+            Released::Now | Released::Passed { .. } | Released::Before => {
                 held.was_released();
                 Ok(())
             }
@@ -136,17 +136,35 @@ impl Guard {
     /// The lease runs on and is no longer renewed.
     ///
     /// # Errors
-    /// [`Error::NotHeld`] if the lock was lost or let go before.
-    #[allow(clippy::unused_async, reason = "part of the contract, where a store may have to be told")]
+    /// [`Error::NotHeld`] if the lock was lost or let go before; [`Error::Unavailable`] if it was granted a moment ago and the store
+    /// cannot be reached to confirm that.
     pub async fn hand_over(&self) -> Result<String, Error> {
+        self.confirm().await?;
         self.held.give_up(LossReason::HandedOver)?;
         Ok(self.held.token.as_str().to_owned())
     }
 
-    async fn ask(&self) -> Result<Holding, Error> {
-        self.held.lease()?;
+    /// Makes a full lease of one that was only granted.
+    async fn confirm(&self) -> Result<(), Error> {
+        let lease = self.held.lease()?;
+        if lease.is_confirmed() { Ok(()) } else { self.reset(lease.length()).await }
+    }
+
+    async fn reset(&self, lease: Option<Span>) -> Result<(), Error> {
+        let held = &self.held;
+        let renewal = held.renewal(lease);
         let sent = Instant::now();
-        let holding = self.held.shared.store.holding(&self.held.lock, &self.held.token).await?;
+        let mut unsure = Unsure { held, sent, known: false };
+        let Some(answer) = held.shared.lines.store().renew(std::slice::from_ref(&renewal)).await.pop() else { return Ok(()) };
+        let holding = answer?;
+        unsure.known = true;
+        held.renewed(holding, sent)
+    }
+
+    async fn ask(&self) -> Result<Holding, Error> {
+        self.confirm().await?;
+        let sent = Instant::now();
+        let holding = self.held.shared.lines.store().holding(&self.held.lock, &self.held.token).await?;
         self.held.hear(holding, sent)?;
         Ok(holding)
     }

@@ -11,6 +11,7 @@ use super::background::Surrender;
 use super::lease::{Lease, Upkeep};
 use super::schedule::Slot;
 use super::{Lock, Shared};
+use crate::clock::Span;
 use crate::error::{Error, LossReason, NotHeld};
 use crate::names::LockKeys;
 use crate::store::{Holding, Renewal, Token};
@@ -38,7 +39,7 @@ struct State {
 }
 
 impl Held {
-    /// A lock that was just acquired; the watchdog tends it if the lock's terms say so.
+    /// A lock that was just acquired; the watchdog confirms it if it was granted, and tends it if the lock's terms say so.
     pub(super) fn new(lock: &Lock, token: Token, fence: u64, lease: Lease, runtime: Handle) -> Arc<Self> {
         let held = Arc::new(Self {
             shared: Arc::clone(&lock.shared),
@@ -71,12 +72,21 @@ impl Held {
 
     /// Takes note of what the store answered to a request of `sent`.
     pub(super) fn hear(self: &Arc<Self>, holding: Holding, sent: Instant) -> Result<(), Error> {
+        self.take(|lease, now| lease.hear(holding, sent, now))
+    }
+
+    /// Takes note of what the store answered to a renewal of `sent`.
+    pub(super) fn renewed(self: &Arc<Self>, holding: Holding, sent: Instant) -> Result<(), Error> {
+        self.take(|lease, now| lease.renewed(holding, sent, now))
+    }
+
+    fn take(self: &Arc<Self>, hear: impl FnOnce(&mut Lease, Instant) -> bool) -> Result<(), Error> {
         let now = Instant::now();
         let mut state = self.open();
         if let Some(why) = state.lost {
             return Err(self.not_held(why));
         }
-        if !state.lease.hear(holding, sent, now) {
+        if !hear(&mut state.lease, now) {
             let why = loss(&state.lease, now);
             self.lose(&mut state, why);
             return Err(self.not_held(why));
@@ -112,12 +122,15 @@ impl Held {
         let why = loss(&state.lease, Instant::now());
         state.lost = Some(why);
         state.surrendered = true;
+        drop(state);
+        self.shared.lines.unhold(&self.lock, &self.token);
         self.not_held(why)
     }
 
     /// Takes note that the token was released.
     pub(super) fn was_released(&self) {
         self.open().surrendered = true;
+        self.shared.lines.unhold(&self.lock, &self.token);
     }
 
     /// Has the token released in the background, unless that was done or it is somebody else's to do.
@@ -130,7 +143,8 @@ impl Held {
         }
         state.surrendered = true;
         let until = Surrender::until(state.lease.length(), state.lease.ends(), now);
-        let surrender = Surrender { lock: Arc::clone(&self.lock), token: self.token.clone(), until, straggler: false };
+        let (lock, token) = (Arc::clone(&self.lock), self.token.clone());
+        let surrender = Surrender { lock, token, withdraws: None, until, straggler: false };
         self.shared.background.release(surrender, &self.runtime);
     }
 
@@ -147,12 +161,17 @@ impl Held {
                 self.tend(&mut state, now);
                 None
             }
-            Upkeep::Due(lease) => Some(Renewal { lock: LockKeys::clone(&self.lock), token: self.token.clone(), lease }),
+            Upkeep::Due(lease) => Some(self.renewal(lease)),
             Upkeep::Ended => {
                 self.lose(&mut state, LossReason::Expired);
                 None
             }
         }
+    }
+
+    /// What resets the lock's lease.
+    pub(super) fn renewal(&self, lease: Option<Span>) -> Renewal {
+        Renewal { lock: LockKeys::clone(&self.lock), token: self.token.clone(), lease }
     }
 
     /// Takes note that the watchdog could not renew the lock.
@@ -173,7 +192,8 @@ impl Held {
 
     /// Tells the watchdog when it is needed next.
     fn tend(self: &Arc<Self>, state: &mut State, now: Instant) {
-        if !self.renew {
+        if !self.renew && state.lease.is_confirmed() {
+            self.untend(state);
             return;
         }
         let due = match state.lease.upkeep(now) {
@@ -197,6 +217,10 @@ impl Held {
         state.lost = Some(why);
         self.untend(state);
         self.changed.notify_waiters();
+        // One that is released is passed on by the release.
+        if why != LossReason::Released {
+            self.shared.lines.unhold(&self.lock, &self.token);
+        }
         let lock = self.lock.name();
         match why {
             LossReason::Released | LossReason::HandedOver => tracing::debug!(lock, fence = self.fence, %why, "let go"),

@@ -18,6 +18,8 @@ pub(super) struct Lease {
     ends: Option<Instant>,
     /// When the last answer came in.
     heard: Instant,
+    /// Whether it is a full one; a lock that was granted is only held for a moment, until that is confirmed.
+    confirmed: bool,
 }
 
 /// What a lease that is renewed needs now.
@@ -27,8 +29,8 @@ pub(super) enum Upkeep {
     Never,
     /// Nothing until then.
     At(Instant),
-    /// To be renewed.
-    Due(Span),
+    /// To be reset to this; `None` for no end.
+    Due(Option<Span>),
     /// It ended.
     Ended,
 }
@@ -36,7 +38,24 @@ pub(super) enum Upkeep {
 impl Lease {
     /// A lease of which `left` was left at some time after `sent`.
     pub(super) fn new(length: Option<Span>, left: Option<Duration>, sent: Instant, now: Instant) -> Self {
-        Self { length, ends: left.map(|left| after(sent, left)), heard: now }
+        Self { length, ends: left.map(|left| after(sent, left)), heard: now, confirmed: true }
+    }
+
+    /// A lock that was granted, for `left` from some time after `sent`, until that is confirmed.
+    pub(super) fn granted(length: Option<Span>, left: Duration, sent: Instant, now: Instant) -> Self {
+        Self { confirmed: false, ..Self::new(length, Some(left), sent, now) }
+    }
+
+    /// Whether it is a full one.
+    pub(super) const fn is_confirmed(&self) -> bool {
+        self.confirmed
+    }
+
+    /// Takes note of the answer to a renewal of `sent`; false if the lock is not held.
+    pub(super) fn renewed(&mut self, holding: Holding, sent: Instant, now: Instant) -> bool {
+        // What was answered to a renewal that went before this one is no newer than it.
+        self.confirmed = true;
+        self.hear(holding, sent, now)
     }
 
     /// A full lease.
@@ -82,20 +101,21 @@ impl Lease {
 
     /// What the lease needs at `now` if it is renewed: another full one when a third of it has passed.
     pub(super) fn upkeep(&self, now: Instant) -> Upkeep {
-        let (Some(ends), Some(length)) = (self.ends, self.length) else { return Upkeep::Never };
-        if ends <= now {
-            return Upkeep::Ended;
-        }
-        let ahead = length.duration() / 3 * 2;
-        match ends.checked_sub(ahead) {
-            Some(due) if due > now => Upkeep::At(due),
-            _ => Upkeep::Due(length),
+        match (self.ends, self.length) {
+            (Some(ends), _) if ends <= now => Upkeep::Ended,
+            (Some(_), length) if !self.confirmed => Upkeep::Due(length),
+            (Some(ends), Some(length)) => match ends.checked_sub(length.duration() / 3 * 2) {
+                Some(due) if due > now => Upkeep::At(due),
+                _ => Upkeep::Due(Some(length)),
+            },
+            (None, _) | (_, None) => Upkeep::Never,
         }
     }
 
     /// When to try again after a renewal that failed at `now`; never after the end.
     pub(super) fn retry_at(&self, now: Instant) -> Instant {
-        let length = self.length.map_or(Duration::ZERO, Span::duration);
+        // One that was granted lasts a moment only.
+        let length = self.length.filter(|_| self.confirmed).map_or(Duration::from_secs(1), Span::duration);
         let pause = (length / 20).clamp(Duration::from_millis(1), Duration::from_secs(1));
         let retry = after(now, pause);
         self.ends.map_or(retry, |end| end.min(retry))

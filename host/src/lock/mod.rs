@@ -29,8 +29,8 @@ use tokio::runtime::Handle;
 use tracing::Instrument;
 
 use self::background::Background;
+use self::lines::Lines;
 use self::options::Terms;
-use self::queue::Queues;
 use self::watchdog::Watchdog;
 use crate::clock::Wait;
 use crate::error::{Error, Outage, Unavailable};
@@ -42,13 +42,15 @@ mod background;
 mod guard;
 mod held;
 mod lease;
+mod line;
+mod lines;
 mod options;
+mod pace;
 mod pause;
-mod queue;
 mod schedule;
+mod server;
 #[cfg(test)]
 mod tests;
-mod wait;
 mod watchdog;
 
 pub use guard::Guard;
@@ -64,18 +66,17 @@ pub struct Locks {
 /// What all locks of one store share.
 #[derive(Debug)]
 struct Shared {
-    store: Arc<dyn Store>,
+    lines: Lines,
     background: Background,
     watchdog: Watchdog,
-    queues: Queues,
 }
 
 impl Locks {
     /// The locks of `store`, without a prefix.
     #[must_use]
     pub fn new(store: Arc<dyn Store>) -> Self {
-        let background = Background::new(Arc::clone(&store));
-        let shared = Shared { store, background, watchdog: Watchdog::default(), queues: Queues::default() };
+        let lines = Lines::new(store);
+        let shared = Shared { background: Background::new(lines.clone()), lines, watchdog: Watchdog::default() };
         Self { shared: Arc::new(shared), prefix: Arc::default() }
     }
 
@@ -120,8 +121,8 @@ impl Lock {
     /// Takes the lock. `None` when `wait` is over and somebody else still holds it.
     ///
     /// It can be dropped at any await; a lock that it may have taken by then is released in the background. While the store
-    /// cannot be reached it tries again as long as `wait` lasts. An attempt that is under way when `wait` is over is waited for,
-    /// at most as long as the store's time-outs.
+    /// cannot be reached it tries again as long as `wait` lasts. A first attempt that is under way when `wait` is over is waited
+    /// for, at most as long as the store's time-outs.
     ///
     /// # Errors
     /// [`Error::Unavailable`] if the store cannot be reached by the end of `wait`, or if this is no tokio runtime;
@@ -135,7 +136,7 @@ impl Lock {
     /// # Errors
     /// [`Error::Unavailable`] if the store cannot be reached.
     pub async fn is_locked(&self) -> Result<bool, Error> {
-        self.shared.store.is_locked(&self.keys).await
+        self.shared.lines.store().is_locked(&self.keys).await
     }
 
     /// Takes over the lock that [`Guard::hand_over`] let go of, with the token that it gave. The lease goes on as it is, and is

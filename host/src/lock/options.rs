@@ -26,10 +26,13 @@ pub struct LockOptions {
     pub lease: Option<Duration>,
     /// Whether the lease is extended for as long as the guard lives. Needs a lease.
     pub renew: bool,
-    /// Whether waiters are served in the order in which they came. Not available in this version.
+    /// Whether waiters are served in the order in which they came, over all processes. If not, a process may pass the lock on
+    /// among its own waiters, a few times in a row while others wait, which is faster.
     pub fair: bool,
-    /// The longest pause between two attempts while waiting, in case no wake-up arrives, as after the release by another
-    /// program: at least 1 ms, and less than the lease. Waiters of one process share these attempts, so each may pause longer.
+    /// The longest pause between two attempts while waiting, in case nobody tells that the lock was granted, as after the release by
+    /// another program: at least 1 ms, and less than the lease; over 2 s counts as 2 s. All waiters of one process share these
+    /// attempts. A waiter whose process is stopped, or cut off without a word, keeps its place in the queue for three of them and
+    /// half a second.
     pub retry: Duration,
 }
 
@@ -51,18 +54,25 @@ pub(super) struct Terms {
     pub(super) lease: Option<Span>,
     /// Only with a lease.
     pub(super) renew: bool,
-    /// Less than the lease.
-    pub(super) retry: Span,
+    pub(super) fair: bool,
+    /// The longest pause between two requests while waiting; less than the lease.
+    pub(super) pulse: Span,
+    /// How long a place in the store's queue lasts without a request, and a grant until it is confirmed.
+    pub(super) kept: Span,
 }
+
+/// The longest pause between two requests while waiting, whatever the options say: a waiter that is stopped, or cut off without a
+/// word, keeps its place for a few of them.
+const LONGEST_PULSE: Duration = Duration::from_secs(2);
+
+/// What a request may be late before its place is lost.
+const LATENESS: Duration = Duration::from_millis(500);
 
 impl Terms {
     /// Checks options.
     pub(super) fn parse(options: LockOptions) -> Result<Self, Invalid> {
         if options.kind == Kind::Quorum {
             return Err(Invalid::NotYet { what: "a lock of kind quorum", instead: "use kind simple" });
-        }
-        if options.fair {
-            return Err(Invalid::NotYet { what: "a fair lock", instead: "leave fair out" });
         }
         let lease = options.lease.map(|lease| Span::new("lease", lease)).transpose()?;
         let retry = Span::new("retry", options.retry)?;
@@ -73,7 +83,9 @@ impl Terms {
             None if options.renew => return Err(Invalid::RenewWithoutLease),
             _ => {}
         }
-        Ok(Self { lease, renew: options.renew, retry })
+        let pulse = Span::new("retry", options.retry.min(LONGEST_PULSE))?;
+        let kept = Span::new("retry", 3 * pulse.duration() + LATENESS)?;
+        Ok(Self { lease, renew: options.renew, fair: options.fair, pulse, kept })
     }
 }
 
@@ -91,7 +103,7 @@ mod tests {
 
     #[test]
     fn what_can_work_is_taken() {
-        assert!(parse(|_| {}).is_ok());
+        assert!(parse(|o| o.fair = true).is_ok_and(|terms| terms.fair));
         assert!(parse(|o| (o.lease, o.renew) = (None, false)).is_ok());
         assert!(parse(|o| (o.lease, o.retry) = (Some(2 * MS), MS)).is_ok());
     }
@@ -106,6 +118,5 @@ mod tests {
         assert_eq!(parse(|o| o.retry = same), Err(Invalid::Retry { retry: same, lease: same }));
         assert_eq!(parse(|o| o.lease = None), Err(Invalid::RenewWithoutLease));
         assert!(matches!(parse(|o| o.kind = Kind::Quorum), Err(Invalid::NotYet { .. })));
-        assert!(matches!(parse(|o| o.fair = true), Err(Invalid::NotYet { .. })));
     }
 }

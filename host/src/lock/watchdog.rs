@@ -1,4 +1,4 @@
-//! Renews the leases of all guards that want it, many in one request.
+//! Renews the leases of all guards that want it, and confirms those that were granted, many in one request.
 //!
 //! One task for all locks of a store, started with the first such guard and ended when it finds none. A request that hangs delays
 //! only the guards in it: others that become due meanwhile go with one of their own.
@@ -42,7 +42,7 @@ const IDLE: Duration = Duration::from_secs(10);
 impl Watchdog {
     /// Puts a guard on the schedule, in place of `before`.
     pub(super) fn add(&self, held: &Arc<Held>, due: Instant, lease: Lease, before: Option<Slot>) -> Slot {
-        let length = lease.length().map_or(Duration::ZERO, Span::duration);
+        let length = lease.length().filter(|_| lease.is_confirmed()).map_or(Duration::ZERO, Span::duration);
         let (slot, starts) = {
             let mut state = self.open();
             if let Some(before) = before {
@@ -136,17 +136,17 @@ async fn renew(shared: &Shared, due: Vec<Arc<Held>>) {
     if renewals.is_empty() {
         return;
     }
-    let answers = shared.store.renew(&renewals).await;
+    let answers = shared.lines.store().renew(&renewals).await;
     tracing::trace!(guards = renewals.len(), "renewed");
     // A store that answers less than it was asked has not answered.
     let missing = || {
         let why = Outage::Failed("no answer to a renewal".to_owned());
-        Err(Error::from(Unavailable { store: shared.store.address().to_owned(), why }))
+        Err(Error::from(Unavailable { store: shared.lines.store().address().to_owned(), why }))
     };
     for (held, answer) in held.iter().zip(answers.into_iter().chain(std::iter::repeat_with(missing))) {
         match answer {
             // A loss is told by the guard.
-            Ok(holding) => _ = held.hear(holding, sent),
+            Ok(holding) => _ = held.renewed(holding, sent),
             Err(error) => held.renewal_failed(&error),
         }
     }

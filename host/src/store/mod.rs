@@ -39,24 +39,30 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// Asks the store whether it can be reached and takes writes.
     fn check(&self) -> Reply<'_, ()>;
 
-    /// Tries once to set the lock's key to `token`. If the key already has this token (a reply was lost), that is a success too,
-    /// and the lease starts anew. A success comes with a fence larger than that of every earlier holder. A token that was released
-    /// lately, held or not, is refused with [`Error::Unavailable`]: its attempt comes too late.
-    fn acquire<'a>(&'a self, lock: &'a LockKeys, token: &'a Token, lease: Option<Span>) -> Reply<'a, Attempt>;
+    /// Tries once to set the lock's key to the ticket's token. If the key already has this token (a reply was lost, or a grant is
+    /// confirmed), that is a success too, and the lease starts anew. A success comes with a fence larger than that of every
+    /// earlier holder. A token that was released lately, held or not, is refused with [`Error::Unavailable`]: its attempt comes
+    /// too late.
+    ///
+    /// One that fails can take a place in the lock's queue, or keep the one it has; see [`Queueing`]. Whoever has a place and a
+    /// [`Watch`] is granted the lock in its turn.
+    fn attempt<'a>(&'a self, lock: &'a LockKeys, ticket: &'a Ticket, queueing: Queueing) -> Reply<'a, Attempt>;
 
     /// Takes over a lock that is held by `old`: from then on `new` holds it, with a larger fence and the lease as it is, and `old`
     /// is not for use again. Repeating it is harmless and has the same fence. `None` if neither token holds the lock, or if `new`
     /// was released once.
     fn adopt<'a>(&'a self, lock: &'a LockKeys, old: &'a Token, new: &'a Token) -> Reply<'a, Option<Adopted>>;
 
-    /// Deletes the lock's key if it has this token, remembers that this token released it, and wakes who waits. Repeating it is
-    /// harmless and has the same answer. The last eight tokens that were released are remembered for a day.
-    fn release<'a>(&'a self, lock: &'a LockKeys, token: &'a Token) -> Reply<'a, Released>;
+    /// Lets go of the lock if it is held by this token, remembers that this token released it, and gives it to the next who waits:
+    /// all in one step. Repeating it is harmless and has the same answer. The last eight tokens that were released are remembered
+    /// for a day.
+    fn release<'a>(&'a self, lock: &'a LockKeys, release: Release<'a>) -> Reply<'a, Released>;
 
     /// Adds `by` to the time that is left, if the lock is held by `token`. Not repeated on a lost connection.
     fn extend<'a>(&'a self, lock: &'a LockKeys, token: &'a Token, by: Span) -> Reply<'a, Holding>;
 
-    /// Resets the time that is left of many locks, in one round trip a node. One answer for each, in the same order.
+    /// Resets the time that is left of many locks, or takes away their end, in one round trip a node. One answer for each, in the
+    /// same order.
     fn renew<'a>(&'a self, renewals: &'a [Renewal]) -> BoxFuture<'a, Vec<Result<Holding, Error>>>;
 
     /// Whether the lock is held by `token`, and for how long still.
@@ -65,8 +71,8 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// Whether anybody holds the lock, ours or foreign.
     fn is_locked<'a>(&'a self, lock: &'a LockKeys) -> Reply<'a, bool>;
 
-    /// Starts to watch for releases of the lock. When the answer is there, no later release is missed. All watches of one lock
-    /// in a process share one subscription.
+    /// Starts to watch for grants of the lock to waiters of this process. When the answer is there, no later one is missed without
+    /// notice. All watches of one lock in a process share one subscription.
     fn watch<'a>(&'a self, lock: &'a LockKeys) -> Reply<'a, Watch>;
 
     /// The bytes of an entry.
@@ -148,6 +154,49 @@ fn given_up(store: &str) -> Error {
     crate::error::Unavailable { store: store.to_owned(), why: crate::error::Outage::Failed(why.into()) }.into()
 }
 
+/// One who wants a lock.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ticket {
+    /// What the lock's key will hold.
+    pub token: Token,
+    /// How long the lock is held once it was taken; `None` until it is released.
+    pub lease: Option<Span>,
+    /// How long a place in the queue lasts without a word from its process, and a grant until it is confirmed by a renewal: so
+    /// long at most can one who died while waiting keep the lock from the others.
+    pub kept: Span,
+}
+
+impl Ticket {
+    /// How long the lock is held that was taken by an attempt.
+    #[must_use]
+    pub fn taken(&self, queueing: Queueing) -> Option<Span> {
+        if queueing.brief { Some(self.granted()) } else { self.lease }
+    }
+
+    /// How long the lock is held that was granted to it, until that is confirmed.
+    #[must_use]
+    pub fn granted(&self) -> Span {
+        self.lease.map_or(self.kept, |lease| lease.min(self.kept))
+    }
+}
+
+/// Where an attempt stands to others who wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Queueing {
+    /// Whether it takes a place in the queue if it fails, or keeps the one that it has.
+    pub joins: bool,
+    /// Whether it fails while others are before it, even if the lock is free.
+    pub fair: bool,
+    /// Whether it takes the lock for no longer than its place is kept, until that is confirmed: for who cannot be sure that anybody
+    /// still waits for the answer.
+    pub brief: bool,
+}
+
+impl Queueing {
+    /// One attempt that takes the lock if it is free.
+    pub const NONE: Self = Self { joins: false, fair: false, brief: false };
+}
+
 /// What an attempt to acquire gave.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Attempt {
@@ -156,11 +205,34 @@ pub enum Attempt {
         /// Larger than that of every earlier holder.
         fence: u64,
     },
-    /// Somebody else holds it.
+    /// Somebody else holds it, or is before this one.
     Busy {
         /// How long their lease still runs; `None` if it has none.
         lease_left: Option<Duration>,
+        /// The last fence that was given when the attempt came: a grant with a larger one was made after that.
+        fence: u64,
     },
+}
+
+/// How a lock is let go of.
+#[derive(Debug, Clone, Copy)]
+pub struct Release<'a> {
+    /// Who holds the lock, or may.
+    pub token: &'a Token,
+    /// The place in the queue that is given up with it, held or not.
+    pub withdraws: Option<&'a Ticket>,
+    /// Who gets the lock, before all others.
+    pub next: Option<&'a Ticket>,
+    /// Whether `next` only takes the last place in the queue instead.
+    pub yields: bool,
+}
+
+impl<'a> Release<'a> {
+    /// Lets go of the lock to whoever is next in the queue.
+    #[must_use]
+    pub const fn of(token: &'a Token) -> Self {
+        Self { token, withdraws: None, next: None, yields: false }
+    }
 }
 
 /// A lock that was taken over.
@@ -175,8 +247,13 @@ pub struct Adopted {
 /// What a release found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Released {
-    /// The lock was held by the token and is free now.
+    /// The lock was held by the token and is free now, or another process's.
     Now,
+    /// The lock was held by the token, and the ticket that was to be next has it now, for as long as its place is kept.
+    Passed {
+        /// Larger than that of every earlier holder.
+        fence: u64,
+    },
     /// The same token released it before (a reply was lost).
     Before,
     /// The token does not hold the lock.
@@ -201,8 +278,8 @@ pub struct Renewal {
     pub lock: LockKeys,
     /// Its holder.
     pub token: Token,
-    /// The time that is left afterwards.
-    pub lease: Span,
+    /// The time that is left afterwards; `None` for no end.
+    pub lease: Option<Span>,
 }
 
 /// An entry's key in the store and its bytes.
@@ -225,25 +302,39 @@ pub enum Ttl {
     Remaining(Duration),
 }
 
-/// A watch on one lock: [`Watch::woken`] returns after every release, and whenever a release may have been missed. It ends when dropped.
+/// What a watch hears.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Word {
+    /// The lock is held by this token now, for as long as its place is kept.
+    Granted {
+        /// Of a ticket that this process put into the queue.
+        token: Token,
+        /// Larger than that of every earlier holder.
+        fence: u64,
+    },
+    /// Grants may have been missed.
+    Doubt,
+}
+
+/// A watch on one lock. It ends when dropped.
 pub struct Watch {
-    wakes: tokio::sync::watch::Receiver<u64>,
+    words: tokio::sync::mpsc::UnboundedReceiver<Word>,
     _subscription: Box<dyn Send + Sync>,
 }
 
 impl Watch {
-    /// A watch that wakes when `wakes` changes. `subscription` is dropped with the watch.
+    /// A watch that hears `words`. `subscription` is dropped with the watch.
     #[must_use]
-    pub fn new(wakes: tokio::sync::watch::Receiver<u64>, subscription: Box<dyn Send + Sync>) -> Self {
-        Self { wakes, _subscription: subscription }
+    pub fn new(words: tokio::sync::mpsc::UnboundedReceiver<Word>, subscription: Box<dyn Send + Sync>) -> Self {
+        Self { words, _subscription: subscription }
     }
 
-    /// Waits for the next release since the watch began or since the last call. Can be dropped and called again without
-    /// missing one.
-    pub async fn woken(&mut self) {
-        if self.wakes.changed().await.is_err() {
+    /// Waits for the next word since the watch began or since the last call. Can be dropped and called again without missing one.
+    pub async fn heard(&mut self) -> Word {
+        match self.words.recv().await {
+            Some(word) => word,
             // The store is gone; whoever waits has a retry pause and a deadline besides.
-            std::future::pending::<()>().await;
+            None => std::future::pending().await,
         }
     }
 }

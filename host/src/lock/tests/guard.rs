@@ -100,10 +100,10 @@ async fn what_the_store_has_no_more_is_gone() {
     let (store, locks) = setup();
     let lock = lock(&locks);
     let guard = hold(&lock).await;
-    store.inner.release(&guard.held.lock, &Token::parse("somebody-else").unwrap()).await.unwrap();
+    store.inner.release(&guard.held.lock, Release::of(&Token::parse("somebody-else").unwrap())).await.unwrap();
     assert!(guard.held().await.unwrap(), "nobody else can release it");
     let token = guard.held.token.clone();
-    store.inner.release(&guard.held.lock, &token).await.unwrap();
+    store.inner.release(&guard.held.lock, Release::of(&token)).await.unwrap();
     let thief = hold(&lock).await;
     assert!(!guard.held().await.unwrap());
     assert_eq!(guard.lost().await, LossReason::Gone);
@@ -138,7 +138,7 @@ async fn the_lost_reply_of_a_release_is_settled() {
     assert!(next.held().await.unwrap());
     // The store may be told so at once: it repeats what was lost.
     let token = next.held.token.clone();
-    store.inner.release(&next.held.lock, &token).await.unwrap();
+    store.inner.release(&next.held.lock, Release::of(&token)).await.unwrap();
     next.release().await.unwrap();
 }
 

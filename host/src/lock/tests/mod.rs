@@ -16,7 +16,9 @@ use crate::error::{Error, Limit, Outage, Unavailable};
 use crate::glob::Glob;
 use crate::names::LockKeys;
 use crate::store::memory::MemoryStore;
-use crate::store::{Adopted, Attempt, Entry, Holding, Released, Renewal, Reply, Store, Token, Ttl, Watch};
+use crate::store::{
+    Adopted, Attempt, Entry, Holding, Queueing, Release, Released, Renewal, Reply, Store, Ticket, Token, Ttl, Watch,
+};
 
 mod acquire;
 mod cancel;
@@ -28,7 +30,7 @@ const SECOND: Duration = Duration::from_secs(1);
 /// Operations that can be made to fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Op {
-    Acquire,
+    Attempt,
     Adopt,
     Release,
     Renew,
@@ -115,16 +117,16 @@ impl Store for Faulty {
         self.inner.check()
     }
 
-    fn acquire<'a>(&'a self, lock: &'a LockKeys, token: &'a Token, lease: Option<Span>) -> Reply<'a, Attempt> {
-        Box::pin(async move { self.through(Op::Acquire, self.inner.acquire(lock, token, lease)).await? })
+    fn attempt<'a>(&'a self, lock: &'a LockKeys, ticket: &'a Ticket, queueing: Queueing) -> Reply<'a, Attempt> {
+        Box::pin(async move { self.through(Op::Attempt, self.inner.attempt(lock, ticket, queueing)).await? })
     }
 
     fn adopt<'a>(&'a self, lock: &'a LockKeys, old: &'a Token, new: &'a Token) -> Reply<'a, Option<Adopted>> {
         Box::pin(async move { self.through(Op::Adopt, self.inner.adopt(lock, old, new)).await? })
     }
 
-    fn release<'a>(&'a self, lock: &'a LockKeys, token: &'a Token) -> Reply<'a, Released> {
-        Box::pin(async move { self.through(Op::Release, self.inner.release(lock, token)).await? })
+    fn release<'a>(&'a self, lock: &'a LockKeys, release: Release<'a>) -> Reply<'a, Released> {
+        Box::pin(async move { self.through(Op::Release, self.inner.release(lock, release)).await? })
     }
 
     fn extend<'a>(&'a self, lock: &'a LockKeys, token: &'a Token, by: Span) -> Reply<'a, Holding> {

@@ -46,7 +46,7 @@ async fn ten_thousand_guards_are_renewed_in_few_requests() {
 async fn a_loss_is_told_at_once() {
     let (store, locks) = setup();
     let guard = hold(&locks, "lock").await;
-    store.inner.release(&guard.held.lock, &guard.held.token).await.unwrap();
+    store.inner.release(&guard.held.lock, Release::of(&guard.held.token)).await.unwrap();
     let began = Instant::now();
     assert_eq!(guard.lost().await, LossReason::Gone);
     assert!(began.elapsed() < 11 * SECOND, "at the next renewal, not at the lease's end: {:?}", began.elapsed());

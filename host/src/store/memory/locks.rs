@@ -1,6 +1,6 @@
-//! The locks of the embedded store: who holds which, and what their fences were.
+//! The locks of the embedded store: who holds which, who waits for them, and what their fences were.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::time::Instant;
@@ -8,14 +8,19 @@ use tokio::time::Instant;
 use super::expiring::{Expiring, Slot};
 use crate::clock::{Span, after};
 use crate::names::LockKeys;
-use crate::store::{Adopted, Attempt, Holding, Released, Token};
+use crate::store::{Adopted, Attempt, Holding, Queueing, Release, Released, Ticket, Token, Word};
 
 /// Held locks and remembered fences.
 #[derive(Debug, Default)]
 pub(super) struct LockTable {
     held: Expiring<Token>,
     fences: Expiring<Fence>,
+    /// Who waits, by the lock's key, in the order in which they came. They are all of this process, so all are alive.
+    queues: HashMap<String, VecDeque<Ticket>>,
 }
+
+/// Tells who watches a lock that it was granted; false if nobody does.
+pub(super) type Tell<'a> = &'a dyn Fn(Word) -> bool;
 
 /// What is remembered of a lock that may be free.
 #[derive(Debug, Default)]
@@ -41,15 +46,42 @@ const NOTES: usize = 8;
 
 impl LockTable {
     /// `None` for a token that was released before.
-    pub(super) fn acquire(&mut self, lock: &LockKeys, token: &Token, lease: Option<Span>, now: Instant) -> Option<Attempt> {
+    pub(super) fn attempt(
+        &mut self,
+        lock: &LockKeys,
+        ticket: &Ticket,
+        queueing: Queueing,
+        tell: Tell<'_>,
+        now: Instant,
+    ) -> Option<Attempt> {
+        let Queueing { joins, fair, .. } = queueing;
+        let token = &ticket.token;
+        let last = self.fences.get(lock.fence(), now).map_or(0, |slot| slot.value.last);
+        let others_first = fair && self.queues.get(lock.key()).and_then(VecDeque::front).is_some_and(|first| first != ticket);
         let fence = match self.held.get(lock.key(), now) {
             // The same holder, so the same fence.
-            Some(slot) if slot.value == *token => self.fences.get(lock.fence(), now).map(|slot| slot.value.last),
+            Some(slot) if slot.value == *token => Some(last).filter(|last| *last > 0),
             _ if self.noted(lock, token, now).is_some() => return None,
-            Some(slot) => return Some(Attempt::Busy { lease_left: slot.left(now) }),
-            None => None,
+            None if !others_first => None,
+            held => {
+                let free = held.is_none();
+                if joins {
+                    self.join(lock, ticket);
+                }
+                if free {
+                    self.hand_on(lock, tell, now);
+                }
+                let lease_left = self.held.get(lock.key(), now).and_then(|slot| slot.left(now));
+                return Some(Attempt::Busy { lease_left, fence: last });
+            }
         };
-        let ends = lease.map(|lease| after(now, lease.duration()));
+        self.leave(lock, ticket);
+        let ends = ticket.taken(queueing).map(|lease| after(now, lease.duration()));
+        // Never shorter: it may be an attempt that comes late, when the lock was confirmed or extended.
+        let ends = match self.held_by(lock, token, now) {
+            Some(slot) => slot.ends.and_then(|before| ends.map(|ends| ends.max(before))),
+            None => ends,
+        };
         self.held.insert(lock.key(), token.clone(), ends, now);
         Some(Attempt::Acquired { fence: fence.unwrap_or_else(|| self.next_fence(lock, now)) })
     }
@@ -70,18 +102,67 @@ impl LockTable {
         Some(Adopted { fence: self.next_fence(lock, now), lease_left })
     }
 
-    pub(super) fn release(&mut self, lock: &LockKeys, token: &Token, now: Instant) -> Released {
+    pub(super) fn release(&mut self, lock: &LockKeys, release: Release<'_>, tell: Tell<'_>, now: Instant) -> Released {
+        let Release { token, withdraws, next, yields } = release;
+        if let Some(ticket) = withdraws {
+            self.leave(lock, ticket);
+        }
         let held = self.held_by(lock, token, now).is_some();
         if !held && self.noted(lock, token, now).is_some_and(|note| note.held) {
-            return Released::Before;
+            let passed = next.is_some_and(|next| self.held_by(lock, &next.token, now).is_some());
+            let last = self.fences.get(lock.fence(), now).map_or(0, |slot| slot.value.last);
+            return if passed { Released::Passed { fence: last } } else { Released::Before };
         }
         self.note(lock, Note { token: token.clone(), held }, now);
-        if held {
-            self.held.remove(lock.key(), now);
-            Released::Now
-        } else {
-            Released::NotHeld
+        if !held {
+            return Released::NotHeld;
         }
+        self.held.remove(lock.key(), now);
+        if let Some(next) = next {
+            if yields {
+                self.join(lock, next);
+            }
+            if !yields || self.queues.get(lock.key()).and_then(VecDeque::front) == Some(next) {
+                self.leave(lock, next);
+                return Released::Passed { fence: self.grant(lock, next, now) };
+            }
+        }
+        self.hand_on(lock, tell, now);
+        Released::Now
+    }
+
+    fn join(&mut self, lock: &LockKeys, ticket: &Ticket) {
+        let queue = self.queues.entry(lock.key().to_owned()).or_default();
+        if !queue.contains(ticket) {
+            queue.push_back(ticket.clone());
+        }
+    }
+
+    fn leave(&mut self, lock: &LockKeys, ticket: &Ticket) {
+        if let Some(queue) = self.queues.get_mut(lock.key()) {
+            queue.retain(|waiting| waiting != ticket);
+            if queue.is_empty() {
+                self.queues.remove(lock.key());
+            }
+        }
+    }
+
+    /// Gives a free lock to the first who waits, if anybody listens.
+    fn hand_on(&mut self, lock: &LockKeys, tell: Tell<'_>, now: Instant) {
+        let Some(first) = self.queues.get(lock.key()).and_then(VecDeque::front).cloned() else { return };
+        let fence = self.grant(lock, &first, now);
+        if tell(Word::Granted { token: first.token.clone(), fence }) {
+            self.leave(lock, &first);
+        } else {
+            self.held.remove(lock.key(), now);
+        }
+    }
+
+    /// Gives a free lock to a ticket, for no longer than its place is kept, until that is confirmed.
+    fn grant(&mut self, lock: &LockKeys, ticket: &Ticket, now: Instant) -> u64 {
+        let ends = after(now, ticket.granted().duration());
+        self.held.insert(lock.key(), ticket.token.clone(), Some(ends), now);
+        self.next_fence(lock, now)
     }
 
     pub(super) fn extend(&mut self, lock: &LockKeys, token: &Token, by: Span, now: Instant) -> Holding {
@@ -90,9 +171,9 @@ impl LockTable {
         holding(slot, now)
     }
 
-    pub(super) fn renew(&mut self, lock: &LockKeys, token: &Token, lease: Span, now: Instant) -> Holding {
+    pub(super) fn renew(&mut self, lock: &LockKeys, token: &Token, lease: Option<Span>, now: Instant) -> Holding {
         let Some(slot) = self.held_by(lock, token, now) else { return Holding::No };
-        slot.ends = Some(after(now, lease.duration()));
+        slot.ends = lease.map(|lease| after(now, lease.duration()));
         holding(slot, now)
     }
 
@@ -157,6 +238,20 @@ mod tests {
         (LockTable::default(), keys, Span::new("lease", SECOND).unwrap(), tokens, Instant::now())
     }
 
+    fn ticket(token: &Token, lease: Option<Span>) -> Ticket {
+        Ticket { token: token.clone(), lease, kept: Span::new("kept", SECOND / 2).unwrap() }
+    }
+
+    impl LockTable {
+        fn acquire(&mut self, lock: &LockKeys, token: &Token, lease: Option<Span>, now: Instant) -> Option<Attempt> {
+            self.attempt(lock, &ticket(token, lease), Queueing::NONE, &|_| true, now)
+        }
+
+        fn let_go(&mut self, lock: &LockKeys, token: &Token, now: Instant) -> Released {
+            self.release(lock, Release::of(token), &|_| true, now)
+        }
+    }
+
     fn fence(attempt: Option<Attempt>) -> u64 {
         match attempt {
             Some(Attempt::Acquired { fence }) => fence,
@@ -168,7 +263,7 @@ mod tests {
     fn one_holds_it_until_the_lease_ends_and_fences_rise() {
         let (mut table, lock, lease, [a, b], now) = setup();
         let first = fence(table.acquire(&lock, &a, Some(lease), now));
-        assert_eq!(table.acquire(&lock, &b, Some(lease), now), Some(Attempt::Busy { lease_left: Some(SECOND) }));
+        assert_eq!(table.acquire(&lock, &b, Some(lease), now), Some(Attempt::Busy { lease_left: Some(SECOND), fence: first }));
         let again = fence(table.acquire(&lock, &a, Some(lease), now + SECOND / 2));
         assert_eq!(again, first, "a repeated attempt is a success, and the holder is the same");
         assert_eq!(table.holding(&lock, &a, now + SECOND), Holding::Left(SECOND / 2), "its lease began anew");
@@ -176,8 +271,9 @@ mod tests {
         let adopted = table.adopt(&lock, &a, &c, now + SECOND).unwrap();
         assert!(adopted.fence > again && adopted.lease_left == Some(SECOND / 2));
         assert_eq!(table.adopt(&lock, &b, &d, now + SECOND), None);
-        assert!(fence(table.acquire(&lock, &b, None, now + 2 * SECOND)) > adopted.fence);
-        assert_eq!(table.acquire(&lock, &d, None, now + 2 * SECOND), Some(Attempt::Busy { lease_left: None }));
+        let next = fence(table.acquire(&lock, &b, None, now + 2 * SECOND));
+        assert!(next > adopted.fence);
+        assert_eq!(table.acquire(&lock, &d, None, now + 2 * SECOND), Some(Attempt::Busy { lease_left: None, fence: next }));
         assert_eq!(table.acquire(&lock, &a, None, now + 2 * SECOND), None, "it was adopted");
     }
 
@@ -186,12 +282,12 @@ mod tests {
         let (mut table, lock, lease, [a, b], now) = setup();
         let stranger = Token::random().unwrap();
         table.acquire(&lock, &a, Some(lease), now);
-        assert_eq!(table.release(&lock, &stranger, now), Released::NotHeld);
-        assert_eq!(table.release(&lock, &a, now), Released::Now);
+        assert_eq!(table.let_go(&lock, &stranger, now), Released::NotHeld);
+        assert_eq!(table.let_go(&lock, &a, now), Released::Now);
         table.acquire(&lock, &b, Some(lease), now);
-        assert_eq!(table.release(&lock, &a, now), Released::Before, "also while somebody else holds it");
+        assert_eq!(table.let_go(&lock, &a, now), Released::Before, "also while somebody else holds it");
         assert!(table.is_locked(&lock, now));
-        assert_eq!(table.release(&lock, &b, now + SECOND), Released::NotHeld, "its lease had ended");
+        assert_eq!(table.let_go(&lock, &b, now + SECOND), Released::NotHeld, "its lease had ended");
     }
 
     #[test]
@@ -199,10 +295,10 @@ mod tests {
         let (mut table, lock, lease, [a, b], now) = setup();
         table.acquire(&lock, &a, Some(lease), now);
         assert_eq!(table.extend(&lock, &a, lease, now), Holding::Left(2 * SECOND));
-        assert_eq!(table.renew(&lock, &a, lease, now), Holding::Left(SECOND));
+        assert_eq!(table.renew(&lock, &a, Some(lease), now), Holding::Left(SECOND));
         assert_eq!(table.extend(&lock, &b, lease, now), Holding::No);
-        assert_eq!(table.renew(&lock, &b, lease, now), Holding::No);
-        assert_eq!(table.renew(&lock, &a, lease, now + SECOND), Holding::No, "too late");
+        assert_eq!(table.renew(&lock, &b, Some(lease), now), Holding::No);
+        assert_eq!(table.renew(&lock, &a, Some(lease), now + SECOND), Holding::No, "too late");
         table.acquire(&lock, &b, None, now + SECOND);
         assert_eq!(table.extend(&lock, &b, lease, now + SECOND), Holding::Unlimited);
     }

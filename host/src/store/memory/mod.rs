@@ -12,7 +12,9 @@ use tokio::time::Instant;
 use self::expiring::Expiring;
 use self::locks::LockTable;
 use self::watches::Watches;
-use super::{Adopted, Attempt, Entry, Holding, Released, Renewal, Reply, Store, Token, Ttl, Watch, given_up};
+use super::{
+    Adopted, Attempt, Entry, Holding, Queueing, Release, Released, Renewal, Reply, Store, Ticket, Token, Ttl, Watch, given_up,
+};
 use crate::clock::{Span, after};
 use crate::error::Error;
 use crate::glob::Glob;
@@ -63,9 +65,10 @@ impl Store for MemoryStore {
         Box::pin(async { Ok(()) })
     }
 
-    fn acquire<'a>(&'a self, lock: &'a LockKeys, token: &'a Token, lease: Option<Span>) -> Reply<'a, Attempt> {
+    fn attempt<'a>(&'a self, lock: &'a LockKeys, ticket: &'a Ticket, queueing: Queueing) -> Reply<'a, Attempt> {
         Box::pin(async move {
-            let attempt = open(&self.locks).acquire(lock, token, lease, Instant::now());
+            let tell = |word| self.watches.tell(lock.channel(), &word);
+            let attempt = open(&self.locks).attempt(lock, ticket, queueing, &tell, Instant::now());
             attempt.ok_or_else(|| given_up(self.address()))
         })
     }
@@ -74,13 +77,10 @@ impl Store for MemoryStore {
         Box::pin(async move { Ok(open(&self.locks).adopt(lock, old, new, Instant::now())) })
     }
 
-    fn release<'a>(&'a self, lock: &'a LockKeys, token: &'a Token) -> Reply<'a, Released> {
+    fn release<'a>(&'a self, lock: &'a LockKeys, release: Release<'a>) -> Reply<'a, Released> {
         Box::pin(async move {
-            let released = open(&self.locks).release(lock, token, Instant::now());
-            if released == Released::Now {
-                self.watches.wake(lock.channel());
-            }
-            Ok(released)
+            let tell = |word| self.watches.tell(lock.channel(), &word);
+            Ok(open(&self.locks).release(lock, release, &tell, Instant::now()))
         })
     }
 

@@ -1,54 +1,47 @@
-//! Who waits for which lock in the embedded store.
+//! Who watches which lock in the embedded store.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
-use tokio::sync::watch;
+use tokio::sync::mpsc;
 
 use super::open;
-use crate::store::Watch;
+use crate::store::{Watch, Word};
 
-/// One wake-up counter for each lock that anybody watches.
+/// Those who listen, for each lock that anybody watches.
 #[derive(Debug, Default, Clone)]
-pub(super) struct Watches(Arc<Mutex<HashMap<String, Watched>>>);
-
-#[derive(Debug)]
-struct Watched {
-    wakes: watch::Sender<u64>,
-    watches: usize,
-}
+pub(super) struct Watches(Arc<Mutex<HashMap<String, Vec<mpsc::UnboundedSender<Word>>>>>);
 
 impl Watches {
     /// Starts to watch.
     pub(super) fn watch(&self, channel: &str) -> Watch {
-        let mut watched = open(&self.0);
-        let watched = watched.entry(channel.to_owned()).or_insert_with(|| Watched { wakes: watch::Sender::new(0), watches: 0 });
-        watched.watches += 1;
-        let subscription = Subscription { all: self.clone(), channel: channel.to_owned() };
-        Watch::new(watched.wakes.subscribe(), Box::new(subscription))
+        let (sender, words) = mpsc::unbounded_channel();
+        open(&self.0).entry(channel.to_owned()).or_default().push(sender.clone());
+        Watch::new(words, Box::new(Subscription { all: self.clone(), channel: channel.to_owned(), sender }))
     }
 
-    /// Wakes everybody who watches.
-    pub(super) fn wake(&self, channel: &str) {
-        if let Some(watched) = open(&self.0).get(channel) {
-            watched.wakes.send_modify(|wakes| *wakes = wakes.wrapping_add(1));
-        }
+    /// Tells everybody who watches; false if nobody does.
+    pub(super) fn tell(&self, channel: &str, word: &Word) -> bool {
+        let watched = open(&self.0);
+        // Each of them has to be told, so not as soon as one was.
+        watched.get(channel).map_or(0, |listeners| listeners.iter().filter(|l| l.send(word.clone()).is_ok()).count()) > 0
     }
 }
 
-/// One watch; the last one that is dropped takes the counter away.
+/// One watch; it is forgotten when dropped.
 #[derive(Debug)]
 struct Subscription {
     all: Watches,
     channel: String,
+    sender: mpsc::UnboundedSender<Word>,
 }
 
 impl Drop for Subscription {
     fn drop(&mut self) {
         let mut all = open(&self.all.0);
-        if let Some(watched) = all.get_mut(&self.channel) {
-            watched.watches -= 1;
-            if watched.watches == 0 {
+        if let Some(listeners) = all.get_mut(&self.channel) {
+            listeners.retain(|listener| !listener.same_channel(&self.sender));
+            if listeners.is_empty() {
                 all.remove(&self.channel);
             }
         }
@@ -62,15 +55,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_release_wakes_all_who_watch_and_nobody_else() {
+    fn a_word_reaches_all_who_watch_and_nobody_else() {
         let watches = Watches::default();
         let (mut a, mut b, mut other) = (watches.watch("a"), watches.watch("a"), watches.watch("b"));
-        assert!(a.woken().now_or_never().is_none());
-        watches.wake("a");
-        assert!(a.woken().now_or_never().is_some());
-        assert!(b.woken().now_or_never().is_some());
-        assert!(a.woken().now_or_never().is_none(), "one release wakes once");
-        assert!(other.woken().now_or_never().is_none());
+        assert!(a.heard().now_or_never().is_none());
+        assert!(watches.tell("a", &Word::Doubt));
+        assert_eq!(a.heard().now_or_never(), Some(Word::Doubt));
+        assert_eq!(b.heard().now_or_never(), Some(Word::Doubt));
+        assert!(a.heard().now_or_never().is_none(), "one word is heard once");
+        assert!(other.heard().now_or_never().is_none());
+        assert!(!watches.tell("c", &Word::Doubt));
     }
 
     #[test]

@@ -1,7 +1,9 @@
--- Takes the lock if it is free, or again if this token has it already (then the reply to the first attempt was lost).
--- KEYS: the lock, its fence.  ARGV: the token, the lease in ms or ''.
--- Gives {1, fence}, {0, time left in ms, or -1 for a lock without lease}, or {2} for a token that was given up before.
-local token, lease = ARGV[1], ARGV[2]
+-- Takes the lock if it is free, or again if this token has it already (then the reply to the first attempt was lost, or a grant is
+-- confirmed). Takes a place in the queue if it is asked to and cannot have the lock.
+-- KEYS: the lock, its fence, its queue, its clients alive, what its channels begin with.
+-- ARGV: the token, the lease in ms or '', its place, 'join' to take it, 'fair' not to pass others, PUBLISH or SPUBLISH.
+-- Gives {1, fence}, {0, time left in ms, or -1 for a lock without lease, last fence}, or {2} for a token that was given up before.
+local token, lease, place, joins, fair = ARGV[1], ARGV[2], ARGV[3], ARGV[4] == 'join', ARGV[5] == 'fair'
 local last, notes = recall(KEYS[2])
 if not last then
   return notes
@@ -13,23 +15,44 @@ if string.find(notes, token, 1, true) and (is_noted(notes, token) or is_noted(no
   return {2}
 end
 
+local first = fair and first_place(KEYS[3], KEYS[4], 0)
+local others_first = first and first ~= place
+
 -- The lock before all else: a server out of memory refuses only the first write of a script, and then nothing has changed.
 local taken
-if lease == '' then
-  taken = redis.call('SET', KEYS[1], token, 'NX')
-else
-  taken = redis.call('SET', KEYS[1], token, 'NX', 'PX', lease)
+if not others_first then
+  if lease == '' then
+    taken = redis.call('SET', KEYS[1], token, 'NX')
+  else
+    taken = redis.call('SET', KEYS[1], token, 'NX', 'PX', lease)
+  end
 end
 local fence = tonumber(last)
 if not taken then
-  if redis.call('GET', KEYS[1]) ~= token then
-    return {0, redis.call('PTTL', KEYS[1])}
+  local holder = redis.call('GET', KEYS[1])
+  if holder ~= token then
+    if joins then
+      join(KEYS[3], KEYS[4], place)
+    end
+    -- Free, as the holder's lease ended or a stranger released it: nobody else would tell who is first.
+    if not holder then
+      local given = hand_on(KEYS[1], KEYS[3], KEYS[4], KEYS[5], ARGV[6], fence)
+      if given then
+        redis.call('SET', KEYS[2], remembering(digits(given), notes), 'PX', 86400000)
+      end
+    end
+    return {0, redis.call('PTTL', KEYS[1]), fence}
   end
+  -- Never shorter: this may be an attempt that comes late, when the lock was confirmed or extended.
+  local left = redis.call('PTTL', KEYS[1])
   if lease == '' then
     redis.call('PERSIST', KEYS[1])
-  else
+  elseif left >= 0 and left < tonumber(lease) then
     redis.call('PEXPIRE', KEYS[1], lease)
   end
+end
+if joins then
+  leave(KEYS[3], KEYS[4], place)
 end
 if taken or fence == 0 then
   fence = after(fence)

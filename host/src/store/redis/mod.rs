@@ -10,7 +10,10 @@ use futures_util::future::{BoxFuture, FutureExt};
 use redis::Value;
 
 use super::address::{RedisAddress, Topology as Kind};
-use super::{Adopted, Attempt, Entry, Holding, Released, Renewal, Reply, Store, StoreOptions, Token, Ttl, Watch, given_up};
+use super::{
+    Adopted, Attempt, Entry, Holding, Queueing, Release, Released, Renewal, Reply, Store, StoreOptions, Ticket, Token, Ttl, Watch,
+    given_up,
+};
 use crate::clock::Span;
 use crate::error::Error;
 use crate::glob::Glob;
@@ -32,7 +35,7 @@ use cluster::Cluster;
 use connect::Connector;
 use fault::{Fault, integer, odd, time_left};
 use link::Link;
-use request::{Argument, Request};
+use request::{Argument, Request, Waiter};
 use script::Script;
 use subscribe::Hub;
 use topology::Topology;
@@ -44,6 +47,8 @@ pub struct RedisStore {
     address: String,
     wire: Wire,
     hub: Hub,
+    /// What this process is called among those who wait for a lock. Random, and no secret.
+    client: String,
 }
 
 impl RedisStore {
@@ -56,8 +61,14 @@ impl RedisStore {
         let shown = address.to_string();
         let connector = Connector::new(address, options.connect_timeout)?;
         let topology = connected(connector, address, options).await.map_err(|fault| fault.into_error(&shown, ""))?;
+        let client = Token::random()?.as_str().to_owned();
         let hub = Hub::new(topology.clone(), options.response_timeout);
-        Ok(Self { address: shown, wire: Wire::new(topology, options.response_timeout), hub })
+        Ok(Self { address: shown, wire: Wire::new(topology, options.response_timeout), hub, client })
+    }
+
+    /// This process, among those who wait for a lock.
+    fn waiter(&self) -> Waiter<'_> {
+        Waiter { client: &self.client, publish: self.wire.topology().publish() }
     }
 
     /// Runs a script on a lock.
@@ -121,12 +132,13 @@ impl Store for RedisStore {
         .boxed()
     }
 
-    fn acquire<'a>(&'a self, lock: &'a LockKeys, token: &'a Token, lease: Option<Span>) -> Reply<'a, Attempt> {
+    fn attempt<'a>(&'a self, lock: &'a LockKeys, ticket: &'a Ticket, queueing: Queueing) -> Reply<'a, Attempt> {
         async move {
-            let reply = self.run(&script::ACQUIRE, lock, token, Argument::Time(lease)).await?;
+            let argument = Argument::Queueing(self.waiter(), queueing, ticket);
+            let reply = self.run(&script::ACQUIRE, lock, &ticket.token, argument).await?;
             match numbers(&reply).as_deref() {
                 Some([1, fence]) => Ok(Attempt::Acquired { fence: fence.unsigned_abs() }),
-                Some([0, left]) => Ok(Attempt::Busy { lease_left: time_left(*left) }),
+                Some([0, left, fence]) => Ok(Attempt::Busy { lease_left: time_left(*left), fence: fence.unsigned_abs() }),
                 Some([2]) => Err(given_up(&self.address)),
                 _ => Err(self.odd("an attempt's outcome", &reply)),
             }
@@ -146,13 +158,14 @@ impl Store for RedisStore {
         .boxed()
     }
 
-    fn release<'a>(&'a self, lock: &'a LockKeys, token: &'a Token) -> Reply<'a, Released> {
+    fn release<'a>(&'a self, lock: &'a LockKeys, release: Release<'a>) -> Reply<'a, Released> {
         async move {
-            let reply = self.run(&script::RELEASE, lock, token, Argument::Publish(self.wire.topology().publish())).await?;
-            match reply {
-                Value::Int(0) => Ok(Released::NotHeld),
-                Value::Int(1) => Ok(Released::Now),
-                Value::Int(2) => Ok(Released::Before),
+            let reply = self.run(&script::RELEASE, lock, release.token, Argument::Next(self.waiter(), release)).await?;
+            match numbers(&reply).as_deref() {
+                Some([0]) => Ok(Released::NotHeld),
+                Some([1]) => Ok(Released::Now),
+                Some([2]) => Ok(Released::Before),
+                Some([3, fence]) => Ok(Released::Passed { fence: fence.unsigned_abs() }),
                 _ => Err(self.odd("a release's outcome", &reply)),
             }
         }
@@ -166,7 +179,7 @@ impl Store for RedisStore {
     fn renew<'a>(&'a self, renewals: &'a [Renewal]) -> BoxFuture<'a, Vec<Result<Holding, Error>>> {
         async move {
             let request = |renewal: &'a Renewal| {
-                Request::Run(&script::RENEW, &renewal.lock, &renewal.token, Argument::Time(Some(renewal.lease)))
+                Request::Run(&script::RENEW, &renewal.lock, &renewal.token, Argument::Time(renewal.lease))
             };
             let replies = self.wire.call_all(renewals.iter().map(request)).await;
             let outcome = |(renewal, reply): (&Renewal, Result<Value, Fault>)| {
@@ -187,7 +200,11 @@ impl Store for RedisStore {
     }
 
     fn watch<'a>(&'a self, lock: &'a LockKeys) -> Reply<'a, Watch> {
-        self.hub.watch(lock.channel()).map(|watch| watch.map_err(|fault| self.error(fault, lock.channel()))).boxed()
+        async move {
+            let channel = format!("{}{}", lock.channel(), self.client);
+            self.hub.watch(&channel).await.map_err(|fault| self.error(fault, &channel))
+        }
+        .boxed()
     }
 
     fn get<'a>(&'a self, key: &'a str) -> Reply<'a, Option<Bytes>> {

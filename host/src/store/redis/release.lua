@@ -1,17 +1,26 @@
--- Deletes the lock if this token holds it, remembers who released it, and wakes who waits.
--- KEYS: the lock, its fence, its channel (a key as well, because a sharded channel belongs to a slot).
--- ARGV: the token, PUBLISH or SPUBLISH.
--- Gives 1 if the lock is free now, 2 if this token released it before, 0 if this token does not hold it.
-local token = ARGV[1]
-local held = redis.call('GET', KEYS[1]) == token
+-- Deletes the lock if this token holds it, remembers who released it, and gives it to who is next.
+-- KEYS: the lock, its fence, its queue, its clients alive, what its channels begin with.
+-- ARGV: the token, the place that is given up or '', the place that is next or '', 'yield' to let others go before that,
+--   PUBLISH or SPUBLISH.
+-- Gives {1} if the lock is free or another process's now, {3, fence} if it is given to the place that is next, {2} if this token
+-- released it before, {0} if this token does not hold it.
+local token, withdrawn, place, yields = ARGV[1], ARGV[2], ARGV[3], ARGV[4] == 'yield'
+local holder = redis.call('GET', KEYS[1])
 local last, notes = recall(KEYS[2])
 if not last then
   return notes
 end
+if withdrawn ~= '' then
+  leave(KEYS[3], KEYS[4], withdrawn)
+end
 
-if not held then
+if holder ~= token then
   if is_noted(notes, token) then
-    return 2
+    -- A repetition, as the reply to the first was lost.
+    if place ~= '' and holder == read_place(place) then
+      return {3, tonumber(last)}
+    end
+    return {2}
   end
   -- Noted too, as refused: the attempt that is being settled may still be under way on a connection that was given up, and must
   -- find that it comes too late. The '!' keeps a repetition of this call from taking the note for a release. A server out of
@@ -20,15 +29,22 @@ if not held then
   if noted.err and not string.find(noted.err, 'OOM', 1, true) then
     return noted
   end
-  return 0
+  return {0}
 end
-redis.call('DEL', KEYS[1])
-redis.call('SET', KEYS[2], remembering(last, with_note(notes, token)), 'PX', 86400000)
 
--- A lock that is free is free, even if nobody may be told: this user may have no right to the channel, and servers before 7.0 have
--- no sharded channels.
-local told = redis.pcall(ARGV[2], KEYS[3], '')
-if type(told) == 'table' and told.err and ARGV[2] ~= 'PUBLISH' then
-  redis.pcall('PUBLISH', KEYS[3], '')
+redis.call('DEL', KEYS[1])
+local fence = tonumber(last)
+notes = with_note(notes, token)
+if place ~= '' and yields then
+  join(KEYS[3], KEYS[4], place)
 end
-return 1
+local passed
+if place ~= '' and (not yields or first_place(KEYS[3], KEYS[4], 0) == place) then
+  leave(KEYS[3], KEYS[4], place)
+  local next_token, lease, kept = read_place(place)
+  grant(KEYS[1], next_token, lease, tonumber(kept))
+  passed = after(fence)
+end
+fence = passed or hand_on(KEYS[1], KEYS[3], KEYS[4], KEYS[5], ARGV[5], fence) or fence
+redis.call('SET', KEYS[2], remembering(digits(fence), notes), 'PX', 86400000)
+return passed and {3, fence} or {1}

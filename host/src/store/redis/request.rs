@@ -7,7 +7,7 @@ use super::fault::BAD_FENCE;
 use super::script::Script;
 use crate::clock::Span;
 use crate::names::LockKeys;
-use crate::store::{Entry, Token};
+use crate::store::{Entry, Queueing, Release, Ticket, Token};
 
 /// A request. It is kept as its parts, so that it can be sent anew without having been copied.
 #[derive(Debug, Clone, Copy)]
@@ -37,8 +37,31 @@ pub(super) enum Argument<'a> {
     Token(&'a Token),
     /// A time in milliseconds, or none.
     Time(Option<Span>),
+    /// How one who wants the lock stands to others who wait.
+    Queueing(Waiter<'a>, Queueing, &'a Ticket),
+    /// Who is next.
+    Next(Waiter<'a>, Release<'a>),
+}
+
+/// What a script needs to know of this process to have it wait.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Waiter<'a> {
+    /// What this process is called among those who wait.
+    pub(super) client: &'a str,
     /// The command that tells a channel something.
-    Publish(&'static str),
+    pub(super) publish: &'static str,
+}
+
+impl Waiter<'_> {
+    /// A place in the queue, as `queue.lua` says; nothing for no ticket.
+    fn place(self, ticket: Option<&Ticket>) -> String {
+        let Some(Ticket { token, lease, kept }) = ticket else { return String::new() };
+        let (token, kept) = (token.as_str(), kept.millis());
+        match lease {
+            Some(lease) => format!("{token} {} {kept} {}", lease.millis(), self.client),
+            None => format!("{token} - {kept} {}", self.client),
+        }
+    }
 }
 
 /// No lock can have this name, as it begins like a companion of one, and no entry either, as it is in no cache.
@@ -111,8 +134,8 @@ fn set(key: &str, bytes: &Bytes, millis: Option<u64>) -> Cmd {
 }
 
 fn run(script: &Script, lock: &LockKeys, token: &Token, argument: Argument<'_>) -> Cmd {
-    let keys = [lock.key(), lock.fence(), lock.channel()];
-    let mut command = Cmd::with_capacity(8, 128 + 4 * lock.channel().len());
+    let keys = [lock.key(), lock.fence(), lock.queue(), lock.alive(), lock.channel()];
+    let mut command = Cmd::with_capacity(14, 256 + 6 * lock.channel().len());
     command.arg("EVALSHA").arg(script.digest()).arg(script.keys);
     for key in keys.into_iter().take(script.keys) {
         command.arg(key);
@@ -123,15 +146,23 @@ fn run(script: &Script, lock: &LockKeys, token: &Token, argument: Argument<'_>) 
         Argument::Token(token) => {
             command.arg(token.as_str());
         }
-        Argument::Time(Some(time)) => {
-            command.arg(time.millis());
+        Argument::Time(time) => time_or_none(&mut command, time),
+        Argument::Queueing(waiter, queueing @ Queueing { joins, fair, .. }, ticket) => {
+            time_or_none(&mut command, ticket.taken(queueing));
+            command.arg(waiter.place((joins || fair).then_some(ticket)));
+            command.arg(if joins { "join" } else { "" }).arg(if fair { "fair" } else { "" }).arg(waiter.publish);
         }
-        Argument::Time(None) => {
-            command.arg("");
-        }
-        Argument::Publish(verb) => {
-            command.arg(verb);
+        Argument::Next(waiter, Release { withdraws, next, yields, .. }) => {
+            command.arg(waiter.place(withdraws)).arg(waiter.place(next));
+            command.arg(if yields { "yield" } else { "" }).arg(waiter.publish);
         }
     }
     command
+}
+
+fn time_or_none(command: &mut Cmd, time: Option<Span>) {
+    match time {
+        Some(time) => command.arg(time.millis()),
+        None => command.arg(""),
+    };
 }

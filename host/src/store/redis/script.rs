@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 pub(super) struct Script {
     source: &'static str,
     digested: LazyLock<redis::Script>,
-    /// How many of the lock's keys it takes: the lock, its fence, its channel.
+    /// How many of the lock's keys it takes: the lock, its fence, its queue, its clients alive, what its channels begin with.
     pub(super) keys: usize,
     /// Whether doing it twice in a row is the same as doing it once.
     pub(super) repeatable: bool,
@@ -26,10 +26,10 @@ impl Script {
 }
 
 macro_rules! script {
-    ($name:ident, $file:literal $(after $prelude:literal)?, $keys:literal, $repeatable:literal) => {
+    ($name:ident, $file:literal $(after $($prelude:literal)*)?, $keys:literal, $repeatable:literal) => {
         #[doc = concat!("See `", $file, "`.")]
         pub(super) static $name: Script = Script {
-            source: concat!($(include_str!($prelude),)? include_str!($file)),
+            source: concat!($($(include_str!($prelude),)*)? include_str!($file)),
             digested: LazyLock::new(|| redis::Script::new($name.source)),
             keys: $keys,
             repeatable: $repeatable,
@@ -37,9 +37,9 @@ macro_rules! script {
     };
 }
 
-script!(ACQUIRE, "acquire.lua" after "fence.lua", 2, true);
+script!(ACQUIRE, "acquire.lua" after "fence.lua" "queue.lua", 5, true);
 script!(ADOPT, "adopt.lua" after "fence.lua", 2, true);
-script!(RELEASE, "release.lua" after "fence.lua", 3, true);
+script!(RELEASE, "release.lua" after "fence.lua" "queue.lua", 5, true);
 script!(EXTEND, "extend.lua", 1, false);
 script!(RENEW, "renew.lua", 1, true);
 script!(HOLDING, "holding.lua", 1, true);

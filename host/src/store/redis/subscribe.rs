@@ -1,4 +1,4 @@
-//! Watches for releases. All watches of one channel share one subscription, and all subscriptions one connection a server.
+//! Watches for grants. All watches of one channel share one subscription, and all subscriptions one connection a server.
 //!
 //! Each watched channel has a keeper: a task that subscribes, subscribes again when the connection is lost or the channel moves to
 //! another node, and ends when nobody watches any more.
@@ -9,13 +9,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use redis::{PushInfo, PushKind, Value};
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::fault::{Fault, odd};
 use super::link::{Closed, Link, Live};
 use super::topology::{Advice, Topology};
-use crate::store::Watch;
+use crate::store::{Token, Watch, Word};
 
 /// How long a subscription stays when nobody watches: who waits for a lock in turns with others is back before that, and then
 /// need not subscribe again.
@@ -45,7 +45,7 @@ struct Topic {
     /// How many watch it. Changed only under the lock on all topics.
     watches: watch::Sender<usize>,
     state: watch::Sender<State>,
-    wakes: watch::Sender<u64>,
+    listeners: Mutex<Vec<mpsc::UnboundedSender<Word>>>,
     /// Tells the keeper not to wait before its next attempt.
     hurry: Notify,
 }
@@ -68,7 +68,7 @@ impl Hub {
         let topic = self.topic(channel);
         let watching = Watching { hub: self.clone(), topic: topic.clone() };
         // Before the confirmation, so that nothing is missed in between.
-        let wakes = topic.wakes.subscribe();
+        let words = topic.listen();
         let mut state = topic.state.subscribe();
         if matches!(*state.borrow_and_update(), State::Failed(_)) {
             // That was before; now may be different.
@@ -87,7 +87,7 @@ impl Hub {
             Err(Fault::Unreachable("the subscription ended".into()))
         };
         timeout(self.0.timeout, confirmed).await.unwrap_or(Err(Fault::TimedOut(self.0.timeout)))?;
-        Ok(Watch::new(wakes, Box::new(watching)))
+        Ok(Watch::new(words, Box::new(watching)))
     }
 
     fn topic(&self, channel: &str) -> Arc<Topic> {
@@ -175,12 +175,19 @@ impl Inner {
 
 impl Topic {
     fn new(channel: &str) -> Self {
-        let (watches, state, wakes) = (watch::Sender::new(0), watch::Sender::new(State::Subscribing), watch::Sender::new(0));
-        Self { channel: channel.to_owned(), watches, state, wakes, hurry: Notify::new() }
+        let (watches, state) = (watch::Sender::new(0), watch::Sender::new(State::Subscribing));
+        Self { channel: channel.to_owned(), watches, state, listeners: Mutex::default(), hurry: Notify::new() }
     }
 
-    fn wake(&self) {
-        self.wakes.send_modify(|wakes| *wakes = wakes.wrapping_add(1));
+    fn listen(&self) -> mpsc::UnboundedReceiver<Word> {
+        let (sender, words) = mpsc::unbounded_channel();
+        self.listeners.lock().unwrap_or_else(PoisonError::into_inner).push(sender);
+        words
+    }
+
+    /// Tells all who watch, and forgets those who do no more.
+    fn tell(&self, word: &Word) {
+        self.listeners.lock().unwrap_or_else(PoisonError::into_inner).retain(|listener| listener.send(word.clone()).is_ok());
     }
 
     /// Returns once nobody has watched for a while.
@@ -228,8 +235,8 @@ async fn keep(hub: Hub, topic: Arc<Topic>) {
                 pause = PAUSES.0;
                 topic.state.send_replace(State::Subscribed);
                 if before {
-                    // A release in the meantime went unheard.
-                    topic.wake();
+                    // A grant in the meantime went unheard.
+                    topic.tell(&Word::Doubt);
                 }
                 before = true;
                 tokio::select! {
@@ -268,12 +275,20 @@ fn take(hub: &Weak<Inner>, push: &PushInfo, closed: &Closed) {
     let topic = hub.topics().get(channel).cloned();
     let Some(topic) = topic else { return };
     match push.kind {
-        PushKind::Message | PushKind::SMessage => topic.wake(),
+        // What cannot be understood is no reason to trust that nothing was meant.
+        PushKind::Message | PushKind::SMessage => topic.tell(&granted(push.data.get(1)).unwrap_or(Word::Doubt)),
         // Nobody asked for it: the channel's slot has moved away. As the driver may have taken the news for the reply to another
         // request, the connection is of no use any more.
         PushKind::Unsubscribe | PushKind::SUnsubscribe if matches!(*topic.state.borrow(), State::Subscribed) => closed.close(),
         _ => {}
     }
+}
+
+/// Understands what a script says of a grant: `<token> <fence>`.
+fn granted(payload: Option<&Value>) -> Option<Word> {
+    let Some(Value::BulkString(payload)) = payload else { return None };
+    let (token, fence) = std::str::from_utf8(payload).ok()?.split_once(' ')?;
+    Some(Word::Granted { token: Token::parse(token).ok()?, fence: fence.parse().ok()? })
 }
 
 impl fmt::Debug for Hub {

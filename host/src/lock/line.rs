@@ -1,0 +1,355 @@
+//! The waiters of one lock in this process, as rules without clock, store or tasks.
+//!
+//! They stand in one line, so a lock costs one waiting attempt at a time, however many wait. The first of the line asks the store in
+//! case nobody tells it anything, takes a place in the store's queue by that, and keeps it. Whoever is fair has a place of its own
+//! from the beginning; the others are served by the line: a holder in this process passes the lock to the first of them in the
+//! request that releases it, but not more than [`TURNS`] times in a row while other processes wait.
+//!
+//! A grant says that the lock was given to a waiter, and not when. It counts from when the last request was sent that did not know
+//! of it yet: the store answers each with the last fence that was given, and a grant with a larger one came after it. No clock of the
+//! store's is trusted.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::pace::Pace;
+use crate::clock::Span;
+use crate::error::Error;
+use crate::store::{Attempt, Queueing, Release, Released, Ticket, Token, Word};
+
+/// How often in a row a lock goes from hand to hand within a process while others wait.
+const TURNS: u32 = 16;
+
+/// A line. `R` is where a waiter is told of its turn.
+#[derive(Debug)]
+pub(super) struct Line<R> {
+    waiters: VecDeque<Waiter<R>>,
+    next: u64,
+    /// The token by which this process holds the lock, as far as it knows.
+    held: Option<Token>,
+    /// First attempts under way, of those who do not stand in the line.
+    visitors: usize,
+    /// How often in a row the lock went to the next of the line.
+    turns: u32,
+    /// The latest request that knew of no grant with a larger fence than this.
+    quiet: Option<(Instant, u64)>,
+    pace: Pace,
+    /// The last error, if the store has not answered since.
+    trouble: Option<Error>,
+}
+
+#[derive(Debug)]
+struct Waiter<R> {
+    number: Number,
+    ticket: Ticket,
+    fair: bool,
+    pulse: Span,
+    /// It has a place in the store's queue.
+    queued: bool,
+    /// A request that may give it the lock was sent.
+    touched: bool,
+    /// A release that passes the lock to it is under way.
+    offered: bool,
+    reply: R,
+}
+
+/// Which waiter of a line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Number(u64);
+
+/// Who comes to stand in the line.
+#[derive(Debug)]
+pub(super) struct Arrival<R> {
+    pub(super) ticket: Ticket,
+    pub(super) fair: bool,
+    /// The longest pause between two requests.
+    pub(super) pulse: Span,
+    /// It took a place in the store's queue already.
+    pub(super) queued: bool,
+    pub(super) reply: R,
+}
+
+/// What a waiter is told.
+#[derive(Debug, Clone)]
+pub(super) enum Turn {
+    /// The lock is held by its token for `left` from some time after `sent`, and is to be confirmed.
+    Granted { fence: u64, sent: Instant, left: Duration },
+    /// It may be, and the waiter has to ask.
+    Unsure,
+    /// It will not be.
+    Failed(Error),
+}
+
+/// What to do next for the line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Step {
+    /// Ask the store on behalf of a waiter.
+    Ask { number: Number, ticket: Ticket, queueing: Queueing },
+    /// Nothing until then, or until something happens.
+    Sleep { until: Instant },
+    /// Nothing, as nobody waits.
+    Rest,
+}
+
+/// Whom a release is to pass the lock to.
+#[derive(Debug, Clone)]
+pub(super) struct Offer {
+    number: Number,
+    pub(super) ticket: Ticket,
+    pub(super) yields: bool,
+}
+
+impl Offer {
+    /// How `token` is released with this offer, if there is one.
+    pub(super) fn release<'a>(offer: Option<&'a Self>, token: &'a Token, withdraws: Option<&'a Ticket>) -> Release<'a> {
+        let (next, yields) = (offer.map(|offer| &offer.ticket), offer.is_some_and(|offer| offer.yields));
+        Release { token, withdraws, next, yields }
+    }
+}
+
+impl<R> Line<R> {
+    pub(super) fn new(now: Instant) -> Self {
+        let (waiters, pace) = (VecDeque::new(), Pace::new(now));
+        Self { waiters, next: 0, held: None, visitors: 0, turns: 0, quiet: None, pace, trouble: None }
+    }
+
+    /// Whether nothing is lost if the line is forgotten.
+    pub(super) fn is_idle(&self) -> bool {
+        self.waiters.is_empty() && self.held.is_none() && self.visitors == 0
+    }
+
+    /// Whether anybody stands in the line.
+    pub(super) fn is_empty(&self) -> bool {
+        self.waiters.is_empty()
+    }
+
+    /// Whether one who comes now, and is not fair, need not ask the store: somebody of this process has the lock, or asks already.
+    pub(super) fn is_occupied(&self) -> bool {
+        !self.is_idle()
+    }
+
+    /// Somebody asks the store without standing in the line.
+    pub(super) fn visit(&mut self) {
+        self.visitors += 1;
+    }
+
+    /// Somebody has asked.
+    pub(super) fn visited(&mut self) {
+        self.visitors = self.visitors.saturating_sub(1);
+    }
+
+    /// Takes the last place in the line.
+    pub(super) fn join(&mut self, arrival: Arrival<R>, now: Instant) -> Number {
+        let number = Number(self.next);
+        self.next += 1;
+        if self.waiters.is_empty() {
+            self.pace.begin(arrival.pulse, now);
+        }
+        let Arrival { ticket, fair, pulse, queued, reply } = arrival;
+        let touched = queued;
+        self.waiters.push_back(Waiter { number, ticket, fair, pulse, queued, touched, offered: false, reply });
+        number
+    }
+
+    /// Leaves the line, wherever in it. Gives whether the store may know of the waiter; `None` for one that was told its turn.
+    pub(super) fn leave(&mut self, number: Number, now: Instant) -> Option<bool> {
+        let at = self.at(number)?;
+        let waiter = self.waiters.remove(at)?;
+        if at == 0 {
+            self.advance(now);
+        }
+        Some(waiter.touched)
+    }
+
+    /// Notes who of this process holds the lock, by which the others need not ask.
+    pub(super) fn hold(&mut self, token: Token) {
+        self.held = Some(token);
+    }
+
+    /// Notes that this token holds it no more. Gives whether it did.
+    pub(super) fn unhold(&mut self, token: &Token, now: Instant) -> bool {
+        let held = self.held.take_if(|held| held == token).is_some();
+        if held {
+            // Nobody passes the lock on any more.
+            self.pace.hurry(now);
+        }
+        held
+    }
+
+    /// The last error, if the store has not answered since.
+    pub(super) fn trouble(&self) -> Option<&Error> {
+        self.trouble.as_ref()
+    }
+
+    /// Notes an answer to a request of `sent` that did not give the lock.
+    pub(super) fn heard_busy(&mut self, lease_left: Option<Duration>, fence: u64, sent: Instant, now: Instant) {
+        self.trouble = None;
+        if self.quiet.is_none_or(|(latest, _)| latest <= sent) {
+            self.quiet = Some((sent, fence));
+        }
+        self.pace.answered(lease_left, now);
+    }
+
+    /// Notes that a request failed in a way that may pass.
+    pub(super) fn stumbled(&mut self, error: Error, now: Instant, random: u64) {
+        self.trouble = Some(error);
+        self.pace.failed(now, random);
+    }
+
+    /// Notes that somebody begins to listen for grants.
+    pub(super) fn listen(&mut self, now: Instant) {
+        if let Some(first) = self.waiters.front() {
+            self.pace.listen(first.pulse, now);
+        }
+    }
+
+    /// Notes that grants are heard from here on, or will not be.
+    pub(super) fn listening(&mut self, does: bool, now: Instant) {
+        self.pace.listening(does, now);
+    }
+
+    /// Whether a grant is heard.
+    pub(super) fn is_listening(&self) -> bool {
+        self.pace.is_listening()
+    }
+
+    /// What is to be done now. `random` decides by how much a pause is shortened.
+    pub(super) fn step(&mut self, now: Instant, random: u64) -> Step {
+        let Some(first) = self.waiters.front() else { return Step::Rest };
+        // Those who are fair have come before whoever comes now.
+        let unknown = if self.pace.may_queue(now) { self.waiters.iter().position(|waiter| waiter.fair && !waiter.queued) } else { None };
+        let first_waits_in_vain = !first.queued && !first.offered && self.held.is_none() && self.pace.may_queue(now);
+        let at = match unknown {
+            Some(at) => at,
+            None if first_waits_in_vain || self.pace.is_due(now) => 0,
+            None => return Step::Sleep { until: self.pace.due() },
+        };
+        let Some(waiter) = self.waiters.get_mut(at) else { return Step::Rest };
+        waiter.touched = true;
+        waiter.queued = true;
+        let (number, ticket) = (waiter.number, waiter.ticket.clone());
+        let queueing = Queueing { joins: true, fair: waiter.fair, brief: true };
+        if self.pace.ask(waiter.pulse, now, random) > ticket.kept.duration() {
+            self.doubt(number);
+        }
+        Step::Ask { number, ticket, queueing }
+    }
+
+    /// Takes the answer to what [`Step::Ask`] asked at `sent`, and gives whom to tell what.
+    pub(super) fn answered(&mut self, number: Number, answer: Attempt, sent: Instant, now: Instant) -> Option<(R, Turn)> {
+        match answer {
+            Attempt::Busy { lease_left, fence } => {
+                self.heard_busy(lease_left, fence, sent, now);
+                None
+            }
+            Attempt::Acquired { fence } => {
+                self.trouble = None;
+                // One that has left settles it by itself.
+                let waiter = self.take(number, now)?;
+                self.turns = 0;
+                Some(self.granted(waiter, fence, sent))
+            }
+        }
+    }
+
+    /// Takes note that a request for the line failed, which may be tried again if the error is passing.
+    pub(super) fn failed(&mut self, number: Number, error: Error, passing: bool, now: Instant, random: u64) -> Option<(R, Turn)> {
+        if passing {
+            self.stumbled(error, now, random);
+            return None;
+        }
+        self.take(number, now).map(|waiter| (waiter.reply, Turn::Failed(error)))
+    }
+
+    /// Takes a word from the store, and gives whom to tell what.
+    pub(super) fn heard(&mut self, word: Word, now: Instant) -> Option<(R, Turn)> {
+        let (token, fence) = match word {
+            Word::Granted { token, fence } => (token, fence),
+            Word::Doubt => {
+                self.pace.hurry(now);
+                self.doubt(Number(u64::MAX));
+                return None;
+            }
+        };
+        let number = self.waiters.iter().find(|waiter| waiter.ticket.token == token)?.number;
+        let waiter = self.take(number, now)?;
+        let left = waiter.ticket.granted().duration();
+        self.turns = 0;
+        Some(match self.quiet {
+            Some((sent, before)) if fence > before && now.saturating_duration_since(sent) < left => self.granted(waiter, fence, sent),
+            _ => (waiter.reply, Turn::Unsure),
+        })
+    }
+
+    /// Whom a holder of this process passes the lock to when it releases it.
+    pub(super) fn offer(&mut self) -> Option<Offer> {
+        let yields = self.turns >= TURNS;
+        let first = self.waiters.front_mut().filter(|first| !first.fair && !first.offered)?;
+        first.offered = true;
+        first.touched = true;
+        Some(Offer { number: first.number, ticket: first.ticket.clone(), yields })
+    }
+
+    /// Takes what became of a release of `sent` with an offer; `None` if that is not known. Gives whom to tell what.
+    pub(super) fn offered(&mut self, offer: &Offer, outcome: Option<Released>, sent: Instant, now: Instant) -> Option<(R, Turn)> {
+        let at = self.at(offer.number);
+        match outcome {
+            Some(Released::Passed { fence }) => {
+                // While nobody else waits, nobody is passed over.
+                self.turns = if offer.yields { 0 } else { self.turns + 1 };
+                let waiter = self.take(offer.number, now)?;
+                return Some(self.granted(waiter, fence, sent));
+            }
+            Some(Released::Now) if offer.yields => self.turns = 0,
+            _ => self.pace.hurry(now),
+        }
+        let waiter = at.and_then(|at| self.waiters.get_mut(at))?;
+        waiter.offered = false;
+        waiter.queued |= offer.yields;
+        None
+    }
+
+    /// Those who wait, if the line comes to an end, to be told that they have to ask by themselves.
+    pub(super) fn dissolve(&mut self) -> Vec<R> {
+        self.waiters.drain(..).map(|waiter| waiter.reply).collect()
+    }
+
+    fn at(&self, number: Number) -> Option<usize> {
+        self.waiters.iter().position(|waiter| waiter.number == number)
+    }
+
+    fn take(&mut self, number: Number, now: Instant) -> Option<Waiter<R>> {
+        let at = self.at(number)?;
+        let waiter = self.waiters.remove(at);
+        if at == 0 {
+            self.advance(now);
+        }
+        waiter
+    }
+
+    /// The lock is a waiter's, and so this process's.
+    fn granted(&mut self, waiter: Waiter<R>, fence: u64, sent: Instant) -> (R, Turn) {
+        let left = waiter.ticket.granted().duration();
+        self.held = Some(waiter.ticket.token);
+        (waiter.reply, Turn::Granted { fence, sent, left })
+    }
+
+    /// Places in the store's queue may be gone, of all but this waiter.
+    fn doubt(&mut self, sure: Number) {
+        for waiter in self.waiters.iter_mut().filter(|waiter| waiter.number != sure) {
+            waiter.queued = false;
+        }
+    }
+
+    /// The next one is the first from here on.
+    fn advance(&mut self, now: Instant) {
+        if let Some(first) = self.waiters.front() {
+            self.pace.begin(first.pulse, now);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

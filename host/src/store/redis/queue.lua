@@ -1,0 +1,88 @@
+-- Who waits for a lock: places in a sorted set, by when they were taken. A place is '<token> <lease in ms or -> <kept> <client>': the
+-- client is the process that waits, and `kept` is for how many ms a place lasts without a word from it, and a grant without being
+-- confirmed. Until when each client counts as alive is in a sorted set beside the queue.
+
+local function millis()
+  local time = redis.call('TIME')
+  return tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+end
+
+local function read_place(place)
+  return string.match(place, '^(%S+) (%S+) (%S+) (%S+)$')
+end
+
+-- Makes a key last for this many ms at least, so that nothing is left behind when all who wait have died.
+local function keep(key, ms)
+  if redis.call('PTTL', key) < ms then
+    redis.call('PEXPIRE', key, ms)
+  end
+end
+
+-- Takes the last place, or keeps the one that is there already.
+local function join(queue, alive, place)
+  local _, _, kept, client = read_place(place)
+  local last = redis.call('ZRANGE', queue, -1, -1, 'WITHSCORES')[2]
+  local time = redis.call('TIME')
+  local now = tonumber(time[1]) * 1000000 + tonumber(time[2])
+  -- Not before the last one, even if the clock was set back.
+  redis.call('ZADD', queue, 'NX', string.format('%.0f', math.max(now, tonumber(last or 0) + 1)), place)
+  redis.call('ZADD', alive, string.format('%.0f', millis() + tonumber(kept)), client)
+  keep(queue, tonumber(kept))
+  keep(alive, tonumber(kept))
+end
+
+local function leave(queue, alive, place)
+  if redis.call('ZREM', queue, place) == 1 and redis.call('EXISTS', queue) == 0 then
+    redis.call('DEL', alive)
+  end
+end
+
+-- The first place whose client is alive, after `from` others that are passed over. Those of the dead are taken away.
+local function first_place(queue, alive, from)
+  local now
+  while true do
+    local place = redis.call('ZRANGE', queue, from, from)[1]
+    if not place then
+      return nil
+    end
+    local token, lease, kept, client = read_place(place)
+    now = now or millis()
+    if token and tonumber(redis.call('ZSCORE', alive, client) or 0) > now then
+      return place, token, lease, tonumber(kept), client
+    end
+    redis.call('ZREM', queue, place)
+  end
+end
+
+-- Sets the lock, which is free, to the token of a place: not for longer than the place is kept, until that is confirmed.
+local function grant(lock, token, lease, kept)
+  local short = lease == '-' and kept or math.min(tonumber(lease), kept)
+  redis.call('SET', lock, token, 'PX', string.format('%.0f', short))
+end
+
+-- Gives the lock, which is free, to the first who waits and whose client can be told. Gives the fence of who got it, if anybody did.
+local function hand_on(lock, queue, alive, channel, publish, last)
+  local from = 0
+  while true do
+    local place, token, lease, kept, client = first_place(queue, alive, from)
+    if not place then
+      return nil
+    end
+    local fence = after(last)
+    grant(lock, token, lease, kept)
+    local word = token .. ' ' .. digits(fence)
+    -- This user may have no right to the channel, and servers before 7.0 have no sharded channels.
+    local heard = redis.pcall(publish, channel .. client, word)
+    if type(heard) == 'table' and publish ~= 'PUBLISH' then
+      heard = redis.pcall('PUBLISH', channel .. client, word)
+    end
+    if type(heard) == 'number' and heard > 0 then
+      leave(queue, alive, place)
+      return fence
+    end
+    -- Nobody there listens: a process that died just now, or that has lost its connection and will ask by itself. Its place stays
+    -- as long as it counts as alive.
+    redis.call('DEL', lock)
+    from = from + 1
+  end
+end
