@@ -32,7 +32,7 @@ impl Sentinel {
             .with(&["sentinel", "monitor", SERVICE, "127.0.0.1", &port, "2"])
             .with(&["sentinel", "down-after-milliseconds", SERVICE, "500"])
             .with(&["sentinel", "failover-timeout", SERVICE, "2000"]);
-        let sentinels = (0..3).map(|_| Server::start_program("redis-sentinel", options.clone())).collect::<Result<_>>()?;
+        let sentinels = (0..3).map(|_| Server::start_in(Some("--sentinel"), options.clone())).collect::<Result<_>>()?;
         let set = Self { servers, sentinels };
         until("the Sentinels to know each other and the replicas", || {
             for sentinel in &set.sentinels {

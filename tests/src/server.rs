@@ -37,7 +37,7 @@ pub struct Server {
     process: Option<Process>,
     port: u16,
     dir: PathBuf,
-    program: &'static str,
+    mode: Option<&'static str>,
     options: ServerOptions,
 }
 
@@ -55,15 +55,16 @@ impl Server {
     /// # Errors
     /// If redis-server is not installed, or does not start.
     pub fn start_with(options: ServerOptions) -> Result<Self> {
-        Self::start_program("redis-server", options)
+        Self::start_in(None, options)
     }
 
-    pub(crate) fn start_program(program: &'static str, options: ServerOptions) -> Result<Self> {
+    /// Starts one in another mode, by its flag. Sentinel has a program of its own, but not everywhere in the same package.
+    pub(crate) fn start_in(mode: Option<&'static str>, options: ServerOptions) -> Result<Self> {
         let dir = directory()?;
         if options.tls {
             write_certificates(&dir)?;
         }
-        let mut server = Self { process: None, port: free_port()?, dir, program, options };
+        let mut server = Self { process: None, port: free_port()?, dir, mode, options };
         server.restart()?;
         Ok(server)
     }
@@ -79,7 +80,8 @@ impl Server {
         if !config.exists() {
             std::fs::write(&config, self.config())?;
         }
-        let mut process = Process::start(self.program, &[config.display().to_string()], &self.dir)?;
+        let arguments: Vec<_> = std::iter::once(config.display().to_string()).chain(self.mode.map(str::to_owned)).collect();
+        let mut process = Process::start("redis-server", &arguments, &self.dir)?;
         until("the server's first answer", || {
             process.check(&self.dir)?;
             let answer = self.connection().and_then(|mut connection| Ok(redis::cmd("PING").query::<String>(&mut connection)?));
@@ -185,7 +187,7 @@ impl Server {
             lines.push(format!("tls-port {}", self.port));
             lines.extend(["tls-cert-file cert.pem", "tls-key-file key.pem", "tls-ca-cert-file ca.pem"].map(Into::into));
         }
-        if self.program == "redis-server" {
+        if self.mode.is_none() {
             // A replica follows at once, not when it suits the primary.
             let server = ["save \"\"", "appendonly no", "repl-diskless-sync-delay 0", "repl-ping-replica-period 1"];
             lines.extend(server.map(Into::into));

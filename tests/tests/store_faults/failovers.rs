@@ -14,8 +14,9 @@ async fn a_primary_behind_sentinels_may_change() {
     let first = token();
     assert!(acquired(&store.acquire(&lock, &first, Some(ms(60_000))).await.unwrap()));
     assert_eq!(set.primary().unwrap().command::<String>(&["GET", lock.key()]).unwrap(), first.as_str());
-    timeout(RECOVERY, watch.woken()).await.expect("the watch did not move");
-    store.release(&lock, &first).await.unwrap();
+    store.release(&lock, Release::of(&first)).await.unwrap();
+    assert_eq!(timeout(RECOVERY, watch.heard()).await.expect("the watch did not move"), Word::Doubt);
+    assert!(store.is_granted(&lock, &mut watch, RECOVERY).await);
 
     let set = Arc::new(std::sync::Mutex::new(set));
     let theirs = set.clone();
@@ -54,18 +55,18 @@ async fn nodes_of_a_cluster_may_change() {
     moving.finish().unwrap();
     assert!(acquired(&attempt.await.unwrap().unwrap()));
     assert!(store.get_many(&keys).await.unwrap().iter().all(Option::is_some));
-    timeout(RECOVERY, watch.woken()).await.expect("the watch did not move with the slot");
-    assert_eq!(store.release(&lock, &mover).await.unwrap(), Released::Now);
-    timeout(RECOVERY, watch.woken()).await.expect("a release at the slot's new place went unheard");
+    assert_eq!(timeout(RECOVERY, watch.heard()).await.expect("the watch did not move with the slot"), Word::Doubt);
+    assert_eq!(store.release(&lock, Release::of(&mover)).await.unwrap(), Released::Now);
+    assert!(store.is_granted(&lock, &mut watch, RECOVERY).await, "a grant at the slot's new place went unheard");
     assert_eq!(store.delete_matching(&format!("{{{}}}-", lock.key()), &Glob::any(), &|_| true).await.unwrap(), 20);
 
     // A primary steps down.
     cluster.failover(lock.key()).unwrap();
     let holder = token();
     assert!(acquired(&store.acquire(&lock, &holder, Some(ms(60_000))).await.unwrap()));
-    while timeout(Duration::from_millis(100), watch.woken()).await.is_ok() {}
-    assert_eq!(store.release(&lock, &holder).await.unwrap(), Released::Now);
-    timeout(RECOVERY, watch.woken()).await.expect("the watch is lost");
+    assert_eq!(store.release(&lock, Release::of(&holder)).await.unwrap(), Released::Now);
+    assert_eq!(timeout(RECOVERY, watch.heard()).await.expect("the watch is lost"), Word::Doubt);
+    assert!(store.is_granted(&lock, &mut watch, RECOVERY).await, "the watch is lost");
 
     // A primary dies.
     let cluster = {
@@ -78,8 +79,8 @@ async fn nodes_of_a_cluster_may_change() {
     let holder = token();
     assert!(acquired(&store.acquire(&lock, &holder, Some(ms(60_000))).await.unwrap()));
     let mut another = store.watch(&lock).await.unwrap();
-    assert_eq!(store.release(&lock, &holder).await.unwrap(), Released::Now);
-    timeout(RECOVERY, another.woken()).await.unwrap();
+    assert_eq!(store.release(&lock, Release::of(&holder)).await.unwrap(), Released::Now);
+    assert!(store.is_granted(&lock, &mut another, RECOVERY).await);
     cluster.lock().unwrap().revive().unwrap();
     store.check().await.unwrap();
 }

@@ -12,15 +12,19 @@ use bellwether::error::{Invalid, Limit, Outage, Unavailable};
 use bellwether::glob::Glob;
 use bellwether::lock::{LockOptions, Locks};
 use bellwether::names::{LockKeys, Prefix};
-use bellwether::store::{self, Attempt, Entry, Holding, Released, Renewal, Store, StoreOptions, Token};
+use bellwether::store::{self, Attempt, Entry, Holding, Release, Released, Renewal, Store, StoreOptions, Token, Word};
 use bellwether_tests::{Cluster, Sentinel, Server, ServerOptions};
 use futures_util::future::join_all;
 use tokio::time::{Instant, sleep, timeout};
 
+#[path = "../common/attempts.rs"]
+mod attempts;
 mod failovers;
 mod outages;
 mod refusals;
 mod toil;
+
+use attempts::Attempts;
 
 const LIMIT: Duration = Duration::from_secs(1);
 

@@ -10,7 +10,7 @@ async fn a_paused_server_is_not_waited_for_and_works_when_resumed() {
     let (lock, first, token, keys) = (lock("paused"), token(), token(), ["key".to_owned()]);
     // Once before, so that the scripts are there.
     assert!(acquired(&store.acquire(&lock, &first, None).await.unwrap()));
-    assert_eq!(store.release(&lock, &first).await.unwrap(), Released::Now);
+    assert_eq!(store.release(&lock, Release::of(&first)).await.unwrap(), Released::Now);
     let mut watch = store.watch(&lock).await.unwrap();
     server.pause().unwrap();
     let begin = Instant::now();
@@ -24,9 +24,9 @@ async fn a_paused_server_is_not_waited_for_and_works_when_resumed() {
     server.resume().unwrap();
     store.get("key").await.unwrap();
     // What became of the attempt is settled by a release with its token.
-    store.release(&lock, &token).await.unwrap();
+    store.release(&lock, Release::of(&token)).await.unwrap();
     assert!(!store.is_locked(&lock).await.unwrap());
-    timeout(RECOVERY, watch.woken()).await.expect("a release was missed");
+    assert!(store.is_granted(&lock, &mut watch, RECOVERY).await);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -68,11 +68,9 @@ async fn a_watch_outlives_its_connection() {
     let lock = lock("watched");
     let mut watch = store.watch(&lock).await.unwrap();
     server.restart().unwrap();
-    timeout(RECOVERY, watch.woken()).await.expect("a release may have been missed, and nobody was woken");
-    let token = token();
-    assert!(acquired(&store.acquire(&lock, &token, None).await.unwrap()));
-    store.release(&lock, &token).await.unwrap();
-    timeout(RECOVERY, watch.woken()).await.expect("not subscribed anew");
+    let word = timeout(RECOVERY, watch.heard()).await.expect("a grant may have been missed, and nobody was told");
+    assert_eq!(word, Word::Doubt);
+    assert!(store.is_granted(&lock, &mut watch, RECOVERY).await, "not subscribed anew");
     server.kill();
     // The first watch goes on trying, and the second does not wait for it.
     let begin = Instant::now();
@@ -88,7 +86,7 @@ async fn a_watch_outlives_its_connection() {
     while store.watch(&lock).await.is_err() {
         assert!(begin.elapsed() < RECOVERY);
     }
-    timeout(RECOVERY, watch.woken()).await.unwrap();
+    assert_eq!(timeout(RECOVERY, watch.heard()).await.unwrap(), Word::Doubt);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -105,12 +103,12 @@ async fn scripts_that_were_flushed_are_loaded_again() {
     flush();
     assert!(matches!(store.extend(&lock, &token, ms(1)).await.unwrap(), Holding::Left(_)));
     flush();
-    let renewals = vec![Renewal { lock: lock.clone(), token: token.clone(), lease: ms(60_000) }; 10];
+    let renewals = vec![Renewal { lock: lock.clone(), token: token.clone(), lease: Some(ms(60_000)) }; 10];
     assert!(store.renew(&renewals).await.into_iter().all(|outcome| matches!(outcome, Ok(Holding::Left(_)))));
     flush();
     assert!(matches!(store.holding(&lock, &token).await.unwrap(), Holding::Left(_)));
     flush();
-    assert_eq!(store.release(&lock, &token).await.unwrap(), Released::Now);
+    assert_eq!(store.release(&lock, Release::of(&token)).await.unwrap(), Released::Now);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -125,7 +123,7 @@ async fn connections_are_few_however_many_call() {
             let token = token();
             store.acquire(&lock, &token, Some(ms(60_000))).await.unwrap();
             store.get("key").await.unwrap();
-            store.release(&lock, &token).await.unwrap();
+            store.release(&lock, Release::of(&token)).await.unwrap();
         })
     });
     // Kept, so that it is always counted once.

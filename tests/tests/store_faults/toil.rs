@@ -8,14 +8,14 @@ async fn toil(store: Arc<dyn Store>, operation: usize, stop: Arc<AtomicBool>, do
     let name = format!("toil-{operation}");
     let (lock, held, keys) = (lock(&name), token(), vec![format!("{name}-a"), format!("{name}-b")]);
     let entries: Vec<_> = keys.iter().map(|key| entry(key, 100)).collect();
-    let renewals = [Renewal { lock: lock.clone(), token: held.clone(), lease: ms(500) }];
+    let renewals = [Renewal { lock: lock.clone(), token: held.clone(), lease: Some(ms(500)) }];
     while !stop.load(Ordering::Relaxed) {
         let begin = Instant::now();
         let outcome = match operation {
             0 => {
                 let token = token();
                 match store.acquire(&lock, &token, Some(ms(50))).await {
-                    Ok(_) => store.release(&lock, &token).await.map(drop),
+                    Ok(_) => store.release(&lock, Release::of(&token)).await.map(drop),
                     Err(error) => Err(error),
                 }
             }

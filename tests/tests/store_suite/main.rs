@@ -10,7 +10,9 @@ use bellwether::clock::Span;
 use bellwether::error::Invalid;
 use bellwether::glob::Glob;
 use bellwether::names::{LockKeys, Prefix};
-use bellwether::store::{self, Attempt, Entry, Holding, Released, Renewal, Store, StoreOptions, Token, Ttl, Watch};
+use bellwether::store::{
+    self, Attempt, Entry, Holding, Queueing, Release, Released, Renewal, Store, StoreOptions, Ticket, Token, Ttl, Watch, Word,
+};
 use bellwether_tests::{Cluster, Sentinel, Server};
 use bytes::Bytes;
 use futures_util::future::join_all;
@@ -28,10 +30,15 @@ async fn opened(url: &str) -> Shared {
     store::open(url, &options).await.unwrap()
 }
 
+#[path = "../common/attempts.rs"]
+mod attempts;
 mod entries;
 mod locks;
 mod outside;
+mod queues;
 mod watches;
+
+use attempts::{Attempts, ticket};
 
 macro_rules! every_store {
     ($($group:ident::$test:ident)*) => {
@@ -70,9 +77,18 @@ every_store! {
     locks::an_attempt_that_comes_after_its_release_is_refused
     locks::a_release_is_told_again_after_others
     watches::names_may_have_braces
-    watches::a_release_wakes_all_watches
+    watches::a_grant_reaches_all_watches
     watches::a_watch_hears_only_its_lock
     watches::a_watch_hears_what_comes_before_it_listens
+    queues::a_release_gives_the_lock_to_the_first
+    queues::a_fair_attempt_passes_nobody
+    queues::a_place_that_is_kept_stays_the_same
+    queues::who_has_left_is_passed_over
+    queues::a_holder_passes_the_lock_to_the_next_it_names
+    queues::a_holder_yields_to_who_came_before
+    queues::a_grant_lasts_a_moment_until_it_is_confirmed
+    queues::a_lease_that_ended_is_noticed_by_who_asks
+    queues::a_late_attempt_does_not_shorten_a_lease
     entries::entries_are_kept
     entries::entries_expire
     entries::any_bytes_are_kept
@@ -115,10 +131,6 @@ fn entry(key: &str, bytes: impl Into<Bytes>) -> Entry {
     Entry { key: key.into(), bytes: bytes.into() }
 }
 
-async fn woken(watch: &mut Watch) -> bool {
-    timeout(Duration::from_secs(10), watch.woken()).await.is_ok()
-}
-
 async fn quiet(watch: &mut Watch) -> bool {
-    timeout(Duration::from_millis(50), watch.woken()).await.is_err()
+    timeout(Duration::from_millis(50), watch.heard()).await.is_err()
 }

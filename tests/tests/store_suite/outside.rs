@@ -7,8 +7,8 @@ async fn a_foreign_lock_excludes_ours_and_the_other_way_round() {
     let store = opened(&SERVER.url()).await;
     let (held, ours) = (lock("outside-held"), token());
     SERVER.command::<()>(&["SET", held.key(), "a foreign token", "NX", "PX", "60000"]).unwrap();
-    assert!(matches!(store.acquire(&held, &ours, None).await.unwrap(), Attempt::Busy { lease_left: Some(_) }));
-    assert_eq!(store.release(&held, &ours).await.unwrap(), Released::NotHeld);
+    assert!(matches!(store.acquire(&held, &ours, None).await.unwrap(), Attempt::Busy { lease_left: Some(_), .. }));
+    assert_eq!(store.release(&held, Release::of(&ours)).await.unwrap(), Released::NotHeld);
     assert_eq!(SERVER.command::<String>(&["GET", held.key()]).unwrap(), "a foreign token");
     let free = lock("outside-free");
     fence(store.acquire(&free, &ours, Some(ms(LONG))).await.unwrap());
@@ -45,8 +45,8 @@ async fn a_fence_with_one_note_is_read() {
         SERVER.command::<()>(&["SET", lock.fence(), &format!("{future} {note}")]).unwrap();
         let token = token();
         assert_eq!(fence(store.acquire(&lock, &token, Some(ms(LONG))).await.unwrap()), future + 1);
-        assert_eq!(store.release(&lock, &token).await.unwrap(), Released::Now);
-        let (was_released, was_refused) = (store.release(&lock, &released).await, store.acquire(&lock, &refused, None).await);
+        assert_eq!(store.release(&lock, Release::of(&token)).await.unwrap(), Released::Now);
+        let (was_released, was_refused) = (store.release(&lock, Release::of(&released)).await, store.acquire(&lock, &refused, None).await);
         assert_eq!(was_released.unwrap() == Released::Before, was_refused.is_ok());
     }
 }
@@ -58,7 +58,7 @@ async fn a_key_of_another_kind_is_named() {
     SERVER.command::<()>(&["RPUSH", lock.key(), "x"]).unwrap();
     let foreign = |error: Error| matches!(error, Error::Invalid(Invalid::ForeignKey { key, .. }) if key == "outside-list");
     assert!(foreign(store.acquire(&lock, &token(), None).await.unwrap_err()));
-    assert!(foreign(store.release(&lock, &token()).await.unwrap_err()));
+    assert!(foreign(store.release(&lock, Release::of(&token())).await.unwrap_err()));
     assert!(foreign(store.get(lock.key()).await.unwrap_err()));
     assert!(foreign(store.get_many(&["other".into(), lock.key().into()]).await.unwrap_err()));
     assert_eq!(SERVER.command::<u64>(&["LLEN", lock.key()]).unwrap(), 1);
@@ -89,6 +89,13 @@ async fn a_fence_that_is_none_is_named() {
     assert!(fence(acquire().await.unwrap()) > 1_000_000_000_000_000);
 }
 
+/// How often the channels of a pattern are subscribed.
+fn subscribed(server: &Server, [list, count]: [&str; 2], pattern: &str) -> u64 {
+    let channels = server.command::<Vec<String>>(&["PUBSUB", list, pattern]).unwrap();
+    let count = |channel: &String| server.command::<(String, u64)>(&["PUBSUB", count, channel]).unwrap().1;
+    channels.iter().map(count).sum()
+}
+
 async fn subscribers_become(count: u64, ask: impl Fn() -> u64) -> bool {
     let end = Instant::now() + Duration::from_secs(10);
     while ask() != count {
@@ -104,7 +111,8 @@ async fn subscribers_become(count: u64, ask: impl Fn() -> u64) -> bool {
 async fn watches_share_one_subscription() {
     let store = opened(&SERVER.url()).await;
     let lock = lock("outside-watched");
-    let subscribers = || SERVER.command::<(String, u64)>(&["PUBSUB", "NUMSUB", lock.channel()]).unwrap().1;
+    let pattern = format!("{}*", lock.channel());
+    let subscribers = || subscribed(&SERVER, ["CHANNELS", "NUMSUB"], &pattern);
     let watches = join_all((0..20).map(|_| store.watch(&lock))).await;
     assert_eq!(subscribers(), 1);
     let kept = watches.into_iter().next().unwrap().unwrap();
@@ -121,7 +129,8 @@ async fn watches_in_a_cluster_share_one_sharded_subscription() {
     let store = opened(&CLUSTER.url()).await;
     let lock = lock("outside-watched");
     let node = CLUSTER.primary_of(lock.key()).unwrap();
-    let subscribers = || node.command::<(String, u64)>(&["PUBSUB", "SHARDNUMSUB", lock.channel()]).unwrap().1;
+    let pattern = format!("{}*", lock.channel());
+    let subscribers = || subscribed(node, ["SHARDCHANNELS", "SHARDNUMSUB"], &pattern);
     let watches = join_all((0..20).map(|_| store.watch(&lock))).await;
     assert_eq!(subscribers(), 1);
     drop(watches);
@@ -136,7 +145,7 @@ async fn a_batch_is_one_round_trip() {
     let entries: Vec<_> = (0..200).map(|number| entry(&format!("k{number}"), "x")).collect();
     let keys: Vec<_> = entries.iter().map(|entry| entry.key.clone()).collect();
     let renewals: Vec<_> =
-        (0..40).map(|number| Renewal { lock: lock(&format!("l{number}")), token: token(), lease: ms(LONG) }).collect();
+        (0..40).map(|number| Renewal { lock: lock(&format!("l{number}")), token: token(), lease: Some(ms(LONG)) }).collect();
     // The first time, the script is not there.
     store.renew(&renewals).await;
     // Kept, as the end of a connection is read too.
