@@ -88,12 +88,7 @@ async fn settle(lines: &Lines, surrender: &Surrender) {
 }
 
 /// Releases a token, and passes the lock to the next who waits in this process.
-pub(super) async fn let_go(
-    lines: &Lines,
-    lock: &LockKeys,
-    token: &Token,
-    withdraws: Option<&Ticket>,
-) -> Result<Released, Error> {
+pub(super) async fn let_go(lines: &Lines, lock: &LockKeys, token: &Token, withdraws: Option<&Ticket>) -> Result<Released, Error> {
     let passing = lines.pass(lock);
     let offer = passing.offer.clone();
     let answer = lines.store().release(lock, Offer::release(offer.as_ref(), token, withdraws)).await;

@@ -219,7 +219,8 @@ impl<R> Line<R> {
     pub(super) fn step(&mut self, now: Instant, random: u64) -> Step {
         let Some(first) = self.waiters.front() else { return Step::Rest };
         // Those who are fair have come before whoever comes now.
-        let unknown = if self.pace.may_queue(now) { self.waiters.iter().position(|waiter| waiter.fair && !waiter.queued) } else { None };
+        let unknown =
+            if self.pace.may_queue(now) { self.waiters.iter().position(|waiter| waiter.fair && !waiter.queued) } else { None };
         let first_waits_in_vain = !first.queued && !first.offered && self.held.is_none() && self.pace.may_queue(now);
         let at = match unknown {
             Some(at) => at,
@@ -278,7 +279,9 @@ impl<R> Line<R> {
         let left = waiter.ticket.granted().duration();
         self.turns = 0;
         Some(match self.quiet {
-            Some((sent, before)) if fence > before && now.saturating_duration_since(sent) < left => self.granted(waiter, fence, sent),
+            Some((sent, before)) if fence > before && now.saturating_duration_since(sent) < left => {
+                self.granted(waiter, fence, sent)
+            }
             _ => (waiter.reply, Turn::Unsure),
         })
     }

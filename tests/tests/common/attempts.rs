@@ -44,7 +44,8 @@ impl Attempts for dyn Store {
         assert!(matches!(attempt, Attempt::Acquired { .. }), "{attempt:?}");
         let waiter = self.queue(lock).await;
         self.release(lock, Release::of(&holder)).await.unwrap();
-        let heard = timeout(within, async { while !matches!(watch.heard().await, Word::Granted { token, .. } if token == waiter) {} });
+        let heard =
+            timeout(within, async { while !matches!(watch.heard().await, Word::Granted { token, .. } if token == waiter) {} });
         let heard = heard.await.is_ok();
         self.release(lock, Release { withdraws: Some(&ticket(&waiter, None)), ..Release::of(&waiter) }).await.unwrap();
         heard

@@ -88,7 +88,8 @@ async fn a_thousand_waiters_in_two_processes_all_get_their_turn() {
         })
         .collect();
     // The other process's: those of the holder's need none.
-    until("both processes to wait", || Ok((server.command::<u64>(&["ZCARD", "{lock}:bellwether:queue"])? >= 1).then_some(()))).unwrap();
+    until("both processes to wait", || Ok((server.command::<u64>(&["ZCARD", "{lock}:bellwether:queue"])? >= 1).then_some(())))
+        .unwrap();
     let began = Instant::now();
     guard.release().await.unwrap();
     let mut fences: Vec<_> = join_all(waiters).await.into_iter().map(Result::unwrap).collect();

@@ -119,7 +119,11 @@ async fn a_full_store_says_so_and_lets_go_of_locks() {
     assert!(is_full(&store.acquire(&lock("free"), &token(), None).await.unwrap_err()));
     assert!(!store.is_locked(&lock("free")).await.unwrap());
     assert!(is_full(&store.check().await.unwrap_err()));
-    assert_eq!(store.release(&lock("free"), Release::of(&token())).await.unwrap(), Released::NotHeld, "though it cannot be noted");
+    assert_eq!(
+        store.release(&lock("free"), Release::of(&token())).await.unwrap(),
+        Released::NotHeld,
+        "though it cannot be noted"
+    );
     let renewal = Renewal { lock: held.clone(), token: holder.clone(), lease: Some(ms(60_000)) };
     assert!(matches!(store.renew(&[renewal]).await[..], [Ok(Holding::Left(_))]));
     assert_eq!(store.release(&held, Release::of(&holder)).await.unwrap(), Released::Now);

@@ -63,7 +63,11 @@ pub(crate) async fn a_release_is_told_apart(store: Shared, name: &str) {
     let (lock, first, second) = (lock(name), token(), token());
     let stranger = token();
     assert_eq!(store.release(&lock, Release::of(&stranger)).await.unwrap(), Released::NotHeld);
-    assert_eq!(store.release(&lock, Release::of(&stranger)).await.unwrap(), Released::NotHeld, "repeated, a refusal passes for a release");
+    assert_eq!(
+        store.release(&lock, Release::of(&stranger)).await.unwrap(),
+        Released::NotHeld,
+        "repeated, a refusal passes for a release"
+    );
     fence(store.acquire(&lock, &first, Some(ms(LONG))).await.unwrap());
     assert_eq!(store.release(&lock, Release::of(&first)).await.unwrap(), Released::Now);
     assert_eq!(store.release(&lock, Release::of(&first)).await.unwrap(), Released::Before);

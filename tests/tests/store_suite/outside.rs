@@ -46,7 +46,8 @@ async fn a_fence_with_one_note_is_read() {
         let token = token();
         assert_eq!(fence(store.acquire(&lock, &token, Some(ms(LONG))).await.unwrap()), future + 1);
         assert_eq!(store.release(&lock, Release::of(&token)).await.unwrap(), Released::Now);
-        let (was_released, was_refused) = (store.release(&lock, Release::of(&released)).await, store.acquire(&lock, &refused, None).await);
+        let (was_released, was_refused) =
+            (store.release(&lock, Release::of(&released)).await, store.acquire(&lock, &refused, None).await);
         assert_eq!(was_released.unwrap() == Released::Before, was_refused.is_ok());
     }
 }

@@ -100,7 +100,10 @@ async fn a_thousand_waiters_take_turns_with_few_attempts() {
     }
     assert!(began.elapsed() < SECOND, "nobody had to wait for a timer: {:?}", began.elapsed());
     let attempts = store.calls(Op::Attempt);
-    assert!(attempts <= 1 + 4 * 1_000, "{attempts} attempts");
+    assert!(attempts <= 10, "{attempts} attempts, though the lock went from hand to hand");
+    // The line is served for a moment longer, should somebody come back.
+    tokio::time::sleep(2 * SECOND).await;
+    assert_eq!(locks.shared.lines.len(), 0, "a line without waiters is still there");
 }
 
 #[tokio::test(start_paused = true)]
@@ -111,8 +114,8 @@ async fn many_waiters_try_in_vain_no_more_often_than_one() {
     let waiters = join_all((0..500).map(|_| lock.acquire(Wait::UpTo(20 * SECOND))));
     assert!(waiters.await.iter().all(|answer| matches!(answer, Ok(None))));
     let attempts = store.calls(Op::Attempt);
-    let (at_first, one_pausing) = (1 + 2 * 500, 20_000 / 100);
-    assert!(attempts <= at_first + 3 * one_pausing, "{attempts} attempts");
+    // The holder's, one that takes a place, and one for each pause of at most 200 ms, of which half may be cut off.
+    assert!(attempts <= 2 + 20_000 / 100, "{attempts} attempts");
 }
 
 #[tokio::test(start_paused = true)]

@@ -11,8 +11,8 @@ use redis::Value;
 
 use super::address::{RedisAddress, Topology as Kind};
 use super::{
-    Adopted, Attempt, Entry, Holding, Queueing, Release, Released, Renewal, Reply, Store, StoreOptions, Ticket, Token, Ttl, Watch,
-    given_up,
+    Adopted, Attempt, Entry, Holding, Queueing, Release, Released, Renewal, Reply, Store, StoreOptions, Ticket, Token, Ttl,
+    Watch, given_up,
 };
 use crate::clock::Span;
 use crate::error::Error;
@@ -178,9 +178,8 @@ impl Store for RedisStore {
 
     fn renew<'a>(&'a self, renewals: &'a [Renewal]) -> BoxFuture<'a, Vec<Result<Holding, Error>>> {
         async move {
-            let request = |renewal: &'a Renewal| {
-                Request::Run(&script::RENEW, &renewal.lock, &renewal.token, Argument::Time(renewal.lease))
-            };
+            let request =
+                |renewal: &'a Renewal| Request::Run(&script::RENEW, &renewal.lock, &renewal.token, Argument::Time(renewal.lease));
             let replies = self.wire.call_all(renewals.iter().map(request)).await;
             let outcome = |(renewal, reply): (&Renewal, Result<Value, Fault>)| {
                 let left = reply.and_then(|reply| integer(&reply));
