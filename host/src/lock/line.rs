@@ -46,13 +46,21 @@ struct Waiter<R> {
     ticket: Ticket,
     fair: bool,
     pulse: Span,
-    /// It has a place in the store's queue.
-    queued: bool,
-    /// A request that may give it the lock was sent.
-    touched: bool,
+    standing: Standing,
     /// A release that passes the lock to it is under way.
     offered: bool,
     reply: R,
+}
+
+/// How a waiter stands with the store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Standing {
+    /// The store has never heard of it.
+    Unknown,
+    /// A request that may give it the lock or a place in the queue was sent; it may have neither.
+    Heard,
+    /// It has a place in the store's queue, as far as is known.
+    Queued,
 }
 
 /// Which waiter of a line.
@@ -148,8 +156,8 @@ impl<R> Line<R> {
             self.pace.begin(arrival.pulse, now);
         }
         let Arrival { ticket, fair, pulse, queued, reply } = arrival;
-        let touched = queued;
-        self.waiters.push_back(Waiter { number, ticket, fair, pulse, queued, touched, offered: false, reply });
+        let standing = if queued { Standing::Queued } else { Standing::Unknown };
+        self.waiters.push_back(Waiter { number, ticket, fair, pulse, standing, offered: false, reply });
         number
     }
 
@@ -160,7 +168,7 @@ impl<R> Line<R> {
         if at == 0 {
             self.advance(now);
         }
-        Some(waiter.touched)
+        Some(waiter.standing != Standing::Unknown)
     }
 
     /// Notes who of this process holds the lock, by which the others need not ask.
@@ -219,17 +227,19 @@ impl<R> Line<R> {
     pub(super) fn step(&mut self, now: Instant, random: u64) -> Step {
         let Some(first) = self.waiters.front() else { return Step::Rest };
         // Those who are fair have come before whoever comes now.
-        let unknown =
-            if self.pace.may_queue(now) { self.waiters.iter().position(|waiter| waiter.fair && !waiter.queued) } else { None };
-        let first_waits_in_vain = !first.queued && !first.offered && self.held.is_none() && self.pace.may_queue(now);
+        let unknown = if self.pace.may_queue(now) {
+            self.waiters.iter().position(|waiter| waiter.fair && !waiter.is_queued())
+        } else {
+            None
+        };
+        let first_waits_in_vain = !first.is_queued() && !first.offered && self.held.is_none() && self.pace.may_queue(now);
         let at = match unknown {
             Some(at) => at,
             None if first_waits_in_vain || self.pace.is_due(now) => 0,
             None => return Step::Sleep { until: self.pace.due() },
         };
         let Some(waiter) = self.waiters.get_mut(at) else { return Step::Rest };
-        waiter.touched = true;
-        waiter.queued = true;
+        waiter.standing = Standing::Queued;
         let (number, ticket) = (waiter.number, waiter.ticket.clone());
         let queueing = Queueing { joins: true, fair: waiter.fair, brief: true };
         if self.pace.ask(waiter.pulse, now, random) > ticket.kept.duration() {
@@ -291,7 +301,9 @@ impl<R> Line<R> {
         let yields = self.turns >= TURNS;
         let first = self.waiters.front_mut().filter(|first| !first.fair && !first.offered)?;
         first.offered = true;
-        first.touched = true;
+        if first.standing == Standing::Unknown {
+            first.standing = Standing::Heard;
+        }
         Some(Offer { number: first.number, ticket: first.ticket.clone(), yields })
     }
 
@@ -310,7 +322,9 @@ impl<R> Line<R> {
         }
         let waiter = at.and_then(|at| self.waiters.get_mut(at))?;
         waiter.offered = false;
-        waiter.queued |= offer.yields;
+        if offer.yields {
+            waiter.standing = Standing::Queued;
+        }
         None
     }
 
@@ -341,8 +355,8 @@ impl<R> Line<R> {
 
     /// Places in the store's queue may be gone, of all but this waiter.
     fn doubt(&mut self, sure: Number) {
-        for waiter in self.waiters.iter_mut().filter(|waiter| waiter.number != sure) {
-            waiter.queued = false;
+        for waiter in self.waiters.iter_mut().filter(|waiter| waiter.number != sure && waiter.is_queued()) {
+            waiter.standing = Standing::Heard;
         }
     }
 
@@ -351,6 +365,12 @@ impl<R> Line<R> {
         if let Some(first) = self.waiters.front() {
             self.pace.begin(first.pulse, now);
         }
+    }
+}
+
+impl<R> Waiter<R> {
+    fn is_queued(&self) -> bool {
+        self.standing == Standing::Queued
     }
 }
 

@@ -14,12 +14,12 @@ fn span(millis: u64) -> Span {
     Span::new("time", Duration::from_millis(millis)).unwrap()
 }
 
-fn arrival(fair: bool, reply: usize) -> Arrival<usize> {
+fn arrival(fair: bool, reply: u64) -> Arrival<u64> {
     let ticket = Ticket { token: Token::random().unwrap(), lease: Some(span(2_000)), kept: span(800) };
     Arrival { ticket, fair, pulse: span(100), queued: false, reply }
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 enum Event {
     Join { fair: bool },
     Leave { at: usize },
@@ -47,7 +47,7 @@ fn events() -> impl Strategy<Value = Vec<(usize, Event)>> {
 
 /// One process: its line, what it has asked and not heard yet, and by which token it believes to hold the lock until when.
 struct Process {
-    line: Line<usize>,
+    line: Line<u64>,
     watch: Watch,
     tickets: Vec<(Number, Ticket)>,
     asked: Option<(Number, Instant, Attempt)>,
@@ -74,10 +74,10 @@ impl World {
         Self { store, lock, processes, served: 0 }
     }
 
-    fn told(&mut self, at: usize, told: Option<(usize, Turn)>) {
+    fn told(&mut self, at: usize, told: Option<(u64, Turn)>) {
         let Some((reply, turn)) = told else { return };
         let process = &mut self.processes[at];
-        let waiter = process.tickets.iter().position(|(number, _)| number.0 as usize == reply).unwrap();
+        let waiter = process.tickets.iter().position(|(number, _)| number.0 == reply).unwrap();
         let (_, ticket) = process.tickets.remove(waiter);
         let (now, token) = (Instant::now(), ticket.token.clone());
         match turn {
@@ -102,7 +102,7 @@ impl World {
         let process = &mut self.processes[at];
         match event {
             Event::Join { fair } => {
-                let next = process.line.next as usize;
+                let next = process.line.next;
                 let arrival = arrival(fair, next);
                 let ticket = arrival.ticket.clone();
                 let number = process.line.join(arrival, now);
@@ -212,7 +212,7 @@ proptest! {
 }
 
 /// A line with these waiters, by number, of which all are heard.
-fn line(waiters: usize, fair: bool, now: Instant) -> Line<usize> {
+fn line(waiters: u64, fair: bool, now: Instant) -> Line<u64> {
     let mut line = Line::new(now);
     for number in 0..waiters {
         line.join(arrival(fair, number), now);
@@ -222,9 +222,9 @@ fn line(waiters: usize, fair: bool, now: Instant) -> Line<usize> {
     line
 }
 
-fn asked(step: Step) -> Option<Number> {
+fn asked(step: &Step) -> Option<Number> {
     match step {
-        Step::Ask { number, .. } => Some(number),
+        Step::Ask { number, .. } => Some(*number),
         Step::Sleep { .. } | Step::Rest => None,
     }
 }
@@ -233,19 +233,19 @@ fn asked(step: Step) -> Option<Number> {
 fn one_asks_for_all_and_each_who_is_fair_once_for_itself() {
     let now = Instant::now();
     let mut unfair = line(1_000, false, now);
-    assert_eq!(asked(unfair.step(now, 0)), Some(Number(0)));
+    assert_eq!(asked(&unfair.step(now, 0)), Some(Number(0)));
     unfair.heard_busy(None, 1, now, now);
-    assert_eq!(asked(unfair.step(now, 0)), None, "one attempt for a thousand");
-    assert_eq!(asked(unfair.step(now + 100 * MS, 0)), Some(Number(0)), "and one a pause");
+    assert_eq!(asked(&unfair.step(now, 0)), None, "one attempt for a thousand");
+    assert_eq!(asked(&unfair.step(now + 100 * MS, 0)), Some(Number(0)), "and one a pause");
     let mut fair = line(10, true, now);
     for number in 0..10 {
-        assert_eq!(asked(fair.step(now, 0)), Some(Number(number)));
+        assert_eq!(asked(&fair.step(now, 0)), Some(Number(number)));
         fair.heard_busy(None, 1, now, now);
     }
-    assert_eq!(asked(fair.step(now, 0)), None);
+    assert_eq!(asked(&fair.step(now, 0)), None);
     assert_eq!(fair.heard(Word::Doubt, now).map(|(to, _)| to), None);
-    assert_eq!(asked(fair.step(now, 0)), Some(Number(0)), "all places are in doubt");
-    assert_eq!(asked(fair.step(now, 0)), Some(Number(1)));
+    assert_eq!(asked(&fair.step(now, 0)), Some(Number(0)), "all places are in doubt");
+    assert_eq!(asked(&fair.step(now, 0)), Some(Number(1)));
 }
 
 #[test]
@@ -261,7 +261,7 @@ fn while_this_process_holds_the_lock_nobody_asks_and_after_sixteen_turns_others_
         assert!(!offer.yields && line.offer().is_none(), "one offer at a time");
         let passed = Some(Released::Passed { fence: 2 + turn });
         let (to, told) = line.offered(&offer, passed, now, now).unwrap();
-        assert!(to as u64 == turn && matches!(told, Turn::Granted { .. }));
+        assert!(to == turn && matches!(told, Turn::Granted { .. }));
     }
     let offer = line.offer().unwrap();
     assert!(offer.yields);
