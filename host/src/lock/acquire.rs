@@ -23,9 +23,10 @@ pub(super) async fn acquire(lock: &Lock, wait: Wait) -> Result<Option<Guard>, Er
     let mut insists = wait == Wait::None;
     loop {
         let mut queueing = Queueing { joins: false, fair: lock.terms.fair, brief: false };
-        if let Some(visit) = lock.shared.lines.visit(&lock.keys, insists) {
+        let visit = lock.shared.lines.visit(&lock.keys, insists);
+        if let Some(visit) = &visit {
             queueing.joins = visit.joins && wait != Wait::None;
-            match claim.attempt(&visit, queueing).await {
+            match claim.attempt(visit, queueing).await {
                 Ok(Attempt::Acquired { fence }) => {
                     let lease = claim.full_lease(Instant::now());
                     return Ok(claim.granted(fence, lease));
@@ -36,7 +37,7 @@ pub(super) async fn acquire(lock: &Lock, wait: Wait) -> Result<Option<Guard>, Er
                 Err(error) => return Err(error),
             }
         }
-        match claim.turn(queueing, deadline).await {
+        match claim.turn(visit, queueing, deadline).await {
             Some(Turn::Granted { fence, sent, left }) => {
                 let now = Instant::now();
                 let lease = Lease::granted(lock.terms.lease, left, sent, now);
@@ -126,11 +127,13 @@ impl<'a> Claim<'a> {
     }
 
     /// Stands in line until it is this one's turn; `None` if the time is up before.
-    async fn turn(&mut self, queueing: Queueing, deadline: Option<Instant>) -> Option<Turn> {
+    async fn turn(&mut self, visit: Option<Visit<'_>>, queueing: Queueing, deadline: Option<Instant>) -> Option<Turn> {
         let ticket = self.ticket.clone()?;
         let Lock { shared, keys, terms } = self.lock;
         let seat = self.seat.insert(shared.lines.join(keys, ticket, queueing, terms.pulse, &self.runtime));
         self.stood = true;
+        // Not sooner: a grant for the place that was asked for may be here already.
+        drop(visit);
         let turn = match deadline {
             None => Some(seat.turn().await),
             Some(deadline) => match timeout_at(deadline, seat.turn()).await {

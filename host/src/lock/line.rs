@@ -19,6 +19,9 @@ use crate::clock::Span;
 use crate::error::Error;
 use crate::store::{Attempt, Queueing, Release, Released, Ticket, Token, Word};
 
+/// How many grants are kept for who is about to come.
+const EARLY: usize = 16;
+
 /// How often in a row a lock goes from hand to hand within a process while others wait.
 const TURNS: u32 = 16;
 
@@ -36,6 +39,8 @@ pub(super) struct Line<R> {
     /// The latest request that knew of no grant with a larger fence than this.
     quiet: Option<(Instant, u64)>,
     pace: Pace,
+    /// Grants to those who asked for a place and have not come to stand in the line yet, newest last.
+    early: VecDeque<(Token, u64)>,
     /// The last error, if the store has not answered since.
     trouble: Option<Error>,
 }
@@ -119,8 +124,8 @@ impl Offer {
 
 impl<R> Line<R> {
     pub(super) fn new(now: Instant) -> Self {
-        let (waiters, pace) = (VecDeque::new(), Pace::new(now));
-        Self { waiters, next: 0, held: None, visitors: 0, turns: 0, quiet: None, pace, trouble: None }
+        let (waiters, early, pace) = (VecDeque::new(), VecDeque::new(), Pace::new(now));
+        Self { waiters, next: 0, held: None, visitors: 0, turns: 0, quiet: None, pace, early, trouble: None }
     }
 
     /// Whether nothing is lost if the line is forgotten.
@@ -146,10 +151,13 @@ impl<R> Line<R> {
     /// Somebody has asked.
     pub(super) fn visited(&mut self) {
         self.visitors = self.visitors.saturating_sub(1);
+        if self.visitors == 0 {
+            self.early.clear();
+        }
     }
 
-    /// Takes the last place in the line.
-    pub(super) fn join(&mut self, arrival: Arrival<R>, now: Instant) -> Number {
+    /// Takes the last place in the line. Gives whom to tell what, if a grant was here before.
+    pub(super) fn join(&mut self, arrival: Arrival<R>, now: Instant) -> (Number, Option<(R, Turn)>) {
         let number = Number(self.next);
         self.next += 1;
         if self.waiters.is_empty() {
@@ -157,8 +165,9 @@ impl<R> Line<R> {
         }
         let Arrival { ticket, fair, pulse, queued, reply } = arrival;
         let standing = if queued { Standing::Queued } else { Standing::Unknown };
+        let early = self.early.iter().position(|(token, _)| *token == ticket.token).and_then(|at| self.early.remove(at));
         self.waiters.push_back(Waiter { number, ticket, fair, pulse, standing, offered: false, reply });
-        number
+        (number, early.and_then(|(token, fence)| self.heard(Word::Granted { token, fence }, now)))
     }
 
     /// Leaves the line, wherever in it. Gives whether the store may know of the waiter; `None` for one that was told its turn.
@@ -284,7 +293,15 @@ impl<R> Line<R> {
                 return None;
             }
         };
-        let number = self.waiters.iter().find(|waiter| waiter.ticket.token == token)?.number;
+        let Some(at) = self.waiters.iter().position(|waiter| waiter.ticket.token == token) else {
+            if self.visitors > 0 {
+                self.early.push_back((token, fence));
+                let surplus = self.early.len().saturating_sub(EARLY);
+                self.early.drain(..surplus);
+            }
+            return None;
+        };
+        let number = self.waiters.get(at)?.number;
         let waiter = self.take(number, now)?;
         let left = waiter.ticket.granted().duration();
         self.turns = 0;

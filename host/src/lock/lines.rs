@@ -89,12 +89,13 @@ impl Lines {
         let (reply, turn) = oneshot::channel();
         let now = Instant::now();
         let arrival = Arrival { ticket, fair: queueing.fair, pulse, queued: queueing.joins, reply };
-        let (number, unserved) = self.with(lock, |served| {
-            let number = served.line.join(arrival, now);
+        let (number, told, unserved) = self.with(lock, |served| {
+            let (number, told) = served.line.join(arrival, now);
             let unserved = served.server.is_none();
             served.server.get_or_insert_default().notify_one();
-            (number, unserved)
+            (number, told, unserved)
         });
+        Served::tell(told);
         if unserved {
             // Not under the mutex: a runtime that has shut down drops the task at once, and that takes the mutex.
             runtime.spawn(serve(self.clone(), lock.clone()));

@@ -105,7 +105,7 @@ impl World {
                 let next = process.line.next;
                 let arrival = arrival(fair, next);
                 let ticket = arrival.ticket.clone();
-                let number = process.line.join(arrival, now);
+                let (number, _) = process.line.join(arrival, now);
                 process.tickets.push((number, ticket));
             }
             Event::Leave { at: waiter } => {
@@ -267,6 +267,23 @@ fn while_this_process_holds_the_lock_nobody_asks_and_after_sixteen_turns_others_
     assert!(offer.yields);
     assert!(line.offered(&offer, Some(Released::Now), now, now).is_none());
     assert!(!line.offer().unwrap().yields, "it was others' turn");
+}
+
+#[test]
+fn a_grant_that_comes_before_its_waiter_is_kept_for_it() {
+    let now = Instant::now();
+    let mut line = line(0, false, now);
+    line.visit();
+    let early = arrival(false, 7);
+    line.heard_busy(None, 1, now, now);
+    assert!(line.heard(Word::Granted { token: early.ticket.token.clone(), fence: 2 }, now).is_none());
+    assert!(line.join(arrival(false, 6), now).1.is_none());
+    let (_, told) = line.join(early, now);
+    assert!(matches!(told, Some((7, Turn::Granted { fence: 2, .. }))), "{told:?}");
+    line.visited();
+    let nobody = arrival(false, 8);
+    assert!(line.heard(Word::Granted { token: nobody.ticket.token.clone(), fence: 3 }, now).is_none());
+    assert!(line.join(nobody, now).1.is_none(), "nobody was about to come");
 }
 
 #[test]
