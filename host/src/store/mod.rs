@@ -25,8 +25,10 @@ pub mod memory;
 mod open;
 #[cfg(feature = "redis")]
 pub mod redis;
+mod replicas;
 
 pub use open::{StoreOptions, open};
+pub use replicas::{Copies, Replicas, Survey};
 
 /// The answer of a store, to be awaited.
 pub type Reply<'a, T> = BoxFuture<'a, Result<T, Error>>;
@@ -38,6 +40,11 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
 
     /// Asks the store whether it can be reached and takes writes.
     fn check(&self) -> Reply<'_, ()>;
+
+    /// The replicas that copy what this store keeps, for locks of kind quorum. `None` for a store that can have none.
+    fn replicas(&self) -> Option<&dyn Replicas> {
+        None
+    }
 
     /// Tries once to set the lock's key to the ticket's token. If the key already has this token (a reply was lost, or a grant is
     /// confirmed), that is a success too, and the lease starts anew. A success comes with a fence larger than that of every

@@ -1,10 +1,8 @@
-//! The nodes of a cluster: which has which slots, and the links to them.
-//!
-//! The map of slots only saves redirections. Nothing goes wrong if it is out of date: nodes redirect what is not theirs.
+//! The nodes of a cluster: the links to them, and who is asked which has which slots.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
 use futures_util::future::{BoxFuture, select_ok};
@@ -13,8 +11,10 @@ use tokio::time::Instant;
 
 use super::connect::Connector;
 use super::fault::Fault;
+use super::followers::{Followers, Links};
 use super::link::Link;
-use super::slots::{SLOTS, Shard, shards, slot};
+use super::map::Map;
+use super::slots::{Shard, shards, slot};
 use crate::store::address::Endpoint;
 
 /// The shortest time between two questions for the map.
@@ -31,17 +31,11 @@ struct Inner {
     seeds: Vec<Endpoint>,
     map: RwLock<Map>,
     links: Mutex<HashMap<Endpoint, Arc<Link>>>,
+    /// Apart from those above, as one may be read from while it is a replica and the other may not.
+    followers: Mutex<Links>,
     refreshing: AtomicBool,
     /// Told whenever a slot may have another owner.
     changes: watch::Sender<()>,
-}
-
-#[derive(Debug, Default)]
-struct Map {
-    /// For each slot, its place among the primaries.
-    owners: Vec<u16>,
-    primaries: Vec<Arc<Link>>,
-    replicas: Vec<Endpoint>,
 }
 
 impl Cluster {
@@ -52,29 +46,28 @@ impl Cluster {
         timeout: Duration,
         deadline: Instant,
     ) -> Result<Self, Fault> {
-        let (map, links, refreshing, changes) =
-            (RwLock::default(), Mutex::default(), AtomicBool::new(false), watch::Sender::new(()));
-        let cluster = Self(Arc::new(Inner { connector, timeout, seeds, map, links, refreshing, changes }));
+        let (map, links, followers) = (RwLock::default(), Mutex::default(), Mutex::default());
+        let (refreshing, changes) = (AtomicBool::new(false), watch::Sender::new(()));
+        let cluster = Self(Arc::new(Inner { connector, timeout, seeds, map, links, followers, refreshing, changes }));
         cluster.refresh(deadline).await?;
         Ok(cluster)
     }
 
     /// The link to whoever is thought to have the slot of a key.
     pub(super) fn owner(&self, key: &str) -> Arc<Link> {
-        let slot = slot(key);
-        let known = {
-            let map = self.0.map.read().unwrap_or_else(PoisonError::into_inner);
-            let at = map.owners.get(usize::from(slot)).map(|at| usize::from(*at));
-            // If nobody is known to have it, anybody can say who does, or that nobody has.
-            at.and_then(|at| map.primaries.get(at)).or(map.primaries.first()).cloned()
-        };
+        let known = self.map().owner(slot(key));
         known.unwrap_or_else(|| Arc::new(Link::new(self.0.connector.clone(), self.0.timeout, None)))
+    }
+
+    /// Who follows whoever is thought to have the slot of a key.
+    pub(super) fn followers(&self, key: &str) -> Option<Followers> {
+        self.map().followers(slot(key))
     }
 
     /// The links to all primaries, asked for anew.
     pub(super) async fn primaries(&self, deadline: Instant) -> Result<Vec<Arc<Link>>, Fault> {
         self.refresh(deadline).await?;
-        Ok(self.0.map.read().unwrap_or_else(PoisonError::into_inner).primaries.clone())
+        Ok(self.map().primaries())
     }
 
     /// The link to a node.
@@ -87,16 +80,7 @@ impl Cluster {
     /// Notes that a slot has moved, and asks for the rest of the map in the background, as one slot seldom moves alone.
     pub(super) fn moved(&self, slot: u16, endpoint: &Endpoint) -> Arc<Link> {
         let link = self.link(endpoint);
-        {
-            let mut map = self.0.map.write().unwrap_or_else(PoisonError::into_inner);
-            let at = map.primaries.iter().position(|known| Arc::ptr_eq(known, &link)).unwrap_or_else(|| {
-                map.primaries.push(link.clone());
-                map.primaries.len() - 1
-            });
-            if let (Some(owner), Ok(at)) = (map.owners.get_mut(usize::from(slot)), u16::try_from(at)) {
-                *owner = at;
-            }
-        }
+        self.0.map.write().unwrap_or_else(PoisonError::into_inner).moved(slot, &link);
         self.0.changes.send_replace(());
         self.suspect();
         link
@@ -126,16 +110,16 @@ impl Cluster {
 
     /// Asks the primaries, all at once as some may be down, and then whoever else may know.
     async fn refresh(&self, deadline: Instant) -> Result<(), Fault> {
-        let (primaries, mut others) = {
-            let map = self.0.map.read().unwrap_or_else(PoisonError::into_inner);
-            (map.primaries.clone(), map.replicas.clone())
+        let asked = Instant::now();
+        let primaries = self.map().primaries();
+        let told = if let Ok(told) = self.ask(primaries, deadline).await {
+            told
+        } else {
+            let mut others = self.map().replicas();
+            others.extend(self.0.seeds.iter().map(|seed| self.link(seed)));
+            self.ask(others, deadline).await?
         };
-        others.extend(self.0.seeds.iter().cloned());
-        let told = match self.ask(primaries, deadline).await {
-            Ok(told) => told,
-            Err(_) => self.ask(others.iter().map(|endpoint| self.link(endpoint)).collect(), deadline).await?,
-        };
-        self.learn(told);
+        self.learn(told, asked);
         Ok(())
     }
 
@@ -156,26 +140,22 @@ impl Cluster {
         select_ok(asked).await.map(|(told, _)| told)
     }
 
-    fn learn(&self, shards: Vec<Shard>) {
-        let mut fresh = Map { owners: vec![u16::MAX; usize::from(SLOTS)], ..Map::default() };
-        for shard in shards {
-            let link = self.link(&shard.primary);
-            let at = fresh.primaries.iter().position(|known| Arc::ptr_eq(known, &link)).unwrap_or_else(|| {
-                fresh.primaries.push(link);
-                fresh.primaries.len() - 1
-            });
-            for slot in shard.slots {
-                if let (Some(owner), Ok(at)) = (fresh.owners.get_mut(usize::from(slot)), u16::try_from(at)) {
-                    *owner = at;
-                }
-            }
-            fresh.replicas.extend(shard.replicas);
-        }
-        // Links that nothing leads to any more are closed, so that there is one connection for each primary and no more.
+    fn learn(&self, shards: Vec<Shard>, asked: Instant) {
+        let mut followers = self.0.followers.lock().unwrap_or_else(PoisonError::into_inner);
+        let new = |endpoint| Link::new(self.0.connector.to_replica(endpoint), self.0.timeout, None);
+        let fresh = Map::told(shards, asked, &self.map(), |primary| self.link(primary), |replica| followers.get(replica, new));
+        let (primaries, replicas) = (fresh.primaries(), fresh.replicas());
+        // Links that nothing leads to any more are closed, so that there is one connection for each node and role and no more.
+        followers.retain(|link| replicas.iter().any(|replica| Arc::ptr_eq(replica, link)));
+        drop(followers);
         let mut links = self.0.links.lock().unwrap_or_else(PoisonError::into_inner);
-        links.retain(|_, link| fresh.primaries.iter().any(|primary| Arc::ptr_eq(primary, link)));
+        links.retain(|_, link| primaries.iter().any(|primary| Arc::ptr_eq(primary, link)));
         drop(links);
         *self.0.map.write().unwrap_or_else(PoisonError::into_inner) = fresh;
         self.0.changes.send_replace(());
+    }
+
+    fn map(&self) -> RwLockReadGuard<'_, Map> {
+        self.0.map.read().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -24,6 +24,8 @@ pub(super) type OnPush = Box<dyn Fn(PushInfo) + Send + Sync>;
 pub(super) struct Connector {
     /// Whom to connect to.
     pub(super) target: Target,
+    /// Whether it is read from though it is a replica, which the nodes of a cluster refuse to who does not say so.
+    replica: bool,
     shared: Arc<Shared>,
 }
 
@@ -73,12 +75,17 @@ impl Connector {
             (_, None) => return Err(unreadable("names no host".into()).into()),
         };
         let shared = Shared { login: address.login.clone(), database: address.database, certificates, timeout };
-        Ok(Self { target, shared: Arc::new(shared) })
+        Ok(Self { target, replica: false, shared: Arc::new(shared) })
     }
 
     /// A connector to another server of the same store.
     pub(super) fn to(&self, endpoint: Endpoint) -> Self {
-        Self { target: Target::Server(endpoint), shared: self.shared.clone() }
+        Self { target: Target::Server(endpoint), replica: false, shared: self.shared.clone() }
+    }
+
+    /// A connector to a replica of the same cluster, to read from it.
+    pub(super) fn to_replica(&self, endpoint: Endpoint) -> Self {
+        Self { replica: true, ..self.to(endpoint) }
     }
 
     /// The server, if it is always the same.
@@ -93,7 +100,13 @@ impl Connector {
     pub(super) async fn connect(&self, on_push: OnPush) -> Result<MultiplexedConnection, Fault> {
         let attempt = async {
             match &self.target {
-                Target::Server(endpoint) => self.dial(endpoint, &self.shared.login, self.shared.database, Some(on_push)).await,
+                Target::Server(endpoint) => {
+                    let mut connection = self.dial(endpoint, &self.shared.login, self.shared.database, Some(on_push)).await?;
+                    if self.replica {
+                        allow_reading(endpoint, &mut connection).await?;
+                    }
+                    Ok(connection)
+                }
                 Target::Primary { sentinels, service, login } => self.dial_primary(sentinels, service, login, on_push).await,
             }
         };
@@ -190,6 +203,15 @@ impl Connector {
             },
             other => Err(odd("an address", &other)),
         }
+    }
+}
+
+/// Has a node of a cluster serve reads of what it has a copy of.
+async fn allow_reading(endpoint: &Endpoint, connection: &mut MultiplexedConnection) -> Result<(), Fault> {
+    match connection.send_packed_command(&redis::cmd("READONLY")).await {
+        Ok(Value::ServerError(error)) => Err(Fault::connecting(endpoint, &error.into())),
+        Ok(_) => Ok(()),
+        Err(error) => Err(Fault::connecting(endpoint, &error)),
     }
 }
 

@@ -11,8 +11,8 @@ use redis::Value;
 
 use super::address::{RedisAddress, Topology as Kind};
 use super::{
-    Adopted, Attempt, Entry, Holding, Queueing, Release, Released, Renewal, Reply, Store, StoreOptions, Ticket, Token, Ttl,
-    Watch, given_up,
+    Adopted, Attempt, Entry, Holding, Queueing, Release, Released, Renewal, Replicas, Reply, Store, StoreOptions, Ticket, Token,
+    Ttl, Watch, given_up,
 };
 use crate::clock::Span;
 use crate::error::Error;
@@ -22,7 +22,11 @@ use crate::names::LockKeys;
 mod cluster;
 mod connect;
 mod fault;
+mod followers;
 mod link;
+mod map;
+mod primary;
+mod replicas;
 mod request;
 mod scan;
 mod script;
@@ -35,6 +39,8 @@ use cluster::Cluster;
 use connect::Connector;
 use fault::{Fault, integer, odd, time_left};
 use link::Link;
+use primary::Primary;
+use replicas::RedisReplicas;
 use request::{Argument, Request, Waiter};
 use script::Script;
 use subscribe::Hub;
@@ -49,6 +55,7 @@ pub struct RedisStore {
     hub: Hub,
     /// What this process is called among those who wait for a lock. Random, and no secret.
     client: String,
+    replicas: RedisReplicas,
 }
 
 impl RedisStore {
@@ -63,7 +70,8 @@ impl RedisStore {
         let topology = connected(connector, address, options).await.map_err(|fault| fault.into_error(&shown, ""))?;
         let client = Token::random()?.as_str().to_owned();
         let hub = Hub::new(topology.clone(), options.response_timeout);
-        Ok(Self { address: shown, wire: Wire::new(topology, options.response_timeout), hub, client })
+        let replicas = RedisReplicas::new(shown.clone(), topology.clone(), options.response_timeout);
+        Ok(Self { address: shown, wire: Wire::new(topology, options.response_timeout), hub, client, replicas })
     }
 
     /// This process, among those who wait for a lock.
@@ -106,7 +114,7 @@ async fn connected(connector: Connector, address: &RedisAddress, options: &Store
         Kind::Server | Kind::Sentinel { .. } => {
             let link = Link::new(connector, timeout, None);
             link.live(deadline).await?;
-            Ok(Topology::One(link.into()))
+            Ok(Topology::One(Primary::new(link.into(), timeout)))
         }
         Kind::Cluster => {
             let seeds = address.endpoints.clone();
@@ -130,6 +138,10 @@ impl Store for RedisStore {
             }
         }
         .boxed()
+    }
+
+    fn replicas(&self) -> Option<&dyn Replicas> {
+        Some(&self.replicas)
     }
 
     fn attempt<'a>(&'a self, lock: &'a LockKeys, ticket: &'a Ticket, queueing: Queueing) -> Reply<'a, Attempt> {

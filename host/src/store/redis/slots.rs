@@ -88,7 +88,7 @@ pub(super) fn redirection(details: &str, asked: Option<&Endpoint>) -> Option<(u1
 }
 
 /// A node that does not know the name it is reached by leaves it out: it is the one that was used.
-fn known(host: String, asked: Option<&Endpoint>) -> Option<String> {
+pub(super) fn known(host: String, asked: Option<&Endpoint>) -> Option<String> {
     if host.is_empty() || host == "?" { asked.map(|asked| asked.host.clone()) } else { Some(host) }
 }
 

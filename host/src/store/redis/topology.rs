@@ -8,14 +8,16 @@ use tokio::time::Instant;
 use super::cluster::Cluster;
 use super::connect::Connector;
 use super::fault::Fault;
+use super::followers::Followers;
 use super::link::Link;
+use super::primary::Primary;
 use super::slots::redirection;
 
 /// The servers of a store. Cheap to clone.
 #[derive(Debug, Clone)]
 pub(super) enum Topology {
     /// One server at a time.
-    One(Arc<Link>),
+    One(Primary),
     /// Many, each with a part of the keys.
     Many(Cluster),
 }
@@ -39,7 +41,7 @@ impl Topology {
     /// The link to whoever is thought to have a key.
     pub(super) fn owner(&self, key: &str) -> Arc<Link> {
         match self {
-            Self::One(link) => link.clone(),
+            Self::One(primary) => primary.link().clone(),
             Self::Many(cluster) => cluster.owner(key),
         }
     }
@@ -47,7 +49,7 @@ impl Topology {
     /// The links to all who have keys.
     pub(super) async fn primaries(&self, deadline: Instant) -> Result<Vec<Arc<Link>>, Fault> {
         match self {
-            Self::One(link) => Ok(vec![link.clone()]),
+            Self::One(primary) => Ok(vec![primary.link().clone()]),
             Self::Many(cluster) => cluster.primaries(deadline).await,
         }
     }
@@ -72,6 +74,30 @@ impl Topology {
         match self {
             Self::One(_) => None,
             Self::Many(cluster) => Some(cluster.changes()),
+        }
+    }
+
+    /// The replicas of whoever is thought to have a key, if they are known, or why they are not.
+    pub(super) fn followers(&self, key: &str) -> Option<Result<Followers, Fault>> {
+        match self {
+            Self::One(primary) => primary.followers(),
+            Self::Many(cluster) => cluster.followers(key).map(Ok),
+        }
+    }
+
+    /// Has the servers say anew who follows whom, in the background.
+    pub(super) fn suspect(&self) {
+        match self {
+            Self::One(primary) => primary.suspect(),
+            Self::Many(cluster) => cluster.suspect(),
+        }
+    }
+
+    /// Tells whenever a key may have other replicas than before.
+    pub(super) fn told(&self) -> watch::Receiver<()> {
+        match self {
+            Self::One(primary) => primary.told(),
+            Self::Many(cluster) => cluster.changes(),
         }
     }
 

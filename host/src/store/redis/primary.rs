@@ -1,0 +1,173 @@
+//! The one server of a store that is no cluster, and who follows it, as it says itself.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use redis::Value;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use super::fault::{Fault, odd};
+use super::followers::{Followers, Links};
+use super::link::{Link, Live};
+use super::slots::known;
+use crate::store::address::Endpoint;
+
+/// The shortest time between two questions for the replicas.
+const REST: Duration = Duration::from_millis(20);
+
+/// The server that is the primary. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(super) struct Primary(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    link: Arc<Link>,
+    timeout: Duration,
+    roster: Mutex<Roster>,
+    asking: AtomicBool,
+    /// Told whenever it was asked who the replicas are.
+    told: watch::Sender<()>,
+}
+
+#[derive(Default)]
+struct Roster {
+    /// The followers of the server behind this connection.
+    known: Option<(Arc<Live>, Followers)>,
+    links: Links,
+    most: usize,
+    /// Why they could not be asked for last.
+    fault: Option<Fault>,
+}
+
+impl Primary {
+    /// The server that a link leads to, which has this long for a reply.
+    pub(super) fn new(link: Arc<Link>, timeout: Duration) -> Self {
+        let (roster, asking, told) = (Mutex::default(), AtomicBool::new(false), watch::Sender::new(()));
+        Self(Arc::new(Inner { link, timeout, roster, asking, told }))
+    }
+
+    /// The link to it.
+    pub(super) fn link(&self) -> &Arc<Link> {
+        &self.0.link
+    }
+
+    /// Its followers, if they are known. Another connection may lead to another server, which has others.
+    pub(super) fn followers(&self) -> Option<Result<Followers, Fault>> {
+        let open = self.0.link.open();
+        let roster = self.roster();
+        match (&roster.known, open) {
+            (Some((live, followers)), Some(open)) if Arc::ptr_eq(live, &open) => Some(Ok(followers.clone())),
+            _ => roster.fault.clone().map(Err),
+        }
+    }
+
+    /// Tells whenever it was asked who the replicas are.
+    pub(super) fn told(&self) -> watch::Receiver<()> {
+        self.0.told.subscribe()
+    }
+
+    /// Asks who the replicas are in the background, unless somebody does already.
+    pub(super) fn suspect(&self) {
+        if self.0.asking.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let primary = self.clone();
+        tokio::spawn(async move {
+            let outcome = primary.ask().await;
+            primary.learn(outcome);
+            tokio::time::sleep(REST).await;
+            primary.0.asking.store(false, Ordering::Release);
+        });
+    }
+
+    async fn ask(&self) -> Result<(Arc<Live>, Vec<Endpoint>, Instant), Fault> {
+        let asked = Instant::now();
+        let deadline = asked + self.0.timeout;
+        let live = self.0.link.live(deadline).await?;
+        let reply = live.send(&redis::cmd("ROLE"), deadline).await?;
+        let Some(replicas) = followers(reply, self.0.link.connector().endpoint())? else {
+            // The next connection may lead to who is the primary now.
+            live.close();
+            return Err(Fault::Unreachable(format!("{} is no primary", self.0.link.connector().target)));
+        };
+        Ok((live, replicas, asked))
+    }
+
+    fn learn(&self, outcome: Result<(Arc<Live>, Vec<Endpoint>, Instant), Fault>) {
+        let mut roster = self.roster();
+        match outcome {
+            Ok((live, replicas, asked)) => {
+                let connector = self.0.link.connector();
+                let new = |endpoint| Link::new(connector.to(endpoint), self.0.timeout, None);
+                let replicas: Arc<[_]> = replicas.iter().map(|replica| roster.links.get(replica, new)).collect();
+                roster.links.retain(|link| replicas.iter().any(|kept| Arc::ptr_eq(kept, link)));
+                roster.most = roster.most.max(replicas.len());
+                let followers = Followers { replicas, most: roster.most, asked };
+                (roster.known, roster.fault) = (Some((live, followers)), None);
+            }
+            Err(fault) => {
+                tracing::debug!(?fault, "the primary does not say who its replicas are");
+                roster.fault = Some(fault);
+            }
+        }
+        drop(roster);
+        self.0.told.send_replace(());
+    }
+
+    fn roster(&self) -> MutexGuard<'_, Roster> {
+        self.0.roster.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Understands the reply to `ROLE`: who follows a primary, or nobody if it is none.
+fn followers(reply: Value, asked: Option<&Endpoint>) -> Result<Option<Vec<Endpoint>>, Fault> {
+    match reply {
+        Value::ServerError(error) => Err(Fault::Answer(error)),
+        Value::Array(parts) => match parts.as_slice() {
+            [Value::BulkString(role), _, Value::Array(replicas)] if role == b"master" => replicas
+                .iter()
+                .map(|entry| replica(entry, asked).ok_or_else(|| odd("a replica", entry)))
+                .collect::<Result<_, _>>()
+                .map(Some),
+            [Value::BulkString(_), ..] => Ok(None),
+            _ => Err(odd("a role", &Value::Array(parts))),
+        },
+        other => Err(odd("a role", &other)),
+    }
+}
+
+fn replica(entry: &Value, asked: Option<&Endpoint>) -> Option<Endpoint> {
+    let Value::Array(parts) = entry else { return None };
+    let [Value::BulkString(host), Value::BulkString(port), ..] = parts.as_slice() else { return None };
+    let host = known(String::from_utf8_lossy(host).into_owned(), asked)?;
+    Some(Endpoint { host, port: String::from_utf8_lossy(port).parse().ok()? })
+}
+
+impl std::fmt::Debug for Roster {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Roster").field("links", &self.links).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_role_is_understood() {
+        let text = |text: &str| Value::BulkString(text.into());
+        let replica = |host: &str, port: &str| Value::Array(vec![text(host), text(port), text("3129659")]);
+        let role =
+            |role: &str, rest: Vec<Value>| Value::Array([text(role), Value::Int(3_129_659)].into_iter().chain(rest).collect());
+        let asked = Endpoint { host: "a".into(), port: 1 };
+        let primary = role("master", vec![Value::Array(vec![replica("10.0.0.1", "9001"), replica("", "9002")])]);
+        let replicas = [("10.0.0.1", 9001), ("a", 9002)].map(|(host, port)| Endpoint { host: host.into(), port });
+        assert_eq!(followers(primary, Some(&asked)).unwrap().unwrap(), replicas);
+        assert_eq!(followers(role("master", vec![Value::Array(Vec::new())]), None).unwrap().unwrap(), []);
+        assert_eq!(followers(Value::Array(vec![text("slave"), text("10.0.0.1"), Value::Int(1)]), None).unwrap(), None);
+        assert!(followers(role("master", vec![Value::Array(vec![text("?")])]), None).is_err());
+    }
+}

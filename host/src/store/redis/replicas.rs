@@ -1,0 +1,192 @@
+//! Asks replicas whether a lock has arrived at them.
+//!
+//! Each replica has a connection that is kept, and in a cluster one on which it may be read from. One that cannot be asked, or that
+//! serves the key no more, holds nothing, and raises a doubt about who the replicas are.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use futures_util::future::{BoxFuture, FutureExt};
+use futures_util::stream::FuturesUnordered;
+use redis::{Cmd, Value};
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use super::fault::Fault;
+use super::link::{Link, Live};
+use super::topology::Topology;
+use crate::error::{Error, Unavailable};
+use crate::names::LockKeys;
+use crate::store::{Copies, Replicas, Reply, Survey, Token};
+
+/// How long a replica that could not be asked is left alone.
+const REST: Duration = Duration::from_millis(20);
+
+/// Asks the replicas of a store's servers.
+#[derive(Debug)]
+pub(super) struct RedisReplicas {
+    address: String,
+    topology: Topology,
+    timeout: Duration,
+}
+
+impl RedisReplicas {
+    /// The replicas of these servers, which have this long for an answer.
+    pub(super) fn new(address: String, topology: Topology, timeout: Duration) -> Self {
+        Self { address, topology, timeout }
+    }
+}
+
+impl Replicas for RedisReplicas {
+    fn survey<'a>(&'a self, lock: &'a LockKeys, token: &'a Token) -> Box<dyn Survey + 'a> {
+        let mut question = redis::cmd("GET");
+        question.arg(lock.key());
+        Box::new(Asking {
+            replicas: self,
+            lock,
+            token,
+            begun: Instant::now(),
+            question: Arc::new(question),
+            primary: self.topology.owner(lock.key()).open(),
+            seen: Vec::new(),
+            answers: FuturesUnordered::new(),
+            told: self.topology.told(),
+        })
+    }
+}
+
+/// A survey under way.
+struct Asking<'a> {
+    replicas: &'a RedisReplicas,
+    lock: &'a LockKeys,
+    token: &'a Token,
+    begun: Instant,
+    question: Arc<Cmd>,
+    /// The connection to the primary when the survey began. When that ends, nobody knows what the next one leads to.
+    primary: Option<Arc<Live>>,
+    seen: Vec<Seen>,
+    answers: FuturesUnordered<BoxFuture<'static, Answer>>,
+    told: watch::Receiver<()>,
+}
+
+/// A replica, and what it said.
+struct Seen {
+    link: Arc<Link>,
+    state: State,
+}
+
+#[derive(PartialEq, Eq)]
+enum State {
+    Asked,
+    Holding,
+    Missing,
+    Failed(Instant),
+}
+
+/// What a replica has for the lock's key.
+type Answer = (Arc<Link>, Result<Option<Vec<u8>>, Fault>);
+
+impl Survey for Asking<'_> {
+    fn ask(&mut self, doubtful: bool) {
+        let topology = &self.replicas.topology;
+        let now = Instant::now();
+        let Some(Ok(followers)) = topology.followers(self.lock.key()) else { return topology.suspect() };
+        if doubtful || followers.is_stale(now) {
+            topology.suspect();
+        }
+        self.seen.retain(|seen| followers.replicas.iter().any(|link| Arc::ptr_eq(link, &seen.link)));
+        for link in followers.replicas.iter() {
+            let before = self.seen.iter_mut().find(|seen| Arc::ptr_eq(link, &seen.link));
+            match before {
+                Some(Seen { state: State::Asked | State::Holding, .. }) => continue,
+                Some(Seen { state: State::Failed(when), .. }) if now < *when + REST => continue,
+                Some(seen) => seen.state = State::Asked,
+                None => self.seen.push(Seen { link: link.clone(), state: State::Asked }),
+            }
+            self.answers.push(ask(link.clone(), self.question.clone(), now + self.replicas.timeout).boxed());
+        }
+    }
+
+    fn news(&mut self) -> Reply<'_, Copies> {
+        async move {
+            tokio::select! {
+                Some((link, answer)) = self.answers.next() => self.take(&link, answer),
+                Ok(()) = self.told.changed() => self.ask(false),
+                else => std::future::pending().await,
+            }
+            self.count()
+        }
+        .boxed()
+    }
+}
+
+impl Asking<'_> {
+    fn take(&mut self, link: &Arc<Link>, answer: Result<Option<Vec<u8>>, Fault>) {
+        let state = match answer {
+            Ok(Some(holder)) if holder == self.token.as_str().as_bytes() => State::Holding,
+            Ok(_) => State::Missing,
+            Err(fault) => {
+                tracing::debug!(lock = self.lock.name(), replica = %link.connector().target, ?fault, "a replica cannot be asked");
+                self.replicas.topology.suspect();
+                State::Failed(Instant::now())
+            }
+        };
+        if let Some(seen) = self.seen.iter_mut().find(|seen| Arc::ptr_eq(&seen.link, link)) {
+            seen.state = state;
+        }
+    }
+
+    fn count(&self) -> Result<Copies, Error> {
+        let topology = &self.replicas.topology;
+        let followers = match topology.followers(self.lock.key()) {
+            Some(Ok(followers)) => followers,
+            Some(Err(fault)) => return final_only(fault.into_error(&self.replicas.address, self.lock.key())),
+            None => return Ok(Copies::Unknown),
+        };
+        // Last, so that the followers are those of the primary of which this tells that it still is one.
+        let primary = topology.owner(self.lock.key()).open();
+        if !matches!((&self.primary, &primary), (Some(before), Some(now)) if Arc::ptr_eq(before, now)) {
+            return Ok(Copies::Moved);
+        }
+        let holds =
+            |link: &&Arc<Link>| self.seen.iter().any(|seen| seen.state == State::Holding && Arc::ptr_eq(&seen.link, link));
+        Ok(Copies::Counted {
+            replicas: followers.replicas.len(),
+            holding: followers.replicas.iter().filter(holds).count(),
+            most: followers.most,
+            fresh: followers.asked >= self.begun,
+        })
+    }
+}
+
+impl Drop for Asking<'_> {
+    /// Whether a replica ever answers has to be found out even if nobody waits for it, or its connection would never be made anew.
+    fn drop(&mut self) {
+        if let (false, Ok(runtime)) = (self.answers.is_empty(), Handle::try_current()) {
+            let mut answers = std::mem::take(&mut self.answers);
+            runtime.spawn(async move { while answers.next().await.is_some() {} });
+        }
+    }
+}
+
+async fn ask(link: Arc<Link>, question: Arc<Cmd>, deadline: Instant) -> Answer {
+    let reply = async {
+        match link.live(deadline).await?.send(&question, deadline).await? {
+            Value::BulkString(holder) => Ok(Some(holder)),
+            Value::ServerError(error) => Err(Fault::Answer(error)),
+            _ => Ok(None),
+        }
+    };
+    let reply = reply.await;
+    (link, reply)
+}
+
+/// An error that asking again may change is none yet.
+fn final_only(error: Error) -> Result<Copies, Error> {
+    match error {
+        Error::Unavailable(Unavailable { why, .. }) if why.is_passing() => Ok(Copies::Unknown),
+        error => Err(error),
+    }
+}
