@@ -96,6 +96,31 @@ pub enum Invalid {
     /// `renew` without a lease: there is nothing to renew.
     #[error("renew needs a lease: give one, or leave renew out for a lock that lasts until it is released")]
     RenewWithoutLease,
+    /// A lock of kind quorum without a lease: one that replicas do not get would stay for ever.
+    #[error("a lock of kind quorum needs a lease: give one, or use kind simple")]
+    QuorumWithoutLease,
+    /// A lock of kind quorum on a store that has no replicas to hold it too.
+    #[error(
+        "a lock of kind quorum needs replicas that hold it too, and the store {store} has none for it: give its server replicas, or \
+         use kind simple"
+    )]
+    NoReplicas {
+        /// The store, without its password.
+        store: String,
+    },
+    /// A quorum of more replicas than there are.
+    #[error(
+        "the quorum is at least {wanted} replicas, and the store {store} has {replicas} for this lock: add replicas, or lower the \
+         quorum"
+    )]
+    TooFewReplicas {
+        /// The store, without its password.
+        store: String,
+        /// How many replicas the quorum has at least.
+        wanted: u32,
+        /// The most that ever were in service.
+        replicas: usize,
+    },
     /// Part of the contract that this version does not have yet.
     #[error("{what} is not available in this version: {instead}")]
     NotYet {
@@ -302,6 +327,9 @@ pub enum Outage {
     /// The connection broke; what was asked for may or may not have happened.
     #[error("lost the connection ({0}): what was asked for may or may not have happened")]
     Disconnected(String),
+    /// Too few of the replicas got the lock in time.
+    #[error("has no quorum: too few of its replicas got the lock in time, so it was let go of")]
+    NoQuorum,
     /// The user name or password was refused.
     #[error("refused the credentials: {0}")]
     Refused(String),
@@ -323,7 +351,7 @@ impl Outage {
     /// Whether asking again in a while may go better.
     pub(crate) fn is_passing(&self) -> bool {
         match self {
-            Self::Unreachable(_) | Self::TimedOut(_) | Self::Disconnected(_) | Self::Passing(_) => true,
+            Self::Unreachable(_) | Self::TimedOut(_) | Self::Disconnected(_) | Self::NoQuorum | Self::Passing(_) => true,
             Self::Refused(_) | Self::Forbidden(_) | Self::ReadOnly | Self::Failed(_) => false,
         }
     }

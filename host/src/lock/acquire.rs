@@ -3,23 +3,51 @@
 use std::sync::Arc;
 
 use tokio::runtime::Handle;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep_until, timeout_at};
 
-use super::background::Surrender;
+use super::background::{Surrender, let_go};
+use super::confirm::confirm;
 use super::guard::Guard;
 use super::held::Held;
 use super::lease::Lease;
 use super::line::Turn;
 use super::lines::{Seat, Visit};
+use super::pause::{back_off, random};
+use super::quorum::limit;
 use super::{Lock, runtime};
-use crate::clock::{Span, Wait};
+use crate::clock::{Span, Wait, after};
 use crate::error::{Error, LossReason, NotHeld, Outage, Unavailable};
 use crate::store::{Attempt, Queueing, Ticket, Token};
 
 /// Takes the lock, as [`Lock::acquire`] says.
 pub(super) async fn acquire(lock: &Lock, wait: Wait) -> Result<Option<Guard>, Error> {
+    let deadline = wait.deadline(Instant::now());
+    let mut failures = 0;
+    loop {
+        let Some(Taken { claim, fence, lease }) = take(lock, wait, deadline).await? else { return Ok(None) };
+        if claim.confirm(wait, deadline, &lease).await? {
+            return Ok(claim.granted(fence, lease));
+        }
+        claim.let_go().await;
+        if is_over(wait, deadline) {
+            return Ok(None);
+        }
+        failures += 1;
+        let pause = after(Instant::now(), back_off(failures, random()));
+        sleep_until(deadline.map_or(pause, |deadline| deadline.min(pause))).await;
+    }
+}
+
+/// A lock that the store has given, and of which nobody knows yet.
+struct Taken<'a> {
+    claim: Claim<'a>,
+    fence: u64,
+    lease: Lease,
+}
+
+/// Takes the lock at the store; `None` if the time is up before.
+async fn take(lock: &Lock, wait: Wait, deadline: Option<Instant>) -> Result<Option<Taken<'_>>, Error> {
     let mut claim = Claim::new(lock, Token::random()?)?;
-    let deadline = wait.deadline(claim.sent);
     let mut insists = wait == Wait::None;
     loop {
         let mut queueing = Queueing { joins: false, fair: lock.terms.fair, brief: false };
@@ -29,7 +57,7 @@ pub(super) async fn acquire(lock: &Lock, wait: Wait) -> Result<Option<Guard>, Er
             match claim.attempt(visit, queueing).await {
                 Ok(Attempt::Acquired { fence }) => {
                     let lease = claim.full_lease(Instant::now());
-                    return Ok(claim.granted(fence, lease));
+                    return Ok(Some(Taken { claim, fence, lease }));
                 }
                 Ok(Attempt::Busy { .. }) if is_over(wait, deadline) => return Ok(None),
                 Ok(Attempt::Busy { .. }) => {}
@@ -42,7 +70,7 @@ pub(super) async fn acquire(lock: &Lock, wait: Wait) -> Result<Option<Guard>, Er
                 let now = Instant::now();
                 let lease = Lease::granted(lock.terms.lease, left, sent, now);
                 if !lease.is_over(now) {
-                    return Ok(claim.granted(fence, lease));
+                    return Ok(Some(Taken { claim, fence, lease }));
                 }
             }
             Some(Turn::Unsure) => {}
@@ -68,6 +96,9 @@ pub(super) async fn adopt(lock: &Lock, old: &Token) -> Result<Guard, Error> {
     let Some(adopted) = answer? else { return Err(gone(lock)) };
     lock.shared.lines.hold(&lock.keys, &new);
     let lease = Lease::new(lock.terms.lease, adopted.lease_left, claim.sent, Instant::now());
+    if !claim.confirm(Wait::None, None, &lease).await? {
+        return Err(Unavailable { store: lock.shared.lines.store().address().to_owned(), why: Outage::NoQuorum }.into());
+    }
     claim.granted(adopted.fence, lease).ok_or_else(|| gone(lock))
 }
 
@@ -157,6 +188,23 @@ impl<'a> Claim<'a> {
     fn full_lease(&self, now: Instant) -> Lease {
         let length = self.lock.terms.lease;
         Lease::new(length, length.map(Span::duration), self.sent, now)
+    }
+
+    /// Whether enough replicas hold the lock in time, if it is of that kind.
+    async fn confirm(&self, wait: Wait, deadline: Option<Instant>, lease: &Lease) -> Result<bool, Error> {
+        let limit = limit(wait, deadline, lease.ends(), Instant::now());
+        confirm(self.lock, &self.token()?, limit).await
+    }
+
+    /// Lets go of the lock, now. What is not settled then is left to the background.
+    async fn let_go(mut self) {
+        let Some(ticket) = &self.ticket else { return };
+        let Lock { shared, keys, .. } = self.lock;
+        let withdraws = self.stood.then_some(ticket);
+        if let_go(&shared.lines, keys, &ticket.token, withdraws).await.is_ok() {
+            shared.lines.unhold(keys, &ticket.token);
+            self.open = false;
+        }
     }
 
     fn granted(mut self, fence: u64, lease: Lease) -> Option<Guard> {

@@ -33,12 +33,13 @@ use self::lines::Lines;
 use self::options::Terms;
 use self::watchdog::Watchdog;
 use crate::clock::Wait;
-use crate::error::{Error, Outage, Unavailable};
+use crate::error::{Error, Invalid, Outage, Unavailable};
 use crate::names::{LockKeys, Prefix};
 use crate::store::{Store, Token};
 
 mod acquire;
 mod background;
+mod confirm;
 mod guard;
 mod held;
 mod lease;
@@ -47,6 +48,7 @@ mod lines;
 mod options;
 mod pace;
 mod pause;
+mod quorum;
 mod schedule;
 mod server;
 #[cfg(test)]
@@ -55,12 +57,14 @@ mod watchdog;
 
 pub use guard::Guard;
 pub use options::{Kind, LockOptions};
+pub use quorum::Quorum;
 
 /// The locks of one store. Clones are cheap and share what runs in the background.
 #[derive(Debug, Clone)]
 pub struct Locks {
     shared: Arc<Shared>,
     prefix: Arc<Prefix>,
+    quorum: Quorum,
 }
 
 /// What all locks of one store share.
@@ -77,13 +81,19 @@ impl Locks {
     pub fn new(store: Arc<dyn Store>) -> Self {
         let lines = Lines::new(store);
         let shared = Shared { background: Background::new(lines.clone()), lines, watchdog: Watchdog::default() };
-        Self { shared: Arc::new(shared), prefix: Arc::default() }
+        Self { shared: Arc::new(shared), prefix: Arc::default(), quorum: Quorum::default() }
     }
 
     /// The same store's locks with names under `prefix`, which takes the place of the one there was.
     #[must_use]
     pub fn with_prefix(&self, prefix: Prefix) -> Self {
-        Self { shared: Arc::clone(&self.shared), prefix: Arc::new(prefix) }
+        Self { prefix: Arc::new(prefix), ..self.clone() }
+    }
+
+    /// The same locks, and those of [`Kind::Quorum`] need this many replicas. A majority if nothing is said.
+    #[must_use]
+    pub fn with_quorum(&self, quorum: Quorum) -> Self {
+        Self { quorum, ..self.clone() }
     }
 
     /// A named lock. Checks the name and the options, and touches no store.
@@ -91,7 +101,10 @@ impl Locks {
     /// # Errors
     /// [`Error::Invalid`] for a name or options that cannot work, [`Error::Limit`] for a name that is too long.
     pub fn open(&self, name: &str, options: LockOptions) -> Result<Lock, Error> {
-        let terms = Terms::parse(options)?;
+        let terms = Terms::parse(options, self.quorum)?;
+        if terms.quorum.is_some() && self.shared.lines.store().replicas().is_none() {
+            return Err(Invalid::NoReplicas { store: self.shared.lines.store().address().to_owned() }.into());
+        }
         Ok(Lock { shared: Arc::clone(&self.shared), keys: Arc::new(LockKeys::new(&self.prefix, name)?), terms })
     }
 
@@ -124,9 +137,13 @@ impl Lock {
     /// cannot be reached it tries again as long as `wait` lasts. A first attempt that is under way when `wait` is over is waited
     /// for, at most as long as the store's time-outs.
     ///
+    /// A lock of [`Kind::Quorum`] is let go of and tried for again while too few replicas hold it, and is `None` if they do not by
+    /// the end of `wait` either. Without a wait they have up to a second, and at most half of the lease, to get it.
+    ///
     /// # Errors
     /// [`Error::Unavailable`] if the store cannot be reached by the end of `wait`, or if this is no tokio runtime;
-    /// [`Error::Limit`] if the store is full; [`Error::Invalid`] if the lock's key holds something that is no lock.
+    /// [`Error::Limit`] if the store is full; [`Error::Invalid`] if the lock's key holds something that is no lock, or if it is to
+    /// have a quorum of replicas that the store does not have.
     pub async fn acquire(&self, wait: Wait) -> Result<Option<Guard>, Error> {
         acquire::acquire(self, wait).instrument(tracing::debug_span!("acquire", lock = self.name())).await
     }
@@ -146,9 +163,12 @@ impl Lock {
     /// without an answer, it leaves the lock with the token if the store had not heard of it, and lets go of the lock in the
     /// background if it had.
     ///
+    /// A lock of [`Kind::Quorum`] is let go of in the background if the replicas have not heard of the new holder after a second, or
+    /// half of the time that is left.
+    ///
     /// # Errors
     /// [`Error::NotHeld`] if the token does not hold this lock (any more); [`Error::Invalid`] if it cannot be a token;
-    /// [`Error::Unavailable`] if the store cannot be reached, or if this is no tokio runtime.
+    /// [`Error::Unavailable`] if the store or a quorum of its replicas cannot be reached, or if this is no tokio runtime.
     pub async fn adopt(&self, token: &str) -> Result<Guard, Error> {
         acquire::adopt(self, &Token::parse(token)?).await
     }

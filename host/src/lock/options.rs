@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::quorum::Quorum;
 use crate::clock::Span;
 use crate::error::Invalid;
 
@@ -11,7 +12,9 @@ pub enum Kind {
     /// One key on one server, or on the primary that serves the key.
     #[default]
     Simple,
-    /// The same, and a majority of that primary's replicas was seen to hold it too. Not available in this version.
+    /// The same, and a majority of that primary's replicas was seen to hold it too before it counts as acquired (or as many as
+    /// [`super::Locks::with_quorum`] says), so that it outlives a failover. Needs a lease, and a store that has replicas: a Redis
+    /// Cluster, a primary behind Sentinel, or a single server that others copy.
     Quorum,
 }
 
@@ -59,6 +62,8 @@ pub(super) struct Terms {
     pub(super) pulse: Span,
     /// How long a place in the store's queue lasts without a request, and a grant until it is confirmed.
     pub(super) kept: Span,
+    /// Only for a lock of kind quorum, and only with a lease.
+    pub(super) quorum: Option<Quorum>,
 }
 
 /// The longest pause between two requests while waiting, whatever the options say: a waiter that is stopped, or cut off without a
@@ -69,23 +74,22 @@ const LONGEST_PULSE: Duration = Duration::from_secs(2);
 const LATENESS: Duration = Duration::from_millis(500);
 
 impl Terms {
-    /// Checks options.
-    pub(super) fn parse(options: LockOptions) -> Result<Self, Invalid> {
-        if options.kind == Kind::Quorum {
-            return Err(Invalid::NotYet { what: "a lock of kind quorum", instead: "use kind simple" });
-        }
+    /// Checks options. `quorum` is what a lock of that kind needs here.
+    pub(super) fn parse(options: LockOptions, quorum: Quorum) -> Result<Self, Invalid> {
         let lease = options.lease.map(|lease| Span::new("lease", lease)).transpose()?;
         let retry = Span::new("retry", options.retry)?;
         match lease {
             Some(lease) if retry >= lease => {
                 return Err(Invalid::Retry { retry: retry.duration(), lease: lease.duration() });
             }
+            None if options.kind == Kind::Quorum => return Err(Invalid::QuorumWithoutLease),
             None if options.renew => return Err(Invalid::RenewWithoutLease),
             _ => {}
         }
         let pulse = Span::new("retry", options.retry.min(LONGEST_PULSE))?;
         let kept = Span::new("retry", 3 * pulse.duration() + LATENESS)?;
-        Ok(Self { lease, renew: options.renew, fair: options.fair, pulse, kept })
+        let quorum = (options.kind == Kind::Quorum).then_some(quorum);
+        Ok(Self { lease, renew: options.renew, fair: options.fair, pulse, kept, quorum })
     }
 }
 
@@ -98,7 +102,7 @@ mod tests {
     fn parse(change: impl FnOnce(&mut LockOptions)) -> Result<Terms, Invalid> {
         let mut options = LockOptions::default();
         change(&mut options);
-        Terms::parse(options)
+        Terms::parse(options, Quorum::All)
     }
 
     #[test]
@@ -106,6 +110,8 @@ mod tests {
         assert!(parse(|o| o.fair = true).is_ok_and(|terms| terms.fair));
         assert!(parse(|o| (o.lease, o.renew) = (None, false)).is_ok());
         assert!(parse(|o| (o.lease, o.retry) = (Some(2 * MS), MS)).is_ok());
+        assert!(parse(|o| o.kind = Kind::Quorum).is_ok_and(|terms| terms.quorum == Some(Quorum::All)));
+        assert!(parse(|_| {}).is_ok_and(|terms| terms.quorum.is_none()));
     }
 
     #[test]
@@ -117,6 +123,6 @@ mod tests {
         let same = Duration::from_secs(30);
         assert_eq!(parse(|o| o.retry = same), Err(Invalid::Retry { retry: same, lease: same }));
         assert_eq!(parse(|o| o.lease = None), Err(Invalid::RenewWithoutLease));
-        assert!(matches!(parse(|o| o.kind = Kind::Quorum), Err(Invalid::NotYet { .. })));
+        assert_eq!(parse(|o| (o.kind, o.lease) = (Kind::Quorum, None)), Err(Invalid::QuorumWithoutLease));
     }
 }

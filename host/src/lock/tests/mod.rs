@@ -17,12 +17,13 @@ use crate::glob::Glob;
 use crate::names::LockKeys;
 use crate::store::memory::MemoryStore;
 use crate::store::{
-    Adopted, Attempt, Entry, Holding, Queueing, Release, Released, Renewal, Reply, Store, Ticket, Token, Ttl, Watch,
+    Adopted, Attempt, Entry, Holding, Queueing, Release, Released, Renewal, Replicas, Reply, Store, Ticket, Token, Ttl, Watch,
 };
 
 mod acquire;
 mod cancel;
 mod guard;
+mod quorum;
 mod watchdog;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -63,6 +64,7 @@ struct Faulty {
     calls: Mutex<HashMap<Op, usize>>,
     /// Makes every operation pause before and after it is done.
     slow: bool,
+    fleet: Option<quorum::Fleet>,
 }
 
 impl Faulty {
@@ -115,6 +117,10 @@ impl Store for Faulty {
 
     fn check(&self) -> Reply<'_, ()> {
         self.inner.check()
+    }
+
+    fn replicas(&self) -> Option<&dyn Replicas> {
+        self.fleet.as_ref().map(|fleet| fleet as &dyn Replicas)
     }
 
     fn attempt<'a>(&'a self, lock: &'a LockKeys, ticket: &'a Ticket, queueing: Queueing) -> Reply<'a, Attempt> {

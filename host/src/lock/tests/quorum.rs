@@ -1,0 +1,160 @@
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tokio::time::{Instant, sleep, sleep_until};
+
+use super::*;
+use crate::clock::Wait;
+use crate::error::Invalid;
+use crate::lock::{Kind, Quorum};
+use crate::store::{Copies, Survey};
+
+const MS: Duration = Duration::from_millis(1);
+
+/// Replicas that say what a test has them say, a millisecond after they were asked.
+#[derive(Debug)]
+pub(super) struct Fleet {
+    copies: Mutex<Copies>,
+    surveys: AtomicUsize,
+}
+
+struct Asked<'a> {
+    fleet: &'a Fleet,
+    due: Option<Instant>,
+}
+
+impl Replicas for Fleet {
+    fn survey<'a>(&'a self, _: &'a LockKeys, _: &'a Token) -> Box<dyn Survey + 'a> {
+        self.surveys.fetch_add(1, Ordering::Relaxed);
+        Box::new(Asked { fleet: self, due: None })
+    }
+}
+
+impl Survey for Asked<'_> {
+    fn ask(&mut self, _: bool) {
+        self.due.get_or_insert(Instant::now() + MS);
+    }
+
+    fn news(&mut self) -> Reply<'_, Copies> {
+        Box::pin(async move {
+            let Some(due) = self.due else { return std::future::pending().await };
+            sleep_until(due).await;
+            self.due = None;
+            Ok(*self.fleet.copies.lock().unwrap())
+        })
+    }
+}
+
+fn of_two(holding: usize) -> Copies {
+    Copies::Counted { replicas: 2, holding, most: 2, fresh: true }
+}
+
+fn setup(copies: Copies) -> (Arc<Faulty>, Lock) {
+    let fleet = Fleet { copies: Mutex::new(copies), surveys: AtomicUsize::new(0) };
+    let store = Arc::new(Faulty { fleet: Some(fleet), ..Faulty::default() });
+    let locks = Locks::new(Arc::clone(&store) as Arc<dyn Store>);
+    let lock = locks.open("lock", LockOptions { kind: Kind::Quorum, renew: false, ..LockOptions::default() }).unwrap();
+    (store, lock)
+}
+
+impl Faulty {
+    fn say(&self, copies: Copies) {
+        *self.fleet.as_ref().unwrap().copies.lock().unwrap() = copies;
+    }
+
+    fn surveys(&self) -> usize {
+        self.fleet.as_ref().unwrap().surveys.load(Ordering::Relaxed)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lock_is_returned_once_the_quorum_is_there_and_its_lease_counts_from_the_beginning() {
+    let (store, lock) = setup(of_two(1));
+    let began = Instant::now();
+    let (guard, ()) = tokio::join!(lock.acquire(Wait::UpTo(20 * SECOND)), async {
+        sleep(10 * SECOND).await;
+        store.say(of_two(2));
+    });
+    let guard = guard.unwrap().unwrap();
+    assert!((10 * SECOND..10 * SECOND + 30 * MS).contains(&began.elapsed()), "{:?}", began.elapsed());
+    assert_eq!(guard.lost().await, crate::error::LossReason::Expired);
+    assert_eq!(began.elapsed(), 30 * SECOND);
+    assert_eq!(store.surveys(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_a_quorum_the_lock_is_free_when_the_time_is_up() {
+    for (wait, time) in [(Wait::None, SECOND), (Wait::UpTo(MS), 100 * MS), (Wait::UpTo(5 * SECOND), 5 * SECOND)] {
+        let (_, lock) = setup(of_two(1));
+        let began = Instant::now();
+        assert!(lock.acquire(wait).await.unwrap().is_none());
+        assert_eq!(began.elapsed(), time, "{wait:?}");
+        assert!(!lock.is_locked().await.unwrap());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn it_tries_again_with_another_token_while_there_is_time() {
+    let (store, lock) = setup(Copies::Moved);
+    let (guard, ()) = tokio::join!(lock.acquire(Wait::Forever), async {
+        sleep(SECOND).await;
+        // The lease ends without a quorum, and the next attempt has a lease of its own.
+        store.say(of_two(0));
+        sleep(40 * SECOND).await;
+        store.say(of_two(2));
+    });
+    assert!(store.calls(Op::Attempt) > 3 && store.calls(Op::Attempt) < 20, "{} attempts", store.calls(Op::Attempt));
+    assert!(guard.unwrap().unwrap().held().await.unwrap());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_can_never_be_is_told_at_once_and_leaves_nothing() {
+    let (store, lock) = setup(Copies::Counted { replicas: 0, holding: 0, most: 0, fresh: true });
+    let error = lock.acquire(Wait::Forever).await.unwrap_err();
+    assert!(matches!(&error, Error::Invalid(Invalid::NoReplicas { store }) if store == "faulty:"), "{error}");
+    lock.shared.background.settled().await;
+    assert!(!lock.is_locked().await.unwrap());
+    let memory = Locks::new(Arc::new(MemoryStore::new()));
+    let error = memory.open("lock", LockOptions { kind: Kind::Quorum, ..LockOptions::default() }).unwrap_err();
+    assert!(matches!(&error, Error::Invalid(Invalid::NoReplicas { store }) if store == "memory:"), "{error}");
+    assert_eq!(store.surveys(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_is_passed_the_lock_has_it_confirmed_too() {
+    let (store, lock) = setup(of_two(2));
+    let guard = lock.acquire(Wait::None).await.unwrap().unwrap();
+    let (next, ()) = tokio::join!(lock.acquire(Wait::Forever), async {
+        sleep(SECOND).await;
+        guard.release().await.unwrap();
+    });
+    assert_eq!(store.surveys(), 2);
+    let token = next.unwrap().unwrap().hand_over().await.unwrap();
+    let adopted = lock.adopt(&token).await.unwrap();
+    assert_eq!(store.surveys(), 3);
+
+    store.say(of_two(1));
+    let token = adopted.hand_over().await.unwrap();
+    let error = lock.adopt(&token).await.unwrap_err();
+    assert!(matches!(error, Error::Unavailable(Unavailable { why: Outage::NoQuorum, .. })), "{error}");
+    lock.shared.background.settled().await;
+    assert!(!lock.is_locked().await.unwrap());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lock_of_another_kind_asks_no_replica() {
+    let (store, _) = setup(of_two(0));
+    let locks = Locks::new(Arc::clone(&store) as Arc<dyn Store>).with_quorum(Quorum::All);
+    assert!(super::lock(&locks).acquire(Wait::None).await.unwrap().is_some());
+    assert_eq!(store.surveys(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_acquire_cancelled_while_the_replicas_are_asked_leaves_the_lock_to_others() {
+    for millis in [0, 1, 2, 3, 10, 150, 990, 1_000, 1_050] {
+        let (_, lock) = setup(of_two(1));
+        let cancelled = tokio::time::timeout(Duration::from_millis(millis), lock.acquire(Wait::Forever)).await;
+        assert!(cancelled.is_err());
+        lock.shared.background.settled().await;
+        assert!(!lock.is_locked().await.unwrap(), "cancelled after {millis} ms");
+    }
+}
