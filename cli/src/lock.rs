@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bellwether::Error;
 use bellwether::clock::Wait;
-use bellwether::lock::{Guard, Lock, LockOptions, Locks};
+use bellwether::lock::{Guard, Kind, Lock, LockOptions, Locks, Quorum};
 use clap::Args;
 use tokio::time::sleep;
 
@@ -38,6 +38,11 @@ pub(crate) struct Options {
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = time::parse, allow_hyphen_values = true)]
     lease: Duration,
 
+    /// Asks the replicas too, so that the lock outlives a failover: it counts as acquired when this many of them are seen to hold
+    /// it. As many as the configuration says if no number follows: majority, all, or one of 1, 2, 3 …
+    #[arg(long, value_name = "REPLICAS", num_args = 0..=1, require_equals = true, value_parser = quorum)]
+    quorum: Option<Option<Quorum>>,
+
     /// How long to wait for the lock; for ever if it is not given.
     #[arg(short, long, value_name = "TIME", value_parser = time::parse, allow_hyphen_values = true)]
     wait: Option<Duration>,
@@ -64,7 +69,18 @@ impl Options {
         let defaults = LockOptions::default();
         // The pause between attempts has to be shorter than the lease, however short that is.
         let retry = (self.lease / 3).clamp(Duration::from_millis(1), defaults.retry);
-        LockOptions { lease: Some(self.lease), retry, ..defaults }
+        let kind = if self.quorum.is_some() { Kind::Quorum } else { Kind::Simple };
+        LockOptions { kind, lease: Some(self.lease), retry, ..defaults }
+    }
+}
+
+fn quorum(text: &str) -> Result<Quorum, String> {
+    match text {
+        "majority" => Ok(Quorum::Majority),
+        "all" => Ok(Quorum::All),
+        number => {
+            number.parse().map(Quorum::AtLeast).map_err(|_| "write majority, all, or a number of replicas from 1".to_owned())
+        }
     }
 }
 
@@ -72,6 +88,7 @@ const EXAMPLES: &str = "\
 Examples:
   bellwether lock nightly -- ./backup.sh --full
   bellwether lock deploy --no-wait -E 0 -- ./deploy.sh     nothing to do if somebody is at it
+  bellwether lock ledger --quorum=all -- ./close.sh        only once all replicas hold the lock too
   bellwether lock db --wait 10s -- sh -c 'psql -v fence=$BELLWETHER_FENCE -f migrate.sql'";
 
 /// After this much waiting a person is told what for.
@@ -85,6 +102,7 @@ pub(crate) async fn lock(settings: &Settings, options: &Options) -> Result<u8, F
         runtime = settings.shared_store(&stages) => runtime?.locks(),
         signal = signals.next() => return Ok(signals::exit_status(signal.as_raw())),
     };
+    let locks = options.quorum.flatten().map_or_else(|| locks.clone(), |quorum| locks.with_quorum(quorum));
     let lock = locks.open(&options.name, options.lock())?;
     let outcome = tokio::select! {
         guard = acquire(&lock, options) => Ok(guard?),

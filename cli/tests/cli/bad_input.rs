@@ -57,6 +57,7 @@ fn every_flag_refuses_what_it_cannot_take() {
         (&["lock", "l", "--wait", "soon", "--", "true"], "10s"),
         (&["lock", "l", "--wait", "1s", "--no-wait", "--", "true"], "--no-wait"),
         (&["lock", "l", "-E", "256", "--", "true"], "256"),
+        (&["lock", "l", "--quorum=0", "--", "true"], "majority"),
         (&["run", "x.wasm", "--repeat", "0"], "whole number from 1"),
         (&["completions", "cobol"], "bash"),
         (&["explode"], "explode"),

@@ -8,6 +8,7 @@ use super::units::{Size, Time};
 use crate::cache::{CacheLimits, CacheOptions, CachePolicy, Pins, StageChoice};
 use crate::error::Error;
 use crate::guest::{Directory, Grant, Names, Quotas};
+use crate::lock::Quorum;
 use crate::names::Prefix;
 use crate::runtime::{CodeCache, GuestLimits, Runtime, StageLimits};
 use crate::store::StoreOptions;
@@ -29,9 +30,10 @@ impl From<Error> for Refused {
 
 /// `resolve` makes a path of the file one of the working directory.
 pub(super) fn build(file: file::File, resolve: &dyn Fn(&Path) -> PathBuf) -> Result<Config, Refused> {
-    let file::File { _version, store, cache, stages, guest, code } = file;
+    let file::File { _version, store, lock, cache, stages, guest, code } = file;
     let mut runtime = Runtime::builder()
         .store_options(store_options(&store))
+        .quorum(quorum(lock))
         .cache_policy(policy(&cache)?)
         .grant(grant(&guest, resolve)?)
         .guest_limits(limits(&guest))
@@ -60,6 +62,15 @@ fn store_options(store: &file::Store) -> StoreOptions {
     set_time(&mut options.connect_timeout, store.connect_timeout);
     set_time(&mut options.response_timeout, store.response_timeout);
     options
+}
+
+fn quorum(lock: file::Lock) -> Quorum {
+    match lock.quorum {
+        None => Quorum::default(),
+        Some(file::Quorum::Majority) => Quorum::Majority,
+        Some(file::Quorum::All) => Quorum::All,
+        Some(file::Quorum::AtLeast(count)) => Quorum::AtLeast(count),
+    }
 }
 
 fn policy(cache: &file::Cache) -> Result<CachePolicy, Refused> {

@@ -1,5 +1,6 @@
 //! The configuration as it is written. What a field means is said in `sample.toml`.
 
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 use serde::Deserialize;
@@ -20,6 +21,8 @@ pub(super) struct File {
     #[serde(default)]
     pub(super) store: Store,
     #[serde(default)]
+    pub(super) lock: Lock,
+    #[serde(default)]
     pub(super) cache: Cache,
     #[serde(default, rename = "stage")]
     pub(super) stages: Vec<Stage>,
@@ -37,6 +40,20 @@ pub(super) struct Store {
     pub(super) prefix: Option<String>,
     pub(super) connect_timeout: Option<Time>,
     pub(super) response_timeout: Option<Time>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Lock {
+    pub(super) quorum: Option<Quorum>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Quorum {
+    Majority,
+    All,
+    AtLeast(NonZeroU32),
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -32,6 +32,19 @@ fn the_sample_says_what_the_defaults_are() {
 }
 
 #[test]
+fn a_quorum_is_a_word_or_a_number() {
+    let built =
+        |quorum: &str| format!("{:?}", Config::parse(&format!("version = 1\n[lock]\nquorum = {quorum}")).unwrap().runtime);
+    for (written, meant) in [("\"all\"", "quorum: All"), ("{ at-least = 2 }", "quorum: AtLeast(2)")] {
+        assert!(built(written).contains(meant), "{}", built(written));
+    }
+    for wrong in ["\"most\"", "{ at-least = 0 }", "2"] {
+        let text = refusal(&format!("version = 1\n[lock]\nquorum = {wrong}"));
+        assert!(text.contains("line 3"), "{text}");
+    }
+}
+
+#[test]
 fn the_version_comes_first() {
     assert!(refusal("").contains("begin it with `version = 1`"));
     let text = refusal("version = 2\nfuture = true");

@@ -10,7 +10,7 @@ use super::{CodeCache, Inner, Runtime, StageLimits};
 use crate::cache::{CachePolicy, Caches, StageChoice};
 use crate::error::{Error, StageKind};
 use crate::guest::Grant;
-use crate::lock::Locks;
+use crate::lock::{Locks, Quorum};
 use crate::names::Prefix;
 use crate::stage::Stages;
 use crate::stage::component::{StageEngine, StageEngineOptions};
@@ -25,6 +25,7 @@ pub struct RuntimeBuilder {
     prefix: String,
     native_stages: Stages,
     stages: Vec<Stage>,
+    quorum: Quorum,
     policy: CachePolicy,
     defaults: Defaults,
     code_cache: CodeCache,
@@ -60,6 +61,7 @@ impl Default for RuntimeBuilder {
             prefix: String::new(),
             native_stages: Stages::builtin(),
             stages: Vec::new(),
+            quorum: Quorum::default(),
             policy: CachePolicy::default(),
             defaults: Defaults::default(),
             code_cache: CodeCache::default(),
@@ -119,6 +121,12 @@ impl RuntimeBuilder {
         self
     }
 
+    /// How many replicas have to hold a lock of kind quorum. A majority by default.
+    pub fn quorum(mut self, quorum: Quorum) -> Self {
+        self.quorum = quorum;
+        self
+    }
+
     /// How caches behave that ask for nothing else, and which parts no one may choose.
     pub fn cache_policy(mut self, policy: CachePolicy) -> Self {
         self.policy = policy;
@@ -173,7 +181,7 @@ impl RuntimeBuilder {
             Source::Address(address) => store::open(&address, &self.store_options).await?,
             Source::Open(store) => store,
         };
-        let locks = Locks::new(Arc::clone(&store)).with_prefix(prefix.clone());
+        let locks = Locks::new(Arc::clone(&store)).with_prefix(prefix.clone()).with_quorum(self.quorum);
         let caches = Caches::new(Arc::clone(&store)).with_prefix(prefix).with_stages(stages).with_policy(self.policy);
         Ok(Runtime { inner: Arc::new(Inner { store, locks, caches, code, defaults: self.defaults }) })
     }
