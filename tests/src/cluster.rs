@@ -83,6 +83,26 @@ impl Cluster {
         self.node(*shard.ports.first().context("the slot has no primary")?)
     }
 
+    /// The replicas of the primary that has the slot of a key.
+    ///
+    /// # Errors
+    /// If no node answers, or the slot has no primary.
+    pub fn replicas_of(&self, key: &str) -> Result<Vec<&Server>> {
+        let shard = self.shard(self.slot(key)?)?;
+        shard.ports.iter().skip(1).map(|port| self.node(*port)).collect()
+    }
+
+    /// Has a replica of a key's primary take its place without asking anybody, whatever it has missed, and waits until all know.
+    ///
+    /// # Errors
+    /// If it does not.
+    pub fn take_over(&self, key: &str, replica: &Server) -> Result<()> {
+        let slot = self.slot(key)?;
+        let old = self.primary_of(key)?.port();
+        replica.command::<()>(&["CLUSTER", "FAILOVER", "TAKEOVER"])?;
+        self.wait_for_another(slot, old)
+    }
+
     /// Kills the primary of a key, and waits until a replica has taken its place.
     ///
     /// # Errors

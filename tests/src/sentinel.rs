@@ -63,6 +63,15 @@ impl Sentinel {
         self.servers.iter().find(|server| server.port() == port).context("the primary is none of ours")
     }
 
+    /// The servers that copy the primary.
+    ///
+    /// # Errors
+    /// If no Sentinel answers.
+    pub fn replicas(&self) -> Result<Vec<&Server>> {
+        let port = self.primary_port()?;
+        Ok(self.servers.iter().filter(|server| server.port() != port).collect())
+    }
+
     /// The Sentinels, to be killed or paused.
     pub fn sentinels(&mut self) -> &mut [Server] {
         &mut self.sentinels

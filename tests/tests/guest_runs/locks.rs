@@ -120,7 +120,11 @@ async fn options_that_cannot_work_are_refused_with_what_to_do() {
     let cases = [
         ("simple 30000 renew unfair 200", "Ok(())"),
         ("simple none keep unfair 200", "Ok(())"),
-        ("quorum 30000 renew unfair 200", "Err(Error::Invalid(\"a lock of kind quorum is not available in this version"),
+        (
+            "quorum 30000 renew unfair 200",
+            "Err(Error::Invalid(\"a lock of kind quorum needs replicas that hold it too, and the store memory: has none",
+        ),
+        ("quorum none keep unfair 200", "Err(Error::Invalid(\"a lock of kind quorum needs a lease"),
         ("simple 30000 renew fair 200", "Err(Error::Invalid(\"a fair lock is not available in this version"),
         ("simple 0 renew unfair 200", "Err(Error::Invalid(\"the lease is under 1 ms"),
         ("simple 30000 renew unfair 0", "Err(Error::Invalid(\"the retry is under 1 ms"),
