@@ -199,7 +199,8 @@ pub enum Kind {
     /// One key on one server, or on the primary that serves the key.
     #[default]
     Simple,
-    /// The same, and a majority of that primary's replicas was seen to hold it too.
+    /// The same, and a majority of that primary's replicas was seen to hold it too, so that it outlives a failover. Needs a lease,
+    /// and a platform whose store has replicas.
     Quorum,
 }
 
