@@ -69,7 +69,8 @@ async fn take(lock: &Lock, wait: Wait, deadline: Option<Instant>) -> Result<Opti
             Some(Turn::Granted { fence, sent, left }) => {
                 let now = Instant::now();
                 let lease = Lease::granted(lock.terms.lease, left, sent, now);
-                if !lease.is_over(now) {
+                // A quorum is asked about a full lease: a replica that has heard of the grant alone would end the lock too soon.
+                if !lease.is_over(now) && lock.terms.quorum.is_none() {
                     return Ok(Some(Taken { claim, fence, lease }));
                 }
             }
@@ -193,7 +194,7 @@ impl<'a> Claim<'a> {
     /// Whether enough replicas hold the lock in time, if it is of that kind.
     async fn confirm(&self, wait: Wait, deadline: Option<Instant>, lease: &Lease) -> Result<bool, Error> {
         let limit = limit(wait, deadline, lease.ends(), Instant::now());
-        confirm(self.lock, &self.token()?, limit).await
+        confirm(self.lock, &self.token()?, lease.ends(), limit).await
     }
 
     /// Lets go of the lock, now. What is not settled then is left to the background.

@@ -7,13 +7,13 @@ use super::quorum::{Action, Confirming, Event};
 use crate::error::{Error, Invalid};
 use crate::store::{Copies, Token};
 
-/// Asks the replicas until `limit` whether they hold the lock for `token`. True for a lock of another kind, of which no replica is
+/// Asks the replicas until `limit` whether they hold the lock for `token`, about until `ends`. True for a lock of another kind, of which no replica is
 /// asked; false if too few do, or none can tell.
-pub(super) async fn confirm(lock: &Lock, token: &Token, limit: Instant) -> Result<bool, Error> {
+pub(super) async fn confirm(lock: &Lock, token: &Token, ends: Option<Instant>, limit: Instant) -> Result<bool, Error> {
     let Some(quorum) = lock.terms.quorum else { return Ok(true) };
     let store = lock.shared.lines.store();
     let Some(replicas) = store.replicas() else { return Err(too_few(lock, 0)) };
-    let mut survey = replicas.survey(&lock.keys, token);
+    let mut survey = replicas.survey(&lock.keys, token, ends);
     let mut seen = Copies::Unknown;
     let (mut confirming, mut action) = Confirming::new(quorum, limit, Instant::now());
     loop {

@@ -3,14 +3,16 @@
 //! A store that has replicas says so by [`super::Store::replicas`]. How many of them have to hold a lock, and how long they are
 //! asked, is the business of whoever asks.
 
+use tokio::time::Instant;
+
 use super::{Reply, Token};
 use crate::names::LockKeys;
 
 /// The replicas of a store's servers.
 pub trait Replicas: Send + Sync {
-    /// Begins to ask the replicas of the server that has the lock whether they hold it for `token`. Nothing is sent before the
-    /// first [`Survey::ask`].
-    fn survey<'a>(&'a self, lock: &'a LockKeys, token: &'a Token) -> Box<dyn Survey + 'a>;
+    /// Begins to ask the replicas of the server that has the lock whether they hold it for `token`, and for about as long as its
+    /// holder believes, until `ends`. Nothing is sent before the first [`Survey::ask`].
+    fn survey<'a>(&'a self, lock: &'a LockKeys, token: &'a Token, ends: Option<Instant>) -> Box<dyn Survey + 'a>;
 }
 
 /// Replicas that are asked for one token, again and again, until enough of them were seen to have it. Each is asked for itself, so

@@ -23,7 +23,7 @@ struct Asked<'a> {
 }
 
 impl Replicas for Fleet {
-    fn survey<'a>(&'a self, _: &'a LockKeys, _: &'a Token) -> Box<dyn Survey + 'a> {
+    fn survey<'a>(&'a self, _: &'a LockKeys, _: &'a Token, _: Option<Instant>) -> Box<dyn Survey + 'a> {
         self.surveys.fetch_add(1, Ordering::Relaxed);
         Box::new(Asked { fleet: self, due: None })
     }

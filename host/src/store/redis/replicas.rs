@@ -9,7 +9,7 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use futures_util::future::{BoxFuture, FutureExt};
 use futures_util::stream::FuturesUnordered;
-use redis::{Cmd, Value};
+use redis::{Pipeline, Value};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -23,6 +23,12 @@ use crate::store::{Copies, Replicas, Reply, Survey, Token};
 
 /// How long a replica that could not be asked is left alone.
 const REST: Duration = Duration::from_millis(20);
+
+/// What a time left may be short of.
+const SLACK: Duration = Duration::from_millis(20);
+
+/// What Redis calls the time left of a key without an end.
+const FOR_EVER: i64 = -1;
 
 /// Asks the replicas of a store's servers.
 #[derive(Debug)]
@@ -40,13 +46,14 @@ impl RedisReplicas {
 }
 
 impl Replicas for RedisReplicas {
-    fn survey<'a>(&'a self, lock: &'a LockKeys, token: &'a Token) -> Box<dyn Survey + 'a> {
-        let mut question = redis::cmd("GET");
-        question.arg(lock.key());
+    fn survey<'a>(&'a self, lock: &'a LockKeys, token: &'a Token, ends: Option<Instant>) -> Box<dyn Survey + 'a> {
+        let mut question = redis::pipe();
+        question.cmd("GET").arg(lock.key()).cmd("PTTL").arg(lock.key());
         Box::new(Asking {
             replicas: self,
             lock,
             token,
+            ends,
             begun: Instant::now(),
             question: Arc::new(question),
             primary: self.topology.owner(lock.key()).open(),
@@ -62,8 +69,9 @@ struct Asking<'a> {
     replicas: &'a RedisReplicas,
     lock: &'a LockKeys,
     token: &'a Token,
+    ends: Option<Instant>,
     begun: Instant,
-    question: Arc<Cmd>,
+    question: Arc<Pipeline>,
     /// The connection to the primary when the survey began. When that ends, nobody knows what the next one leads to.
     primary: Option<Arc<Live>>,
     seen: Vec<Seen>,
@@ -85,8 +93,8 @@ enum State {
     Failed(Instant),
 }
 
-/// What a replica has for the lock's key.
-type Answer = (Arc<Link>, Result<Option<Vec<u8>>, Fault>);
+/// What a replica has for the lock's key: who holds it, and the time left in ms.
+type Answer = (Arc<Link>, Result<Option<(Vec<u8>, i64)>, Fault>);
 
 impl Survey for Asking<'_> {
     fn ask(&mut self, doubtful: bool) {
@@ -123,9 +131,9 @@ impl Survey for Asking<'_> {
 }
 
 impl Asking<'_> {
-    fn take(&mut self, link: &Arc<Link>, answer: Result<Option<Vec<u8>>, Fault>) {
+    fn take(&mut self, link: &Arc<Link>, answer: Result<Option<(Vec<u8>, i64)>, Fault>) {
         let state = match answer {
-            Ok(Some(holder)) if holder == self.token.as_str().as_bytes() => State::Holding,
+            Ok(Some((holder, left))) if holder == self.token.as_str().as_bytes() && self.lasts(left) => State::Holding,
             Ok(_) => State::Missing,
             Err(fault) => {
                 tracing::debug!(lock = self.lock.name(), replica = %link.connector().target, ?fault, "a replica cannot be asked");
@@ -136,6 +144,13 @@ impl Asking<'_> {
         if let Some(seen) = self.seen.iter_mut().find(|seen| Arc::ptr_eq(&seen.link, link)) {
             seen.state = state;
         }
+    }
+
+    /// Whether this time left, in ms, is about what the holder counts on. What was granted for a moment and then confirmed arrives
+    /// in two steps, and after the first one a replica would let go of the lock too soon. A tenth is for clocks that differ.
+    fn lasts(&self, left: i64) -> bool {
+        let wanted = self.ends.map_or(Duration::MAX, |end| end.saturating_duration_since(Instant::now()) * 9 / 10);
+        u64::try_from(left).map_or(left == FOR_EVER, |left| Duration::from_millis(left).saturating_add(SLACK) >= wanted)
     }
 
     fn count(&self) -> Result<Copies, Error> {
@@ -171,11 +186,12 @@ impl Drop for Asking<'_> {
     }
 }
 
-async fn ask(link: Arc<Link>, question: Arc<Cmd>, deadline: Instant) -> Answer {
+async fn ask(link: Arc<Link>, question: Arc<Pipeline>, deadline: Instant) -> Answer {
     let reply = async {
-        match link.live(deadline).await?.send(&question, deadline).await? {
-            Value::BulkString(holder) => Ok(Some(holder)),
-            Value::ServerError(error) => Err(Fault::Answer(error)),
+        let replies = link.live(deadline).await?.send_all(&question, deadline).await?;
+        match <[Value; 2]>::try_from(replies) {
+            Ok([Value::BulkString(holder), Value::Int(left)]) => Ok(Some((holder, left))),
+            Ok([Value::ServerError(error), _] | [_, Value::ServerError(error)]) => Err(Fault::Answer(error)),
             _ => Ok(None),
         }
     };
