@@ -121,6 +121,23 @@ pub enum Invalid {
         /// The most that ever were in service.
         replicas: usize,
     },
+    /// A semaphore without permits.
+    #[error("a semaphore of 0 permits would let nobody in: give at least 1")]
+    NoPermits,
+    /// A lock over several names that has none.
+    #[error("there are no names to lock: give at least one")]
+    NoNames,
+    /// Names that cannot be locked in one step.
+    #[error(
+        "the lock names {one:?} and {other:?} are in different slots of the cluster, so they cannot be locked in one step: give all \
+         of them the same {{hash tag}}"
+    )]
+    Apart {
+        /// One name.
+        one: String,
+        /// Another one.
+        other: String,
+    },
     /// Part of the contract that this version does not have yet.
     #[error("{what} is not available in this version: {instead}")]
     NotYet {

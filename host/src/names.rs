@@ -2,19 +2,23 @@
 //!
 //! With the platform's prefix `P`, the lock `n` is the key `Pn`, so that any other locker of that key excludes ours and the other
 //! way round; an entry of the cache `c` is the key `Pcache:c:` + its identity. A lock's name cannot begin with `cache:`, so under
-//! one prefix no entry and no lock ever share a key.
+//! one prefix no entry and no lock ever share a key. The read-write lock `n` and the semaphore `n` have keys beside `Pn`, in its slot
+//! (`{Pn}:bellwether:rw`, `{Pn}:bellwether:permits`): they are other things than the lock `n`.
 //!
 //! Two prefixes keep their names apart only if neither begins with the other: under `a` the lock `b:x` is the key that the lock
 //! `x` is under `ab:`, and the lock `b:cache:c:x` that of an entry. The empty prefix begins every other. Prefixes of one form with
 //! an end that is nowhere else in them, `tenant-1:` and `tenant-10:`, are safe.
 
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use crate::error::{Error, Invalid, Limit};
 
 mod escape;
+mod share;
 
 pub use escape::{escape, escape_char, escape_last, escape_last_char, unescape};
+pub use share::Share;
 
 /// The longest lock or cache name, in bytes.
 pub const MAX_NAME: usize = 512;
@@ -51,13 +55,16 @@ impl Prefix {
     }
 }
 
-/// The keys of one lock. All are in one slot of a Redis Cluster. Clones are cheap.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+/// The keys of one lock, and how much of it is wanted. All are in one slot of a Redis Cluster. Clones are cheap.
+///
+/// Two are equal if they are the same share of the same lock, whatever it is called under its prefix.
+#[derive(Debug, Clone)]
 pub struct LockKeys(Arc<Keys>);
 
-#[derive(Debug, PartialEq, Eq, Hash)]
+#[derive(Debug)]
 struct Keys {
     name: String,
+    share: Share,
     key: String,
     fence: String,
     queue: String,
@@ -66,12 +73,20 @@ struct Keys {
 }
 
 impl LockKeys {
-    /// The keys of the lock `name` under `prefix`.
+    /// The keys of the plain lock `name` under `prefix`.
     ///
     /// # Errors
     /// [`Invalid`] for a name that is empty, has control characters, is kept for ourselves, or has no room for companions in its
     /// slot; [`Limit::Size`] for one of over [`MAX_NAME`] bytes.
     pub fn new(prefix: &Prefix, name: &str) -> Result<Self, Error> {
+        Self::shared(prefix, name, Share::Alone)
+    }
+
+    /// The keys of the lock `name` of which a holder takes `share`.
+    ///
+    /// # Errors
+    /// As of [`LockKeys::new`].
+    pub fn shared(prefix: &Prefix, name: &str, share: Share) -> Result<Self, Error> {
         const WHAT: &str = "lock name";
         check_name(WHAT, name)?;
         let reserved = |reserved| Invalid::Reserved { what: WHAT, name: name.to_owned(), reserved };
@@ -89,9 +104,20 @@ impl LockKeys {
             None if key.contains('}') => return Err(Invalid::Slot { name: name.to_owned() }.into()),
             None => format!("{{{key}}}{COMPANION}"),
         };
+        let (key, companion) = match share.keys() {
+            None => (key, companion),
+            Some(kind) => (format!("{companion}{kind}"), format!("{companion}{kind}:")),
+        };
         let companion = |what| format!("{companion}{what}");
         let (fence, queue, alive) = (companion("fence"), companion("queue"), companion("alive"));
-        Ok(Self(Arc::new(Keys { name: name.to_owned(), key, fence, queue, alive, channel: companion("grant:") })))
+        let channel = companion("grant:");
+        Ok(Self(Arc::new(Keys { name: name.to_owned(), share, key, fence, queue, alive, channel })))
+    }
+
+    /// How much of the lock is wanted.
+    #[must_use]
+    pub fn share(&self) -> Share {
+        self.0.share
     }
 
     /// The lock's name as its user gave it.
@@ -100,7 +126,7 @@ impl LockKeys {
         &self.0.name
     }
 
-    /// The key that holds the token.
+    /// The key that holds the token; or the tokens, where many can hold the lock.
     #[must_use]
     pub fn key(&self) -> &str {
         &self.0.key
@@ -128,6 +154,20 @@ impl LockKeys {
     #[must_use]
     pub fn channel(&self) -> &str {
         &self.0.channel
+    }
+}
+
+impl PartialEq for LockKeys {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.0.key, self.0.share) == (&other.0.key, other.0.share)
+    }
+}
+
+impl Eq for LockKeys {}
+
+impl Hash for LockKeys {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        (&self.0.key, self.0.share).hash(state);
     }
 }
 
@@ -176,10 +216,13 @@ mod tests {
         let slot = |key: &str| hash_tag(key).unwrap_or(key).to_owned();
         let mut seen = std::collections::HashSet::new();
         for name in ["a", "{a}", "x{a}y", "a{b", "{", "{{a}", "{a}b}", "{a}{b}"] {
-            let keys = keys(name)?;
-            for key in [keys.key(), keys.fence(), keys.queue(), keys.alive(), keys.channel()] {
-                assert_eq!(slot(key), slot(keys.key()), "{name}");
-                assert!(seen.insert(key.to_owned()), "{key} stands for two things");
+            let plain = keys(name)?;
+            for share in [Share::Alone, Share::Writer, Share::Permit { of: std::num::NonZeroU32::MIN }] {
+                let keys = LockKeys::shared(&Prefix::default(), name, share)?;
+                for key in [keys.key(), keys.fence(), keys.queue(), keys.alive(), keys.channel()] {
+                    assert_eq!(slot(key), slot(plain.key()), "{name}");
+                    assert!(seen.insert(key.to_owned()), "{key} stands for two things");
+                }
             }
         }
         Ok(())

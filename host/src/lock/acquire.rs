@@ -24,7 +24,8 @@ pub(super) async fn acquire(lock: &Lock, wait: Wait) -> Result<Option<Guard>, Er
     let deadline = wait.deadline(Instant::now());
     let mut failures = 0;
     loop {
-        let Some(Taken { claim, fence, lease }) = take(lock, wait, deadline).await? else { return Ok(None) };
+        let mut claim = Claim::new(lock, Token::random()?)?;
+        let Some((fence, lease)) = claim.obtain(wait, deadline).await? else { return Ok(None) };
         if claim.confirm(wait, deadline, &lease).await? {
             return Ok(claim.granted(fence, lease));
         }
@@ -38,52 +39,7 @@ pub(super) async fn acquire(lock: &Lock, wait: Wait) -> Result<Option<Guard>, Er
     }
 }
 
-/// A lock that the store has given, and of which nobody knows yet.
-struct Taken<'a> {
-    claim: Claim<'a>,
-    fence: u64,
-    lease: Lease,
-}
-
-/// Takes the lock at the store; `None` if the time is up before.
-async fn take(lock: &Lock, wait: Wait, deadline: Option<Instant>) -> Result<Option<Taken<'_>>, Error> {
-    let mut claim = Claim::new(lock, Token::random()?)?;
-    let mut insists = wait == Wait::None;
-    loop {
-        let mut queueing = Queueing { joins: false, fair: lock.terms.fair, brief: false };
-        let visit = lock.shared.lines.visit(&lock.keys, insists);
-        if let Some(visit) = &visit {
-            queueing.joins = visit.joins && wait != Wait::None;
-            match claim.attempt(visit, queueing).await {
-                Ok(Attempt::Acquired { fence }) => {
-                    let lease = claim.full_lease(Instant::now());
-                    return Ok(Some(Taken { claim, fence, lease }));
-                }
-                Ok(Attempt::Busy { .. }) if is_over(wait, deadline) => return Ok(None),
-                Ok(Attempt::Busy { .. }) => {}
-                Err(error) if is_passing(&error) && !is_over(wait, deadline) => visit.stumbled(&error),
-                Err(error) => return Err(error),
-            }
-        }
-        match claim.turn(visit, queueing, deadline).await {
-            Some(Turn::Granted { fence, sent, left }) => {
-                let now = Instant::now();
-                let lease = Lease::granted(lock.terms.lease, left, sent, now);
-                // A quorum is asked about a full lease: a replica that has heard of the grant alone would end the lock too soon.
-                if !lease.is_over(now) && lock.terms.quorum.is_none() {
-                    return Ok(Some(Taken { claim, fence, lease }));
-                }
-            }
-            Some(Turn::Unsure) => {}
-            Some(Turn::Failed(error)) => return Err(error),
-            None => return claim.trouble().map_or(Ok(None), Err),
-        }
-        // The lock may be this token's, and only the store knows.
-        insists = true;
-    }
-}
-
-fn is_over(wait: Wait, deadline: Option<Instant>) -> bool {
+pub(super) fn is_over(wait: Wait, deadline: Option<Instant>) -> bool {
     wait == Wait::None || deadline.is_some_and(|deadline| deadline <= Instant::now())
 }
 
@@ -108,7 +64,7 @@ fn gone(lock: &Lock) -> Error {
 }
 
 /// A token on its way to the store. Dropping it releases the token if it may have got there.
-struct Claim<'a> {
+pub(super) struct Claim<'a> {
     lock: &'a Lock,
     /// Until a guard has it.
     ticket: Option<Ticket>,
@@ -116,20 +72,56 @@ struct Claim<'a> {
     /// When the last attempt was sent.
     sent: Instant,
     /// Whether a request was sent of which the outcome is not known.
-    open: bool,
+    pub(super) open: bool,
     /// Whether it ever stood in line.
     stood: bool,
     seat: Option<Seat>,
 }
 
 impl<'a> Claim<'a> {
-    fn new(lock: &'a Lock, token: Token) -> Result<Self, Error> {
+    pub(super) fn new(lock: &'a Lock, token: Token) -> Result<Self, Error> {
         let ticket = Some(Ticket { token, lease: lock.terms.lease, kept: lock.terms.kept });
         Ok(Self { lock, ticket, runtime: runtime()?, sent: Instant::now(), open: false, stood: false, seat: None })
     }
 
     fn token(&self) -> Result<Token, Error> {
         self.ticket.as_ref().map(|ticket| ticket.token.clone()).ok_or_else(|| gone(self.lock))
+    }
+
+    /// Takes the lock at the store; `None` if the time is up before.
+    pub(super) async fn obtain(&mut self, wait: Wait, deadline: Option<Instant>) -> Result<Option<(u64, Lease)>, Error> {
+        let lock = self.lock;
+        // The lock may be this token's already.
+        let mut insists = wait == Wait::None || self.open;
+        loop {
+            let mut queueing = Queueing { joins: false, fair: lock.terms.fair, brief: false };
+            let visit = lock.shared.lines.visit(&lock.keys, insists);
+            if let Some(visit) = &visit {
+                queueing.joins = visit.joins && wait != Wait::None;
+                match self.attempt(visit, queueing).await {
+                    Ok(Attempt::Acquired { fence }) => return Ok(Some((fence, self.full_lease(Instant::now())))),
+                    Ok(Attempt::Busy { .. }) if is_over(wait, deadline) => return Ok(None),
+                    Ok(Attempt::Busy { .. }) => {}
+                    Err(error) if is_passing(&error) && !is_over(wait, deadline) => visit.stumbled(&error),
+                    Err(error) => return Err(error),
+                }
+            }
+            match self.turn(visit, queueing, deadline).await {
+                Some(Turn::Granted { fence, sent, left }) => {
+                    let now = Instant::now();
+                    let lease = Lease::granted(lock.terms.lease, left, sent, now);
+                    // A quorum is asked about a full lease: a replica that has heard of the grant alone would end the lock too soon.
+                    if !lease.is_over(now) && lock.terms.quorum.is_none() {
+                        return Ok(Some((fence, lease)));
+                    }
+                }
+                Some(Turn::Unsure) => {}
+                Some(Turn::Failed(error)) => return Err(error),
+                None => return self.trouble().map_or(Ok(None), Err),
+            }
+            // The lock may be this token's, and only the store knows.
+            insists = true;
+        }
     }
 
     async fn attempt(&mut self, visit: &Visit<'_>, queueing: Queueing) -> Result<Attempt, Error> {
@@ -191,6 +183,7 @@ impl<'a> Claim<'a> {
         Lease::new(length, length.map(Span::duration), self.sent, now)
     }
 
+<<<<<<< HEAD
     /// Whether enough replicas hold the lock in time, if it is of that kind.
     async fn confirm(&self, wait: Wait, deadline: Option<Instant>, lease: &Lease) -> Result<bool, Error> {
         let limit = limit(wait, deadline, lease.ends(), Instant::now());
@@ -209,6 +202,15 @@ impl<'a> Claim<'a> {
     }
 
     fn granted(mut self, fence: u64, lease: Lease) -> Option<Guard> {
+=======
+    /// Leaves the token to whoever has it otherwise.
+    pub(super) fn cede(mut self) {
+        self.ticket = None;
+    }
+
+    /// The guard of what was obtained.
+    pub(super) fn granted(mut self, fence: u64, lease: Lease) -> Option<Guard> {
+>>>>>>> b54b42b (Add read-write locks and semaphores)
         tracing::debug!(lock = self.lock.name(), fence, "acquired");
         let token = self.ticket.take()?.token;
         Some(Guard::new(Held::new(self.lock, token, fence, lease, self.runtime.clone())))
@@ -234,7 +236,7 @@ pub(super) fn is_passing(error: &Error) -> bool {
 }
 
 /// Whether an attempt that failed so may have taken the lock.
-fn may_have_happened(error: &Error) -> bool {
+pub(super) fn may_have_happened(error: &Error) -> bool {
     let Error::Unavailable(Unavailable { why, .. }) = error else { return false };
     // Behind an error that passes there may be an earlier request whose reply was lost.
     matches!(why, Outage::TimedOut(_) | Outage::Disconnected(_) | Outage::Passing(_))

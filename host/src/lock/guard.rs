@@ -1,16 +1,15 @@
 //! A held lock.
 
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
 use super::background::let_go;
 use super::held::Held;
 use crate::clock::Span;
 use crate::error::{Error, Invalid, LossReason};
-use crate::store::{Holding, Released};
+use crate::store::{Holding, Released, not_adoptable};
 
 /// A held lock. Dropping it releases the lock in the background, on the runtime where it was acquired; if that is gone by then,
 /// the lease is what ends it.
@@ -29,6 +28,10 @@ impl Guard {
 
     /// A number strictly larger than that of every earlier holder of this lock. Send it along with what the lock protects, and
     /// let the receiver refuse smaller ones.
+    ///
+    /// Where a lock has many holders, whoever came later has the larger number. A reader's is larger than that of the last writer
+    /// before it, and smaller than that of the next one, so a receiver that remembers the largest of any writer tells what a late
+    /// reader sends from what is valid. Those of permits tell in which order they were given, and not who still has one.
     #[must_use]
     pub fn fence(&self) -> u64 {
         self.held.fence
@@ -102,16 +105,7 @@ impl Guard {
     ///
     /// A loss by other causes than time is noticed when the lease is renewed or the store is asked otherwise.
     pub async fn lost(&self) -> LossReason {
-        loop {
-            // Listens before it looks, so no change is missed.
-            let mut changed = pin!(self.held.changed.notified());
-            changed.as_mut().enable();
-            match self.held.verdict(Instant::now()).map(|lease| lease.ends()) {
-                Err(why) => return why,
-                Ok(None) => changed.await,
-                Ok(Some(end)) => _ = timeout_at(end, changed).await,
-            }
-        }
+        self.held.lost().await
     }
 
     /// Lets go of the lock, now. If that fails because the store cannot be reached, or if this is dropped at its await, it goes
@@ -136,9 +130,11 @@ impl Guard {
     /// The lease runs on and is no longer renewed.
     ///
     /// # Errors
+    /// [`Error::Invalid`] for the guard of a read-write lock or of a permit, which cannot be handed over;
     /// [`Error::NotHeld`] if the lock was lost or let go before; [`Error::Unavailable`] if it was granted a moment ago and the store
     /// cannot be reached to confirm that.
     pub async fn hand_over(&self) -> Result<String, Error> {
+        not_adoptable(&self.held.lock)?;
         self.confirm().await?;
         self.held.give_up(LossReason::HandedOver)?;
         Ok(self.held.token.as_str().to_owned())

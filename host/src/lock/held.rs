@@ -1,11 +1,12 @@
 //! What a guard and the watchdog share of one held lock.
 
 use std::fmt;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 
 use super::background::Surrender;
 use super::lease::{Lease, Upkeep};
@@ -68,6 +69,20 @@ impl Held {
             self.lose(&mut state, LossReason::Expired);
         }
         state.lost.map_or(Ok(state.lease), Err)
+    }
+
+    /// Waits until the lock is known to be lost.
+    pub(super) async fn lost(&self) -> LossReason {
+        loop {
+            // Listens before it looks, so no change is missed.
+            let mut changed = pin!(self.changed.notified());
+            changed.as_mut().enable();
+            match self.verdict(Instant::now()).map(|lease| lease.ends()) {
+                Err(why) => return why,
+                Ok(None) => changed.await,
+                Ok(Some(end)) => _ = timeout_at(end, changed).await,
+            }
+        }
     }
 
     /// Takes note of what the store answered to a request of `sent`.
@@ -141,6 +156,28 @@ impl Held {
         if state.surrendered || matches!(state.lost, Some(LossReason::HandedOver | LossReason::Gone)) {
             return;
         }
+        self.release(&mut state, now);
+    }
+
+    /// Leaves the token, held or not, to another guard that has it too.
+    pub(super) fn cede(&self) {
+        let mut state = self.open();
+        state.surrendered = true;
+        if state.lost.is_none() {
+            self.lose(&mut state, LossReason::HandedOver);
+        }
+    }
+
+    /// Takes note that the lock is of no use any more, as one that it belongs to was lost, and has the token released.
+    pub(super) fn fall(&self, why: LossReason) {
+        let mut state = self.open();
+        if state.lost.is_none() {
+            self.lose(&mut state, why);
+            self.release(&mut state, Instant::now());
+        }
+    }
+
+    fn release(&self, state: &mut State, now: Instant) {
         state.surrendered = true;
         let until = Surrender::until(state.lease.length(), state.lease.ends(), now);
         let (lock, token) = (Arc::clone(&self.lock), self.token.clone());

@@ -19,11 +19,11 @@ use crate::error::Error;
 use crate::names::LockKeys;
 use crate::store::{Attempt, Queueing, Released, Store, Ticket, Token};
 
-/// All lines, by the lock's key. Cheap to clone.
+/// All lines, by the lock and the share of it that is wanted. Cheap to clone.
 #[derive(Debug, Clone)]
 pub(super) struct Lines {
     store: Arc<dyn Store>,
-    open: Arc<Mutex<HashMap<String, Served>>>,
+    open: Arc<Mutex<HashMap<LockKeys, Served>>>,
 }
 
 /// A line, and the task that serves it.
@@ -72,13 +72,14 @@ impl Lines {
     }
 
     /// Asks the store without standing in the line; `None` if there is no use in that, because somebody of this process has the
-    /// lock or asks for it already, and the line will be served by that.
+    /// lock or asks for it already, and the line will be served by that. Where a lock can be held by many, that tells nothing.
     pub(super) fn visit<'a>(&'a self, lock: &'a LockKeys, insists: bool) -> Option<Visit<'a>> {
         self.with(lock, |served| {
-            if !insists && served.line.is_occupied() {
+            let alone = lock.share().is_alone();
+            if !insists && alone && served.line.is_occupied() {
                 return None;
             }
-            let joins = served.line.is_empty() && served.line.is_listening() && served.server.is_some();
+            let joins = (!alone || served.line.is_empty()) && served.line.is_listening() && served.server.is_some();
             served.line.visit();
             Some(Visit { lines: self, lock, joins })
         })
@@ -126,22 +127,22 @@ impl Lines {
     /// Does something with the line of a lock, and forgets it if it is idle then.
     pub(super) fn with<T>(&self, lock: &LockKeys, change: impl FnOnce(&mut Served) -> T) -> T {
         let mut open = self.open();
-        if let Some(served) = open.get_mut(lock.key()) {
+        if let Some(served) = open.get_mut(lock) {
             let given = change(served);
             if served.server.is_none() && served.line.is_idle() {
-                open.remove(lock.key());
+                open.remove(lock);
             }
             return given;
         }
         let mut served = Served { line: Line::new(Instant::now()), server: None };
         let given = change(&mut served);
         if served.server.is_some() || !served.line.is_idle() {
-            open.insert(lock.key().to_owned(), served);
+            open.insert(lock.clone(), served);
         }
         given
     }
 
-    fn open(&self) -> MutexGuard<'_, HashMap<String, Served>> {
+    fn open(&self) -> MutexGuard<'_, HashMap<LockKeys, Served>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -23,6 +23,7 @@
 //! # }
 //! ```
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use tokio::runtime::Handle;
@@ -34,7 +35,7 @@ use self::options::Terms;
 use self::watchdog::Watchdog;
 use crate::clock::Wait;
 use crate::error::{Error, Invalid, Outage, Unavailable};
-use crate::names::{LockKeys, Prefix};
+use crate::names::{LockKeys, Prefix, Share};
 use crate::store::{Store, Token};
 
 mod acquire;
@@ -49,7 +50,9 @@ mod options;
 mod pace;
 mod pause;
 mod quorum;
+mod rw;
 mod schedule;
+mod semaphore;
 mod server;
 #[cfg(test)]
 mod tests;
@@ -58,6 +61,8 @@ mod watchdog;
 pub use guard::Guard;
 pub use options::{Kind, LockOptions};
 pub use quorum::Quorum;
+pub use rw::RwLock;
+pub use semaphore::Semaphore;
 
 /// The locks of one store. Clones are cheap and share what runs in the background.
 #[derive(Debug, Clone)]
@@ -105,7 +110,35 @@ impl Locks {
         if terms.quorum.is_some() && self.shared.lines.store().replicas().is_none() {
             return Err(Invalid::NoReplicas { store: self.shared.lines.store().address().to_owned() }.into());
         }
-        Ok(Lock { shared: Arc::clone(&self.shared), keys: Arc::new(LockKeys::new(&self.prefix, name)?), terms })
+        self.lock(name, Share::Alone, terms)
+    }
+
+    /// A named read-write lock. Checks the name and the options, and touches no store.
+    ///
+    /// It is always fair. It has nothing to do with the lock of the same name, nor with the semaphore.
+    ///
+    /// # Errors
+    /// As of [`Locks::open`]; [`Error::Invalid`] also for kind quorum.
+    pub fn open_rw(&self, name: &str, options: LockOptions) -> Result<RwLock, Error> {
+        let terms = Terms::shared(options)?;
+        Ok(RwLock { reader: self.lock(name, Share::Reader, terms)?, writer: self.lock(name, Share::Writer, terms)? })
+    }
+
+    /// A named semaphore of so many permits. Checks the name and the options, and touches no store.
+    ///
+    /// It is always fair. It has nothing to do with the lock of the same name, nor with the read-write lock. Everybody should open
+    /// it with the same number of permits; see [`Semaphore::acquire`] for what is if not.
+    ///
+    /// # Errors
+    /// As of [`Locks::open`]; [`Error::Invalid`] also for 0 permits, and for kind quorum.
+    pub fn open_semaphore(&self, name: &str, permits: u32, options: LockOptions) -> Result<Semaphore, Error> {
+        let of = NonZeroU32::new(permits).ok_or(Invalid::NoPermits)?;
+        Ok(Semaphore { permits: of, lock: self.lock(name, Share::Permit { of }, Terms::shared(options)?)? })
+    }
+
+    fn lock(&self, name: &str, share: Share, terms: Terms) -> Result<Lock, Error> {
+        let keys = Arc::new(LockKeys::shared(&self.prefix, name, share)?);
+        Ok(Lock { shared: Arc::clone(&self.shared), keys, terms })
     }
 
     /// Waits until no release is under way in the background: of guards that were dropped, of acquires that were cancelled.

@@ -91,6 +91,15 @@ impl Terms {
         let quorum = (options.kind == Kind::Quorum).then_some(quorum);
         Ok(Self { lease, renew: options.renew, fair: options.fair, pulse, kept, quorum })
     }
+
+    /// Checks options of a lock that many can hold.
+    pub(super) fn shared(options: LockOptions) -> Result<Self, Invalid> {
+        if options.kind == Kind::Quorum {
+            let what = "a read-write lock or semaphore of kind quorum";
+            return Err(Invalid::NotYet { what, instead: "use kind simple" });
+        }
+        Ok(Self { fair: true, ..Self::parse(options, Quorum::default())? })
+    }
 }
 
 #[cfg(test)]

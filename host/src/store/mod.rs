@@ -8,6 +8,11 @@
 //!   may then have happened or not. Operations that can be repeated without harm are repeated once over a new connection first.
 //! - They can be dropped at any await. What was asked for may then happen or not.
 //! - Times to live run on the store's clock.
+//!
+//! Where a lock can be held by many ([`LockKeys::share`]), all that is said of who holds it is meant of this share: an attempt succeeds
+//! when the share fits beside those who hold the lock ([`Share::fits`]), and it never passes others who wait. A release, also one
+//! that only gives up a place, grants the lock to as many of those who wait as fit, strictly in their order, each with a fence of its
+//! own; so does any attempt that finds that a lease has ended. Nobody is passed the lock before others.
 
 use std::fmt;
 use std::time::Duration;
@@ -19,6 +24,8 @@ use crate::clock::Span;
 use crate::error::Error;
 use crate::glob::Glob;
 use crate::names::LockKeys;
+#[cfg(doc)]
+use crate::names::Share;
 
 pub mod address;
 pub mod memory;
@@ -55,9 +62,17 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// [`Watch`] is granted the lock in its turn.
     fn attempt<'a>(&'a self, lock: &'a LockKeys, ticket: &'a Ticket, queueing: Queueing) -> Reply<'a, Attempt>;
 
+    /// Tries once to take many plain locks by one token: all of them, if each is free or has this token already, and none otherwise.
+    /// They get one fence, larger than that of every earlier holder of each, and the lease starts anew. With `fair`, it fails also
+    /// while others wait for one that is free. Locks for which [`Store::same_step`] says no are refused.
+    fn attempt_all<'a>(&'a self, locks: &'a [LockKeys], ticket: &'a Ticket, fair: bool) -> Reply<'a, AttemptAll>;
+
+    /// Whether both locks can be taken in one step. Asks nobody.
+    fn same_step(&self, one: &LockKeys, other: &LockKeys) -> bool;
+
     /// Takes over a lock that is held by `old`: from then on `new` holds it, with a larger fence and the lease as it is, and `old`
     /// is not for use again. Repeating it is harmless and has the same fence. `None` if neither token holds the lock, or if `new`
-    /// was released once.
+    /// was released once. [`Error::Invalid`] for a lock that many can hold.
     fn adopt<'a>(&'a self, lock: &'a LockKeys, old: &'a Token, new: &'a Token) -> Reply<'a, Option<Adopted>>;
 
     /// Lets go of the lock if it is held by this token, remembers that this token released it, and gives it to the next who waits:
@@ -77,6 +92,9 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
 
     /// Whether anybody holds the lock, ours or foreign.
     fn is_locked<'a>(&'a self, lock: &'a LockKeys) -> Reply<'a, bool>;
+
+    /// How many hold the lock at the moment.
+    fn holders<'a>(&'a self, lock: &'a LockKeys) -> Reply<'a, u64>;
 
     /// Starts to watch for grants of the lock to waiters of this process. When the answer is there, no later one is missed without
     /// notice. All watches of one lock in a process share one subscription.
@@ -161,6 +179,15 @@ fn given_up(store: &str) -> Error {
     crate::error::Unavailable { store: store.to_owned(), why: crate::error::Outage::Failed(why.into()) }.into()
 }
 
+/// The answer to an adoption of a lock that many can hold.
+pub(crate) fn not_adoptable(lock: &LockKeys) -> Result<(), Error> {
+    if lock.share().is_alone() {
+        return Ok(());
+    }
+    let what = "handing over a read-write lock or a permit";
+    Err(crate::error::Invalid::NotYet { what, instead: "release it, and have it acquired anew" }.into())
+}
+
 /// One who wants a lock.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ticket {
@@ -218,6 +245,23 @@ pub enum Attempt {
         lease_left: Option<Duration>,
         /// The last fence that was given when the attempt came: a grant with a larger one was made after that.
         fence: u64,
+    },
+}
+
+/// What an attempt to acquire many locks at once gave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AttemptAll {
+    /// All are held by the token now.
+    Acquired {
+        /// The one fence of all of them.
+        fence: u64,
+    },
+    /// One is held by somebody else, or others wait for it; nothing has changed.
+    Busy {
+        /// Which one, the first in the order in which they were given.
+        first: usize,
+        /// How long the lease on it still runs; `None` if it has none.
+        lease_left: Option<Duration>,
     },
 }
 

@@ -17,13 +17,14 @@ use crate::glob::Glob;
 use crate::names::LockKeys;
 use crate::store::memory::MemoryStore;
 use crate::store::{
-    Adopted, Attempt, Entry, Holding, Queueing, Release, Released, Renewal, Replicas, Reply, Store, Ticket, Token, Ttl, Watch,
+    Adopted, Attempt, AttemptAll, Entry, Holding, Queueing, Release, Released, Renewal, Replicas, Reply, Store, Ticket, Token, Ttl, Watch,
 };
 
 mod acquire;
 mod cancel;
 mod guard;
 mod quorum;
+mod shared;
 mod watchdog;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -32,6 +33,7 @@ const SECOND: Duration = Duration::from_secs(1);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Op {
     Attempt,
+    AttemptAll,
     Adopt,
     Release,
     Renew,
@@ -65,6 +67,8 @@ struct Faulty {
     /// Makes every operation pause before and after it is done.
     slow: bool,
     fleet: Option<quorum::Fleet>,
+    /// Keeps every two locks in places that no one step reaches.
+    apart: bool,
 }
 
 impl Faulty {
@@ -127,6 +131,14 @@ impl Store for Faulty {
         Box::pin(async move { self.through(Op::Attempt, self.inner.attempt(lock, ticket, queueing)).await? })
     }
 
+    fn attempt_all<'a>(&'a self, locks: &'a [LockKeys], ticket: &'a Ticket, fair: bool) -> Reply<'a, AttemptAll> {
+        Box::pin(async move { self.through(Op::AttemptAll, self.inner.attempt_all(locks, ticket, fair)).await? })
+    }
+
+    fn same_step(&self, one: &LockKeys, other: &LockKeys) -> bool {
+        !(self.apart && one.key() != other.key())
+    }
+
     fn adopt<'a>(&'a self, lock: &'a LockKeys, old: &'a Token, new: &'a Token) -> Reply<'a, Option<Adopted>> {
         Box::pin(async move { self.through(Op::Adopt, self.inner.adopt(lock, old, new)).await? })
     }
@@ -154,6 +166,10 @@ impl Store for Faulty {
 
     fn is_locked<'a>(&'a self, lock: &'a LockKeys) -> Reply<'a, bool> {
         self.inner.is_locked(lock)
+    }
+
+    fn holders<'a>(&'a self, lock: &'a LockKeys) -> Reply<'a, u64> {
+        self.inner.holders(lock)
     }
 
     fn watch<'a>(&'a self, lock: &'a LockKeys) -> Reply<'a, Watch> {

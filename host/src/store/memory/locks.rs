@@ -1,48 +1,26 @@
 //! The locks of the embedded store: who holds which, who waits for them, and what their fences were.
 
 use std::collections::{HashMap, VecDeque};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::time::Instant;
 
 use super::expiring::{Expiring, Slot};
+use super::fences::Fences;
 use crate::clock::{Span, after};
 use crate::names::LockKeys;
-use crate::store::{Adopted, Attempt, Holding, Queueing, Release, Released, Ticket, Token, Word};
+use crate::store::{Adopted, Attempt, AttemptAll, Holding, Queueing, Release, Released, Ticket, Token, Word};
 
 /// Held locks and remembered fences.
 #[derive(Debug, Default)]
 pub(super) struct LockTable {
     held: Expiring<Token>,
-    fences: Expiring<Fence>,
+    fences: Fences,
     /// Who waits, by the lock's key, in the order in which they came. They are all of this process, so all are alive.
     queues: HashMap<String, VecDeque<Ticket>>,
 }
 
 /// Tells who watches a lock that it was granted; false if nobody does.
 pub(super) type Tell<'a> = &'a dyn Fn(Word) -> bool;
-
-/// What is remembered of a lock that may be free.
-#[derive(Debug, Default)]
-struct Fence {
-    last: u64,
-    /// The tokens that were released last, newest first.
-    notes: VecDeque<Note>,
-}
-
-/// That a token is not for use again.
-#[derive(Debug)]
-struct Note {
-    token: Token,
-    /// Whether the token held the lock when it was released.
-    held: bool,
-}
-
-/// How long a fence is kept. The wall clock has passed it by then.
-const FENCE_KEPT: Duration = Duration::from_hours(24);
-
-/// How many tokens are remembered: they are for requests that were lost or late, not for ever.
-const NOTES: usize = 8;
 
 impl LockTable {
     /// `None` for a token that was released before.
@@ -56,12 +34,12 @@ impl LockTable {
     ) -> Option<Attempt> {
         let Queueing { joins, fair, .. } = queueing;
         let token = &ticket.token;
-        let last = self.fences.get(lock.fence(), now).map_or(0, |slot| slot.value.last);
+        let last = self.fences.last(lock, now);
         let others_first = fair && self.queues.get(lock.key()).and_then(VecDeque::front).is_some_and(|first| first != ticket);
         let fence = match self.held.get(lock.key(), now) {
             // The same holder, so the same fence.
             Some(slot) if slot.value == *token => Some(last).filter(|last| *last > 0),
-            _ if self.noted(lock, token, now).is_some() => return None,
+            _ if self.fences.noted(lock, token, now).is_some() => return None,
             None if !others_first => None,
             held => {
                 let free = held.is_none();
@@ -83,23 +61,53 @@ impl LockTable {
             None => ends,
         };
         self.held.insert(lock.key(), token.clone(), ends, now);
-        Some(Attempt::Acquired { fence: fence.unwrap_or_else(|| self.next_fence(lock, now)) })
+        Some(Attempt::Acquired { fence: fence.unwrap_or_else(|| self.fences.next(lock, now)) })
+    }
+
+    /// `None` for a token that was released before.
+    pub(super) fn attempt_all(&mut self, locks: &[LockKeys], ticket: &Ticket, fair: bool, now: Instant) -> Option<AttemptAll> {
+        let token = &ticket.token;
+        let mut all_held = true;
+        for (first, lock) in locks.iter().enumerate() {
+            match self.held.get(lock.key(), now) {
+                Some(slot) if slot.value == *token => {}
+                _ if self.fences.noted(lock, token, now).is_some() => return None,
+                Some(slot) => return Some(AttemptAll::Busy { first, lease_left: slot.left(now) }),
+                None if fair && self.queues.contains_key(lock.key()) => {
+                    return Some(AttemptAll::Busy { first, lease_left: None });
+                }
+                None => all_held = false,
+            }
+        }
+        let last = locks.first().map_or(0, |lock| self.fences.last(lock, now));
+        let same = last > 0 && locks.iter().all(|lock| self.fences.last(lock, now) == last);
+        let fence = if all_held && same { last } else { self.fences.next_of_all(locks, now) };
+        let ends = ticket.lease.map(|lease| after(now, lease.duration()));
+        for lock in locks {
+            // Never shorter: it may be an attempt that comes late, when the locks were extended.
+            let ends = match self.held_by(lock, token, now) {
+                Some(slot) => slot.ends.and_then(|before| ends.map(|ends| ends.max(before))),
+                None => ends,
+            };
+            self.held.insert(lock.key(), token.clone(), ends, now);
+        }
+        Some(AttemptAll::Acquired { fence })
     }
 
     pub(super) fn adopt(&mut self, lock: &LockKeys, old: &Token, new: &Token, now: Instant) -> Option<Adopted> {
         if let Some(slot) = self.held_by(lock, new, now) {
             let lease_left = slot.left(now);
-            let fence = self.fences.get(lock.fence(), now).map(|slot| slot.value.last);
-            return Some(Adopted { fence: fence.unwrap_or_else(|| self.next_fence(lock, now)), lease_left });
+            let last = Some(self.fences.last(lock, now)).filter(|last| *last > 0);
+            return Some(Adopted { fence: last.unwrap_or_else(|| self.fences.next(lock, now)), lease_left });
         }
-        if self.noted(lock, new, now).is_some() {
+        if self.fences.noted(lock, new, now).is_some() {
             return None;
         }
         let slot = self.held_by(lock, old, now)?;
         slot.value = new.clone();
         let lease_left = slot.left(now);
-        self.note(lock, Note { token: old.clone(), held: false }, now);
-        Some(Adopted { fence: self.next_fence(lock, now), lease_left })
+        self.fences.note(lock, old, false, now);
+        Some(Adopted { fence: self.fences.next(lock, now), lease_left })
     }
 
     pub(super) fn release(&mut self, lock: &LockKeys, release: Release<'_>, tell: Tell<'_>, now: Instant) -> Released {
@@ -108,12 +116,12 @@ impl LockTable {
             self.leave(lock, ticket);
         }
         let held = self.held_by(lock, token, now).is_some();
-        if !held && self.noted(lock, token, now).is_some_and(|note| note.held) {
+        if !held && self.fences.noted(lock, token, now) == Some(true) {
             let passed = next.is_some_and(|next| self.held_by(lock, &next.token, now).is_some());
-            let last = self.fences.get(lock.fence(), now).map_or(0, |slot| slot.value.last);
+            let last = self.fences.last(lock, now);
             return if passed { Released::Passed { fence: last } } else { Released::Before };
         }
-        self.note(lock, Note { token: token.clone(), held }, now);
+        self.fences.note(lock, token, held, now);
         if !held {
             return Released::NotHeld;
         }
@@ -162,7 +170,7 @@ impl LockTable {
     fn grant(&mut self, lock: &LockKeys, ticket: &Ticket, now: Instant) -> u64 {
         let ends = after(now, ticket.granted().duration());
         self.held.insert(lock.key(), ticket.token.clone(), Some(ends), now);
-        self.next_fence(lock, now)
+        self.fences.next(lock, now)
     }
 
     pub(super) fn extend(&mut self, lock: &LockKeys, token: &Token, by: Span, now: Instant) -> Holding {
@@ -188,45 +196,19 @@ impl LockTable {
     fn held_by(&mut self, lock: &LockKeys, token: &Token, now: Instant) -> Option<&mut Slot<Token>> {
         self.held.get_mut(lock.key(), now).filter(|slot| slot.value == *token)
     }
-
-    fn noted(&self, lock: &LockKeys, token: &Token, now: Instant) -> Option<&Note> {
-        self.fences.get(lock.fence(), now)?.value.notes.iter().find(|note| note.token == *token)
-    }
-
-    fn note(&mut self, lock: &LockKeys, note: Note, now: Instant) {
-        let mut fence = self.fences.remove(lock.fence(), now).unwrap_or_default();
-        fence.notes.retain(|old| old.token != note.token);
-        fence.notes.push_front(note);
-        fence.notes.truncate(NOTES);
-        self.remember(lock, fence, now);
-    }
-
-    /// A fence larger than any before: also than one that was forgotten, because the wall clock goes on.
-    fn next_fence(&mut self, lock: &LockKeys, now: Instant) -> u64 {
-        let before = self.fences.remove(lock.fence(), now).unwrap_or_default();
-        let last = before.last.saturating_add(1).max(wall_micros());
-        self.remember(lock, Fence { last, ..before }, now);
-        last
-    }
-
-    fn remember(&mut self, lock: &LockKeys, fence: Fence, now: Instant) {
-        self.fences.insert(lock.fence(), fence, Some(after(now, FENCE_KEPT)), now);
-    }
 }
 
 fn holding(slot: &Slot<Token>, now: Instant) -> Holding {
     slot.left(now).map_or(Holding::Unlimited, Holding::Left)
 }
 
-fn wall_micros() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+    use std::time::Duration;
+
+    use super::super::fences::FENCE_KEPT;
     use super::*;
     use crate::names::Prefix;
 

@@ -11,9 +11,11 @@ use tokio::time::Instant;
 
 use self::expiring::Expiring;
 use self::locks::LockTable;
+use self::shared::SharedTable;
 use self::watches::Watches;
 use super::{
-    Adopted, Attempt, Entry, Holding, Queueing, Release, Released, Renewal, Reply, Store, Ticket, Token, Ttl, Watch, given_up,
+    Adopted, Attempt, AttemptAll, Entry, Holding, Queueing, Release, Released, Renewal, Reply, Store, Ticket, Token, Ttl, Watch,
+    given_up, not_adoptable,
 };
 use crate::clock::{Span, after};
 use crate::error::Error;
@@ -21,7 +23,9 @@ use crate::glob::Glob;
 use crate::names::LockKeys;
 
 mod expiring;
+mod fences;
 mod locks;
+mod shared;
 mod watches;
 
 /// How many keys [`Store::delete_matching`] looks at before others get their turn.
@@ -31,6 +35,7 @@ const BATCH: usize = 256;
 #[derive(Debug, Default)]
 pub struct MemoryStore {
     locks: Mutex<LockTable>,
+    shared: Mutex<SharedTable>,
     entries: Mutex<Expiring<Bytes>>,
     watches: Watches,
 }
@@ -40,6 +45,16 @@ impl MemoryStore {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// How many hold a lock.
+    fn count(&self, lock: &LockKeys) -> u64 {
+        let now = Instant::now();
+        if lock.share().is_alone() {
+            u64::from(open(&self.locks).is_locked(lock, now))
+        } else {
+            open(&self.shared).holders(lock, now)
+        }
     }
 
     async fn delete_chosen(&self, prefix: &str, chosen: &(dyn Fn(&str) -> bool + Send + Sync)) -> u64 {
@@ -68,40 +83,88 @@ impl Store for MemoryStore {
     fn attempt<'a>(&'a self, lock: &'a LockKeys, ticket: &'a Ticket, queueing: Queueing) -> Reply<'a, Attempt> {
         Box::pin(async move {
             let tell = |word| self.watches.tell(lock.channel(), &word);
-            let attempt = open(&self.locks).attempt(lock, ticket, queueing, &tell, Instant::now());
+            let now = Instant::now();
+            let attempt = if lock.share().is_alone() {
+                open(&self.locks).attempt(lock, ticket, queueing, &tell, now)
+            } else {
+                open(&self.shared).attempt(lock, ticket, queueing, &tell, now)
+            };
             attempt.ok_or_else(|| given_up(self.address()))
         })
     }
 
+    fn attempt_all<'a>(&'a self, locks: &'a [LockKeys], ticket: &'a Ticket, fair: bool) -> Reply<'a, AttemptAll> {
+        Box::pin(async move {
+            let attempt = open(&self.locks).attempt_all(locks, ticket, fair, Instant::now());
+            attempt.ok_or_else(|| given_up(self.address()))
+        })
+    }
+
+    fn same_step(&self, _: &LockKeys, _: &LockKeys) -> bool {
+        true
+    }
+
     fn adopt<'a>(&'a self, lock: &'a LockKeys, old: &'a Token, new: &'a Token) -> Reply<'a, Option<Adopted>> {
-        Box::pin(async move { Ok(open(&self.locks).adopt(lock, old, new, Instant::now())) })
+        Box::pin(async move {
+            not_adoptable(lock)?;
+            Ok(open(&self.locks).adopt(lock, old, new, Instant::now()))
+        })
     }
 
     fn release<'a>(&'a self, lock: &'a LockKeys, release: Release<'a>) -> Reply<'a, Released> {
         Box::pin(async move {
             let tell = |word| self.watches.tell(lock.channel(), &word);
-            Ok(open(&self.locks).release(lock, release, &tell, Instant::now()))
+            let now = Instant::now();
+            Ok(if lock.share().is_alone() {
+                open(&self.locks).release(lock, release, &tell, now)
+            } else {
+                open(&self.shared).release(lock, release, &tell, now)
+            })
         })
     }
 
     fn extend<'a>(&'a self, lock: &'a LockKeys, token: &'a Token, by: Span) -> Reply<'a, Holding> {
-        Box::pin(async move { Ok(open(&self.locks).extend(lock, token, by, Instant::now())) })
+        Box::pin(async move {
+            let now = Instant::now();
+            Ok(if lock.share().is_alone() {
+                open(&self.locks).extend(lock, token, by, now)
+            } else {
+                open(&self.shared).extend(lock, token, by, now)
+            })
+        })
     }
 
     fn renew<'a>(&'a self, renewals: &'a [Renewal]) -> BoxFuture<'a, Vec<Result<Holding, Error>>> {
         Box::pin(async move {
             let now = Instant::now();
-            let mut locks = open(&self.locks);
-            renewals.iter().map(|Renewal { lock, token, lease }| Ok(locks.renew(lock, token, *lease, now))).collect()
+            let renew = |Renewal { lock, token, lease }: &Renewal| {
+                if lock.share().is_alone() {
+                    open(&self.locks).renew(lock, token, *lease, now)
+                } else {
+                    open(&self.shared).renew(lock, token, *lease, now)
+                }
+            };
+            renewals.iter().map(|renewal| Ok(renew(renewal))).collect()
         })
     }
 
     fn holding<'a>(&'a self, lock: &'a LockKeys, token: &'a Token) -> Reply<'a, Holding> {
-        Box::pin(async move { Ok(open(&self.locks).holding(lock, token, Instant::now())) })
+        Box::pin(async move {
+            let now = Instant::now();
+            Ok(if lock.share().is_alone() {
+                open(&self.locks).holding(lock, token, now)
+            } else {
+                open(&self.shared).holding(lock, token, now)
+            })
+        })
     }
 
     fn is_locked<'a>(&'a self, lock: &'a LockKeys) -> Reply<'a, bool> {
-        Box::pin(async move { Ok(open(&self.locks).is_locked(lock, Instant::now())) })
+        Box::pin(async move { Ok(self.count(lock) > 0) })
+    }
+
+    fn holders<'a>(&'a self, lock: &'a LockKeys) -> Reply<'a, u64> {
+        Box::pin(async move { Ok(self.count(lock)) })
     }
 
     fn watch<'a>(&'a self, lock: &'a LockKeys) -> Reply<'a, Watch> {

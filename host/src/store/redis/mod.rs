@@ -11,8 +11,8 @@ use redis::Value;
 
 use super::address::{RedisAddress, Topology as Kind};
 use super::{
-    Adopted, Attempt, Entry, Holding, Queueing, Release, Released, Renewal, Replicas, Reply, Store, StoreOptions, Ticket, Token,
-    Ttl, Watch, given_up,
+    Adopted, Attempt, AttemptAll, Entry, Holding, Queueing, Release, Released, Renewal, Replicas, Reply, Store, StoreOptions, Ticket,
+    Token, Ttl, Watch, given_up, not_adoptable,
 };
 use crate::clock::Span;
 use crate::error::Error;
@@ -24,6 +24,7 @@ mod connect;
 mod fault;
 mod followers;
 mod link;
+mod many;
 mod map;
 mod primary;
 mod replicas;
@@ -42,7 +43,7 @@ use link::Link;
 use primary::Primary;
 use replicas::RedisReplicas;
 use request::{Argument, Request, Waiter};
-use script::Script;
+use script::{Deed, Script};
 use subscribe::Hub;
 use topology::Topology;
 use wire::Wire;
@@ -147,7 +148,7 @@ impl Store for RedisStore {
     fn attempt<'a>(&'a self, lock: &'a LockKeys, ticket: &'a Ticket, queueing: Queueing) -> Reply<'a, Attempt> {
         async move {
             let argument = Argument::Queueing(self.waiter(), queueing, ticket);
-            let reply = self.run(&script::ACQUIRE, lock, &ticket.token, argument).await?;
+            let reply = self.run(Deed::Acquire.script(lock), lock, &ticket.token, argument).await?;
             match numbers(&reply).as_deref() {
                 Some([1, fence]) => Ok(Attempt::Acquired { fence: fence.unsigned_abs() }),
                 Some([0, left, fence]) => Ok(Attempt::Busy { lease_left: time_left(*left), fence: fence.unsigned_abs() }),
@@ -158,8 +159,17 @@ impl Store for RedisStore {
         .boxed()
     }
 
+    fn attempt_all<'a>(&'a self, locks: &'a [LockKeys], ticket: &'a Ticket, fair: bool) -> Reply<'a, AttemptAll> {
+        many::attempt(self, locks, ticket, fair).boxed()
+    }
+
+    fn same_step(&self, one: &LockKeys, other: &LockKeys) -> bool {
+        matches!(self.wire.topology(), Topology::One(_)) || slots::slot(one.key()) == slots::slot(other.key())
+    }
+
     fn adopt<'a>(&'a self, lock: &'a LockKeys, old: &'a Token, new: &'a Token) -> Reply<'a, Option<Adopted>> {
         async move {
+            not_adoptable(lock)?;
             let reply = self.run(&script::ADOPT, lock, old, Argument::Token(new)).await?;
             match numbers(&reply).as_deref() {
                 Some([]) => Ok(None),
@@ -172,7 +182,7 @@ impl Store for RedisStore {
 
     fn release<'a>(&'a self, lock: &'a LockKeys, release: Release<'a>) -> Reply<'a, Released> {
         async move {
-            let reply = self.run(&script::RELEASE, lock, release.token, Argument::Next(self.waiter(), release)).await?;
+            let reply = self.run(Deed::Release.script(lock), lock, release.token, Argument::Next(self.waiter(), release)).await?;
             match numbers(&reply).as_deref() {
                 Some([0]) => Ok(Released::NotHeld),
                 Some([1]) => Ok(Released::Now),
@@ -185,13 +195,16 @@ impl Store for RedisStore {
     }
 
     fn extend<'a>(&'a self, lock: &'a LockKeys, token: &'a Token, by: Span) -> Reply<'a, Holding> {
-        self.number(Request::Run(&script::EXTEND, lock, token, Argument::Time(Some(by)))).map(|left| left.map(holding)).boxed()
+        self.number(Request::Run(Deed::Extend.script(lock), lock, token, Argument::Time(Some(by))))
+            .map(|left| left.map(holding))
+            .boxed()
     }
 
     fn renew<'a>(&'a self, renewals: &'a [Renewal]) -> BoxFuture<'a, Vec<Result<Holding, Error>>> {
         async move {
-            let request =
-                |renewal: &'a Renewal| Request::Run(&script::RENEW, &renewal.lock, &renewal.token, Argument::Time(renewal.lease));
+            let request = |renewal: &'a Renewal| {
+                Request::Run(Deed::Renew.script(&renewal.lock), &renewal.lock, &renewal.token, Argument::Time(renewal.lease))
+            };
             let replies = self.wire.call_all(renewals.iter().map(request)).await;
             let outcome = |(renewal, reply): (&Renewal, Result<Value, Fault>)| {
                 let left = reply.and_then(|reply| integer(&reply));
@@ -203,11 +216,21 @@ impl Store for RedisStore {
     }
 
     fn holding<'a>(&'a self, lock: &'a LockKeys, token: &'a Token) -> Reply<'a, Holding> {
-        self.number(Request::Run(&script::HOLDING, lock, token, Argument::None)).map(|left| left.map(holding)).boxed()
+        self.number(Request::Run(Deed::Holding.script(lock), lock, token, Argument::None)).map(|left| left.map(holding)).boxed()
     }
 
     fn is_locked<'a>(&'a self, lock: &'a LockKeys) -> Reply<'a, bool> {
         self.exists(lock.key())
+    }
+
+    fn holders<'a>(&'a self, lock: &'a LockKeys) -> Reply<'a, u64> {
+        async move {
+            if lock.share().is_alone() {
+                return self.is_locked(lock).await.map(u64::from);
+            }
+            self.number(Request::Count(lock)).await.map(i64::unsigned_abs)
+        }
+        .boxed()
     }
 
     fn watch<'a>(&'a self, lock: &'a LockKeys) -> Reply<'a, Watch> {

@@ -1,6 +1,6 @@
--- Who waits for a lock: places in a sorted set, by when they were taken. A place is '<token> <lease in ms or -> <kept> <client>': the
--- client is the process that waits, and `kept` is for how many ms a place lasts without a word from it, and a grant without being
--- confirmed. Until when each client counts as alive is in a sorted set beside the queue.
+-- Who waits for a lock: places in a sorted set, by when they were taken. A place is '<token> <lease in ms or -> <kept> <client>
+-- <share>': the client is the process that waits, `kept` is for how many ms a place lasts without a word from it, and a grant without
+-- being confirmed, and the share is `-` for all of a plain lock, or as shared.lua says. Until when each client counts as alive is in a sorted set beside the queue.
 
 local function millis()
   local time = redis.call('TIME')
@@ -8,7 +8,7 @@ local function millis()
 end
 
 local function read_place(place)
-  return string.match(place, '^(%S+) (%S+) (%S+) (%S+)$')
+  return string.match(place, '^(%S+) (%S+) (%S+) (%S+) (%S+)$')
 end
 
 -- Makes a key last for this many ms at least, so that nothing is left behind when all who wait have died.
@@ -45,13 +45,23 @@ local function first_place(queue, alive, from)
     if not place then
       return nil
     end
-    local token, lease, kept, client = read_place(place)
+    local token, lease, kept, client, share = read_place(place)
     now = now or millis()
     if token and tonumber(redis.call('ZSCORE', alive, client) or 0) > now then
-      return place, token, lease, tonumber(kept), client
+      return place, token, lease, tonumber(kept), client, share
     end
     redis.call('ZREM', queue, place)
   end
+end
+
+-- Tells a client something. Gives whether anybody there listens.
+local function tell(channel, publish, client, word)
+  -- This user may have no right to the channel, and servers before 7.0 have no sharded channels.
+  local heard = redis.pcall(publish, channel .. client, word)
+  if type(heard) == 'table' and publish ~= 'PUBLISH' then
+    heard = redis.pcall('PUBLISH', channel .. client, word)
+  end
+  return type(heard) == 'number' and heard > 0
 end
 
 -- Sets the lock, which is free, to the token of a place: not for longer than the place is kept, until that is confirmed.
@@ -70,13 +80,7 @@ local function hand_on(lock, queue, alive, channel, publish, last)
     end
     local fence = after(last)
     grant(lock, token, lease, kept)
-    local word = token .. ' ' .. digits(fence)
-    -- This user may have no right to the channel, and servers before 7.0 have no sharded channels.
-    local heard = redis.pcall(publish, channel .. client, word)
-    if type(heard) == 'table' and publish ~= 'PUBLISH' then
-      heard = redis.pcall('PUBLISH', channel .. client, word)
-    end
-    if type(heard) == 'number' and heard > 0 then
+    if tell(channel, publish, client, token .. ' ' .. digits(fence)) then
       leave(queue, alive, place)
       return fence
     end

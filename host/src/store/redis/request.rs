@@ -1,12 +1,14 @@
 //! One request to one server: what is asked, about which key, and whether it may be asked twice.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use redis::Cmd;
 
 use super::fault::BAD_FENCE;
-use super::script::Script;
+use super::script::{SHARED_HOLDERS, Script};
 use crate::clock::Span;
-use crate::names::LockKeys;
+use crate::names::{LockKeys, Share};
 use crate::store::{Entry, Queueing, Release, Ticket, Token};
 
 /// A request. It is kept as its parts, so that it can be sent anew without having been copied.
@@ -26,6 +28,10 @@ pub(super) enum Request<'a> {
     Probe,
     /// Runs a script on a lock.
     Run(&'static Script, &'a LockKeys, &'a Token, Argument<'a>),
+    /// Runs a script on many locks of one slot: takes them for a time, and past others who wait only if it need not be fair.
+    RunAll { script: &'static Script, locks: &'a [LockKeys], token: &'a Token, lease: Option<Span>, fair: bool },
+    /// Counts those who hold a lock that many can hold.
+    Count(&'a LockKeys),
 }
 
 /// What a script is given besides keys and token.
@@ -54,13 +60,23 @@ pub(super) struct Waiter<'a> {
 
 impl Waiter<'_> {
     /// A place in the queue, as `queue.lua` says; nothing for no ticket.
-    fn place(self, ticket: Option<&Ticket>) -> String {
+    fn place(self, lock: &LockKeys, ticket: Option<&Ticket>) -> String {
         let Some(Ticket { token, lease, kept }) = ticket else { return String::new() };
-        let (token, kept) = (token.as_str(), kept.millis());
+        let (token, kept, share) = (token.as_str(), kept.millis(), share(lock));
         match lease {
-            Some(lease) => format!("{token} {} {kept} {}", lease.millis(), self.client),
-            None => format!("{token} - {kept} {}", self.client),
+            Some(lease) => format!("{token} {} {kept} {} {share}", lease.millis(), self.client),
+            None => format!("{token} - {kept} {} {share}", self.client),
         }
+    }
+}
+
+/// How much of a lock is wanted, as `queue.lua` and `shared.lua` say.
+fn share(lock: &LockKeys) -> Cow<'static, str> {
+    match lock.share() {
+        Share::Alone => "-".into(),
+        Share::Reader => "r".into(),
+        Share::Writer => "w".into(),
+        Share::Permit { of } => of.to_string().into(),
     }
 }
 
@@ -73,7 +89,8 @@ impl<'a> Request<'a> {
         match self {
             Self::Get(key) | Self::Exists(key) | Self::TimeToLive(key) | Self::Delete(key) => key,
             Self::Set(entry, _) => &entry.key,
-            Self::Run(_, lock, ..) => lock.key(),
+            Self::Run(_, lock, ..) | Self::Count(lock) => lock.key(),
+            Self::RunAll { locks, .. } => locks.first().map_or(PROBE, LockKeys::key),
             Self::Probe => PROBE,
         }
     }
@@ -90,7 +107,7 @@ impl<'a> Request<'a> {
     pub(super) fn repeatable(&self) -> bool {
         match self {
             Self::Delete(_) => false,
-            Self::Run(script, ..) => script.repeatable,
+            Self::Run(script, ..) | Self::RunAll { script, .. } => script.repeatable,
             _ => true,
         }
     }
@@ -98,7 +115,8 @@ impl<'a> Request<'a> {
     /// The script that the server needs for it.
     pub(super) fn script(&self) -> Option<&'static Script> {
         match self {
-            Self::Run(script, ..) => Some(script),
+            Self::Run(script, ..) | Self::RunAll { script, .. } => Some(script),
+            Self::Count(_) => Some(&SHARED_HOLDERS),
             _ => None,
         }
     }
@@ -114,6 +132,14 @@ impl<'a> Request<'a> {
             Self::Set(entry, expire) => set(&entry.key, &entry.bytes, expire.map(Span::millis)),
             Self::Probe => set(PROBE, &Bytes::new(), Some(1)),
             Self::Run(script, lock, token, argument) => run(script, lock, token, *argument),
+            Self::RunAll { script, locks, token, lease, fair } => {
+                let mut command = call(script, locks);
+                command.arg(token.as_str());
+                time_or_none(&mut command, *lease);
+                command.arg(if *fair { "fair" } else { "" });
+                command
+            }
+            Self::Count(lock) => call(&SHARED_HOLDERS, std::slice::from_ref(lock)),
         }
     }
 }
@@ -133,13 +159,21 @@ fn set(key: &str, bytes: &Bytes, millis: Option<u64>) -> Cmd {
     command
 }
 
-fn run(script: &Script, lock: &LockKeys, token: &Token, argument: Argument<'_>) -> Cmd {
-    let keys = [lock.key(), lock.fence(), lock.queue(), lock.alive(), lock.channel()];
-    let mut command = Cmd::with_capacity(14, 256 + 6 * lock.channel().len());
-    command.arg("EVALSHA").arg(script.digest()).arg(script.keys);
-    for key in keys.into_iter().take(script.keys) {
-        command.arg(key);
+fn call(script: &Script, locks: &[LockKeys]) -> Cmd {
+    let room: usize = locks.iter().map(|lock| 6 * lock.channel().len()).sum();
+    let mut command = Cmd::with_capacity(11 + script.keys * locks.len(), 256 + room);
+    command.arg("EVALSHA").arg(script.digest()).arg(script.keys * locks.len());
+    for lock in locks {
+        let keys = [lock.key(), lock.fence(), lock.queue(), lock.alive(), lock.channel()];
+        for key in keys.into_iter().take(script.keys) {
+            command.arg(key);
+        }
     }
+    command
+}
+
+fn run(script: &Script, lock: &LockKeys, token: &Token, argument: Argument<'_>) -> Cmd {
+    let mut command = call(script, std::slice::from_ref(lock));
     command.arg(token.as_str());
     match argument {
         Argument::None => {}
@@ -149,13 +183,16 @@ fn run(script: &Script, lock: &LockKeys, token: &Token, argument: Argument<'_>) 
         Argument::Time(time) => time_or_none(&mut command, time),
         Argument::Queueing(waiter, queueing @ Queueing { joins, fair, .. }, ticket) => {
             time_or_none(&mut command, ticket.taken(queueing));
-            command.arg(waiter.place((joins || fair).then_some(ticket)));
+            command.arg(waiter.place(lock, (joins || fair).then_some(ticket)));
             command.arg(if joins { "join" } else { "" }).arg(if fair { "fair" } else { "" }).arg(waiter.publish);
         }
         Argument::Next(waiter, Release { withdraws, next, yields, .. }) => {
-            command.arg(waiter.place(withdraws)).arg(waiter.place(next));
+            command.arg(waiter.place(lock, withdraws)).arg(waiter.place(lock, next));
             command.arg(if yields { "yield" } else { "" }).arg(waiter.publish);
         }
+    }
+    if !lock.share().is_alone() {
+        command.arg(&*share(lock));
     }
     command
 }

@@ -2,12 +2,14 @@
 
 use std::sync::LazyLock;
 
+use crate::names::LockKeys;
+
 /// One script and the digest that stands for it once the server has it.
 #[derive(Debug)]
 pub(super) struct Script {
     source: &'static str,
     digested: LazyLock<redis::Script>,
-    /// How many of the lock's keys it takes: the lock, its fence, its queue, its clients alive, what its channels begin with.
+    /// How many of a lock's keys it takes: the lock, its fence, its queue, its clients alive, what its channels begin with.
     pub(super) keys: usize,
     /// Whether doing it twice in a row is the same as doing it once.
     pub(super) repeatable: bool,
@@ -43,3 +45,38 @@ script!(RELEASE, "release.lua" after "fence.lua" "queue.lua", 5, true);
 script!(EXTEND, "extend.lua", 1, false);
 script!(RENEW, "renew.lua", 1, true);
 script!(HOLDING, "holding.lua", 1, true);
+script!(ACQUIRE_ALL, "acquire_all.lua" after "fence.lua" "queue.lua", 4, true);
+script!(SHARED_ACQUIRE, "shared_acquire.lua" after "fence.lua" "queue.lua" "shared.lua", 5, true);
+script!(SHARED_RELEASE, "shared_release.lua" after "fence.lua" "queue.lua" "shared.lua", 5, true);
+script!(SHARED_EXTEND, "shared_extend.lua" after "queue.lua" "shared.lua", 1, false);
+script!(SHARED_RENEW, "shared_renew.lua" after "queue.lua" "shared.lua", 1, true);
+script!(SHARED_HOLDING, "shared_holding.lua" after "queue.lua" "shared.lua", 1, true);
+script!(SHARED_HOLDERS, "shared_holders.lua" after "queue.lua", 1, true);
+
+/// What is done with a lock, where that depends on how many can hold it.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Deed {
+    Acquire,
+    Release,
+    Extend,
+    Renew,
+    Holding,
+}
+
+impl Deed {
+    /// The script that does it to a lock.
+    pub(super) fn script(self, lock: &LockKeys) -> &'static Script {
+        match (self, lock.share().is_alone()) {
+            (Self::Acquire, true) => &ACQUIRE,
+            (Self::Acquire, false) => &SHARED_ACQUIRE,
+            (Self::Release, true) => &RELEASE,
+            (Self::Release, false) => &SHARED_RELEASE,
+            (Self::Extend, true) => &EXTEND,
+            (Self::Extend, false) => &SHARED_EXTEND,
+            (Self::Renew, true) => &RENEW,
+            (Self::Renew, false) => &SHARED_RENEW,
+            (Self::Holding, true) => &HOLDING,
+            (Self::Holding, false) => &SHARED_HOLDING,
+        }
+    }
+}

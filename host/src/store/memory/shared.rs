@@ -1,0 +1,191 @@
+//! The locks of the embedded store that many can hold: read-write locks and semaphores.
+
+use std::collections::VecDeque;
+
+use tokio::time::Instant;
+
+use super::expiring::Expiring;
+use super::fences::Fences;
+use super::locks::Tell;
+use crate::clock::{Span, after};
+use crate::names::{LockKeys, Share};
+use crate::store::{Attempt, Holding, Queueing, Release, Released, Ticket, Token, Word};
+
+/// Who holds such locks, who waits for them, and what their fences were.
+#[derive(Debug, Default)]
+pub(super) struct SharedTable {
+    rooms: Expiring<Room>,
+    fences: Fences,
+}
+
+/// One lock.
+#[derive(Debug, Default)]
+struct Room {
+    holders: Vec<Holder>,
+    /// Who waits, in the order in which they came. They are all of this process, so all are alive.
+    queue: VecDeque<(Share, Ticket)>,
+}
+
+#[derive(Debug)]
+struct Holder {
+    share: Share,
+    token: Token,
+    ends: Option<Instant>,
+}
+
+impl Holder {
+    fn lives(&self, now: Instant) -> bool {
+        self.ends.is_none_or(|end| now < end)
+    }
+
+    fn holding(&self, now: Instant) -> Holding {
+        self.ends.map_or(Holding::Unlimited, |end| Holding::Left(end.saturating_duration_since(now)))
+    }
+}
+
+impl Room {
+    /// The holder with this token, whatever share it has.
+    fn holder(&mut self, token: &Token) -> Option<&mut Holder> {
+        self.holders.iter_mut().find(|holder| holder.token == *token)
+    }
+
+    fn fits(&self, share: Share) -> bool {
+        share.fits(self.holders.iter().map(|holder| holder.share))
+    }
+
+    fn join(&mut self, share: Share, ticket: &Ticket) {
+        if !self.queue.iter().any(|(_, waiting)| waiting == ticket) {
+            self.queue.push_back((share, ticket.clone()));
+        }
+    }
+
+    fn leave(&mut self, ticket: &Ticket) {
+        self.queue.retain(|(_, waiting)| waiting != ticket);
+    }
+
+    /// Grants the lock to those who wait, in their order, for as long as it fits the first of them.
+    fn hand_out(&mut self, lock: &LockKeys, fences: &mut Fences, tell: Tell<'_>, now: Instant) {
+        let mut unheard = VecDeque::new();
+        while let Some((share, ticket)) = self.queue.pop_front_if(|(share, _)| share.fits(self.holders.iter().map(|h| h.share))) {
+            let fence = fences.next(lock, now);
+            if tell(Word::Granted { token: ticket.token.clone(), fence }) {
+                let ends = Some(after(now, ticket.granted().duration()));
+                self.holders.push(Holder { share, token: ticket.token, ends });
+            } else {
+                unheard.push_back((share, ticket));
+            }
+        }
+        unheard.append(&mut self.queue);
+        self.queue = unheard;
+    }
+}
+
+impl SharedTable {
+    /// `None` for a token that was released before.
+    pub(super) fn attempt(
+        &mut self,
+        lock: &LockKeys,
+        ticket: &Ticket,
+        queueing: Queueing,
+        tell: Tell<'_>,
+        now: Instant,
+    ) -> Option<Attempt> {
+        self.with(lock, now, |room, fences| {
+            let last = fences.last(lock, now);
+            let ends = ticket.taken(queueing).map(|lease| after(now, lease.duration()));
+            if let Some(holder) = room.holder(&ticket.token) {
+                // Never shorter: it may be an attempt that comes late, when the lock was confirmed or extended.
+                holder.ends = holder.ends.and_then(|before| ends.map(|ends| ends.max(before)));
+                room.leave(ticket);
+                return Some(Attempt::Acquired { fence: fences.next(lock, now) });
+            }
+            if fences.noted(lock, &ticket.token, now).is_some() {
+                return None;
+            }
+            let others_first = room.queue.front().is_some_and(|(_, first)| first != ticket);
+            if others_first || !room.fits(lock.share()) {
+                if queueing.joins {
+                    room.join(lock.share(), ticket);
+                }
+                room.hand_out(lock, fences, tell, now);
+                let first_end = room.holders.iter().filter_map(|holder| holder.ends).min();
+                let lease_left = first_end.map(|end| end.saturating_duration_since(now));
+                return Some(Attempt::Busy { lease_left, fence: last });
+            }
+            room.leave(ticket);
+            room.holders.push(Holder { share: lock.share(), token: ticket.token.clone(), ends });
+            let fence = fences.next(lock, now);
+            room.hand_out(lock, fences, tell, now);
+            Some(Attempt::Acquired { fence })
+        })
+    }
+
+    pub(super) fn release(&mut self, lock: &LockKeys, release: Release<'_>, tell: Tell<'_>, now: Instant) -> Released {
+        let Release { token, withdraws, .. } = release;
+        self.with(lock, now, |room, fences| {
+            if let Some(ticket) = withdraws {
+                room.leave(ticket);
+            }
+            let held = room.holder(token).is_some();
+            room.holders.retain(|holder| holder.token != *token);
+            let released = match (held, fences.noted(lock, token, now)) {
+                (false, Some(true)) => Released::Before,
+                (false, _) => Released::NotHeld,
+                (true, _) => Released::Now,
+            };
+            if released != Released::Before {
+                fences.note(lock, token, held, now);
+            }
+            // Also if it did not hold the lock: those behind a place that was given up may fit where it did not.
+            room.hand_out(lock, fences, tell, now);
+            released
+        })
+    }
+
+    pub(super) fn extend(&mut self, lock: &LockKeys, token: &Token, by: Span, now: Instant) -> Holding {
+        self.held(lock, token, now, |holder| holder.ends = holder.ends.map(|end| after(end, by.duration())))
+    }
+
+    pub(super) fn renew(&mut self, lock: &LockKeys, token: &Token, lease: Option<Span>, now: Instant) -> Holding {
+        self.held(lock, token, now, |holder| holder.ends = lease.map(|lease| after(now, lease.duration())))
+    }
+
+    pub(super) fn holding(&mut self, lock: &LockKeys, token: &Token, now: Instant) -> Holding {
+        self.held(lock, token, now, |_| ())
+    }
+
+    pub(super) fn holders(&self, lock: &LockKeys, now: Instant) -> u64 {
+        let Some(room) = self.rooms.get(lock.key(), now) else { return 0 };
+        room.value.holders.iter().filter(|holder| holder.lives(now)).count() as u64
+    }
+
+    fn held(&mut self, lock: &LockKeys, token: &Token, now: Instant, change: impl FnOnce(&mut Holder)) -> Holding {
+        self.with(lock, now, |room, _| {
+            let Some(holder) = room.holder(token) else { return Holding::No };
+            change(holder);
+            holder.holding(now)
+        })
+    }
+
+    /// Does something with a lock of which those whose leases have ended are gone, and forgets it once nobody holds it or waits.
+    fn with<T>(&mut self, lock: &LockKeys, now: Instant, change: impl FnOnce(&mut Room, &mut Fences) -> T) -> T {
+        let mut room = self.rooms.remove(lock.key(), now).unwrap_or_default();
+        room.holders.retain(|holder| holder.lives(now));
+        let given = change(&mut room, &mut self.fences);
+        if !room.holders.is_empty() || !room.queue.is_empty() {
+            let last = room.holders.iter().map(|holder| holder.ends).max_by_key(|ends| (ends.is_none(), *ends)).flatten();
+            // Who waits is to find its place, however long nobody holds the lock.
+            let ends = if room.queue.is_empty() { last } else { None };
+            self.rooms.insert(lock.key(), room, ends, now);
+        }
+        given
+    }
+
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.rooms.len()
+    }
+}
+
+#[cfg(test)]
+mod tests;

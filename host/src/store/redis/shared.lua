@@ -1,0 +1,88 @@
+-- Who holds a lock that many can hold: a sorted set of '<kind> <token>', by when their leases end on the server's clock in ms. The
+-- kind is r for a reader, w for a writer and p for a permit. A share that is wanted is r, w, or how many permits there may be.
+-- The key lasts as long as the last lease in it.
+
+-- When a lease ends that does not.
+local NEVER = 9000000000000000
+
+local function holder(share, token)
+  return (tonumber(share) and 'p' or share) .. ' ' .. token
+end
+
+local function lease_end(lease)
+  return (lease == '' or lease == '-') and NEVER or millis() + tonumber(lease)
+end
+
+-- When a holder's lease ends; nothing if it has ended, or if there is no such holder.
+local function ends_of(lock, member)
+  local ends = tonumber(redis.call('ZSCORE', lock, member) or 0)
+  return ends > millis() and ends or nil
+end
+
+-- What is left until then, as replies have it.
+local function left_until(ends)
+  return ends and ends < NEVER and ends - millis() or -1
+end
+
+-- Takes away those whose leases have ended, so that what is left is who holds the lock.
+local function drop_ended(lock)
+  redis.call('ZREMRANGEBYSCORE', lock, '-inf', string.format('%.0f', millis()))
+end
+
+-- What is left of the lease that ends first.
+local function first_end(lock)
+  return left_until(tonumber(redis.call('ZRANGE', lock, 0, 0, 'WITHSCORES')[2]))
+end
+
+local function last_as_long_as_needed(lock)
+  local latest = tonumber(redis.call('ZRANGE', lock, -1, -1, 'WITHSCORES')[2])
+  if latest and latest < NEVER then
+    redis.call('PEXPIREAT', lock, string.format('%.0f', latest))
+  elseif latest then
+    redis.call('PERSIST', lock)
+  end
+end
+
+local function hold(lock, member, ends)
+  redis.call('ZADD', lock, string.format('%.0f', ends), member)
+  last_as_long_as_needed(lock)
+end
+
+local function let_go(lock, member)
+  local held = redis.call('ZREM', lock, member) == 1
+  last_as_long_as_needed(lock)
+  return held
+end
+
+-- Whether one more can hold the lock.
+local function fits(lock, share)
+  if share == 'w' then
+    return redis.call('ZCARD', lock) == 0
+  elseif share == 'r' then
+    local other = redis.call('ZRANGE', lock, 0, 0)[1]
+    return not other or string.sub(other, 1, 1) == 'r'
+  end
+  return redis.call('ZCARD', lock) < tonumber(share)
+end
+
+-- Gives the lock to those who wait, in their order, for as long as it fits the first of them. Each has it not for longer than its
+-- place is kept, until that is confirmed. Gives the last fence.
+local function hand_out(lock, queue, alive, channel, publish, last)
+  local from = 0
+  while true do
+    local place, token, lease, kept, client, share = first_place(queue, alive, from)
+    if not place or not fits(lock, share) then
+      return last
+    end
+    local member, fence = holder(share, token), after(last)
+    hold(lock, member, math.min(lease_end(lease), millis() + kept))
+    if tell(channel, publish, client, token .. ' ' .. digits(fence)) then
+      leave(queue, alive, place)
+      last = fence
+    else
+      -- Nobody there listens, as in hand_on: its place stays as long as it counts as alive.
+      let_go(lock, member)
+      from = from + 1
+    end
+  end
+end
