@@ -46,6 +46,7 @@ mod held;
 mod lease;
 mod line;
 mod lines;
+mod many;
 mod options;
 mod pace;
 mod pause;
@@ -59,6 +60,7 @@ mod tests;
 mod watchdog;
 
 pub use guard::Guard;
+pub use many::{MultiGuard, MultiLock};
 pub use options::{Kind, LockOptions};
 pub use quorum::Quorum;
 pub use rw::RwLock;
@@ -134,6 +136,18 @@ impl Locks {
     pub fn open_semaphore(&self, name: &str, permits: u32, options: LockOptions) -> Result<Semaphore, Error> {
         let of = NonZeroU32::new(permits).ok_or(Invalid::NoPermits)?;
         Ok(Semaphore { permits: of, lock: self.lock(name, Share::Permit { of }, Terms::shared(options)?)? })
+    }
+
+    /// One lock over the plain locks of several names, at least one and at most 100. Checks the names and the options, and touches no
+    /// store. A name that is given twice counts once, and their order does not matter.
+    ///
+    /// In a Redis Cluster all names have to be in one slot, as those with the same hash tag are: `{order-7}:stock`, `{order-7}:till`.
+    ///
+    /// # Errors
+    /// As of [`Locks::open`]; [`Error::Invalid`] also for no names at all, for names that are in different slots of a cluster, and for
+    /// kind quorum; [`Error::Limit`] for too many.
+    pub fn open_many(&self, names: impl IntoIterator<Item = impl AsRef<str>>, options: LockOptions) -> Result<MultiLock, Error> {
+        MultiLock::open(self, names, options)
     }
 
     fn lock(&self, name: &str, share: Share, terms: Terms) -> Result<Lock, Error> {
