@@ -183,7 +183,6 @@ impl<'a> Claim<'a> {
         Lease::new(length, length.map(Span::duration), self.sent, now)
     }
 
-<<<<<<< HEAD
     /// Whether enough replicas hold the lock in time, if it is of that kind.
     async fn confirm(&self, wait: Wait, deadline: Option<Instant>, lease: &Lease) -> Result<bool, Error> {
         let limit = limit(wait, deadline, lease.ends(), Instant::now());
@@ -201,8 +200,6 @@ impl<'a> Claim<'a> {
         }
     }
 
-    fn granted(mut self, fence: u64, lease: Lease) -> Option<Guard> {
-=======
     /// Leaves the token to whoever has it otherwise.
     pub(super) fn cede(mut self) {
         self.ticket = None;
@@ -210,7 +207,6 @@ impl<'a> Claim<'a> {
 
     /// The guard of what was obtained.
     pub(super) fn granted(mut self, fence: u64, lease: Lease) -> Option<Guard> {
->>>>>>> b54b42b (Add read-write locks and semaphores)
         tracing::debug!(lock = self.lock.name(), fence, "acquired");
         let token = self.ticket.take()?.token;
         Some(Guard::new(Held::new(self.lock, token, fence, lease, self.runtime.clone())))

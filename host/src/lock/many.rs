@@ -38,7 +38,7 @@ impl MultiLock {
         if options.kind == Kind::Quorum {
             return Err(Invalid::NotYet { what: "a lock over several names of kind quorum", instead: "use kind simple" }.into());
         }
-        let terms = Terms::parse(options)?;
+        let terms = Terms::parse(options, locks.quorum)?;
         let mut opened = Vec::new();
         for name in names {
             if opened.len() == MOST {

@@ -34,8 +34,10 @@ async fn opened(url: &str) -> Shared {
 mod attempts;
 mod entries;
 mod locks;
+mod many;
 mod outside;
 mod queues;
+mod shared;
 mod watches;
 
 use attempts::{Attempts, ticket};
@@ -89,6 +91,18 @@ every_store! {
     queues::a_grant_lasts_a_moment_until_it_is_confirmed
     queues::a_lease_that_ended_is_noticed_by_who_asks
     queues::a_late_attempt_does_not_shorten_a_lease
+    shared::many_read_or_one_writes
+    shared::permits_are_counted_and_come_back
+    shared::leases_of_a_shared_lock_run_each_for_itself
+    shared::a_release_lets_in_as_many_as_fit
+    shared::a_place_that_is_given_up_lets_in_those_behind
+    shared::a_lease_that_ended_lets_in_the_first_when_anybody_asks
+    shared::three_kinds_of_one_name_are_three_things
+    shared::readers_and_writers_take_turns
+    many::many_locks_are_taken_or_none
+    many::many_locks_without_lease_last
+    many::many_locks_are_taken_past_others_unless_fair
+    many::many_locks_go_from_hand_to_hand
     entries::entries_are_kept
     entries::entries_expire
     entries::any_bytes_are_kept

@@ -17,12 +17,14 @@ use crate::glob::Glob;
 use crate::names::LockKeys;
 use crate::store::memory::MemoryStore;
 use crate::store::{
-    Adopted, Attempt, AttemptAll, Entry, Holding, Queueing, Release, Released, Renewal, Replicas, Reply, Store, Ticket, Token, Ttl, Watch,
+    Adopted, Attempt, AttemptAll, Entry, Holding, Queueing, Release, Released, Renewal, Replicas, Reply, Store, Ticket, Token,
+    Ttl, Watch,
 };
 
 mod acquire;
 mod cancel;
 mod guard;
+mod many;
 mod quorum;
 mod shared;
 mod watchdog;

@@ -189,6 +189,11 @@ impl LockTable {
         self.held_by(lock, token, now).map_or(Holding::No, |slot| holding(slot, now))
     }
 
+    #[cfg(test)]
+    pub(super) fn forget(&mut self, lock: &LockKeys, now: Instant) {
+        self.held.remove(lock.key(), now);
+    }
+
     pub(super) fn is_locked(&self, lock: &LockKeys, now: Instant) -> bool {
         self.held.get(lock.key(), now).is_some()
     }

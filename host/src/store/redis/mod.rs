@@ -11,8 +11,8 @@ use redis::Value;
 
 use super::address::{RedisAddress, Topology as Kind};
 use super::{
-    Adopted, Attempt, AttemptAll, Entry, Holding, Queueing, Release, Released, Renewal, Replicas, Reply, Store, StoreOptions, Ticket,
-    Token, Ttl, Watch, given_up, not_adoptable,
+    Adopted, Attempt, AttemptAll, Entry, Holding, Queueing, Release, Released, Renewal, Replicas, Reply, Store, StoreOptions,
+    Ticket, Token, Ttl, Watch, given_up, not_adoptable,
 };
 use crate::clock::Span;
 use crate::error::Error;
