@@ -33,7 +33,7 @@ pub(crate) async fn many_locks_are_taken_or_none(store: Shared, name: &str) {
     assert_eq!(all(&store, &locks, &mine, false).await, AttemptAll::Acquired { fence }, "repeated, it is the same");
     for lock in &locks {
         assert!(left(store.holding(lock, &mine).await.unwrap()) > ms(LONG / 2).duration(), "the lease began anew");
-        assert!(matches!(store.acquire(lock, &theirs, None).await.unwrap(), Attempt::Busy { fence: last, .. } if last == fence));
+        assert!(matches!(store.acquire(lock, &token(), None).await.unwrap(), Attempt::Busy { fence: last, .. } if last == fence));
         assert_eq!(store.release(lock, Release::of(&mine)).await.unwrap(), Released::Now);
     }
     assert!(store.attempt_all(&locks, &ticket(&mine, None), false).await.is_err(), "it was released");

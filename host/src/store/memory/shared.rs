@@ -1,6 +1,7 @@
 //! The locks of the embedded store that many can hold: read-write locks and semaphores.
 
 use std::collections::VecDeque;
+use std::mem::discriminant;
 
 use tokio::time::Instant;
 
@@ -34,6 +35,11 @@ struct Holder {
 }
 
 impl Holder {
+    /// Whether it has this token, and a share of this kind; of how many permits, is all the same.
+    fn is(&self, share: Share, token: &Token) -> bool {
+        self.token == *token && discriminant(&self.share) == discriminant(&share)
+    }
+
     fn lives(&self, now: Instant) -> bool {
         self.ends.is_none_or(|end| now < end)
     }
@@ -44,9 +50,9 @@ impl Holder {
 }
 
 impl Room {
-    /// The holder with this token, whatever share it has.
-    fn holder(&mut self, token: &Token) -> Option<&mut Holder> {
-        self.holders.iter_mut().find(|holder| holder.token == *token)
+    /// The holder with this token and a share of this kind.
+    fn holder(&mut self, share: Share, token: &Token) -> Option<&mut Holder> {
+        self.holders.iter_mut().find(|holder| holder.is(share, token))
     }
 
     fn fits(&self, share: Share) -> bool {
@@ -93,7 +99,7 @@ impl SharedTable {
         self.with(lock, now, |room, fences| {
             let last = fences.last(lock, now);
             let ends = ticket.taken(queueing).map(|lease| after(now, lease.duration()));
-            if let Some(holder) = room.holder(&ticket.token) {
+            if let Some(holder) = room.holder(lock.share(), &ticket.token) {
                 // Never shorter: it may be an attempt that comes late, when the lock was confirmed or extended.
                 holder.ends = holder.ends.and_then(|before| ends.map(|ends| ends.max(before)));
                 room.leave(ticket);
@@ -126,8 +132,8 @@ impl SharedTable {
             if let Some(ticket) = withdraws {
                 room.leave(ticket);
             }
-            let held = room.holder(token).is_some();
-            room.holders.retain(|holder| holder.token != *token);
+            let held = room.holder(lock.share(), token).is_some();
+            room.holders.retain(|holder| !holder.is(lock.share(), token));
             let released = match (held, fences.noted(lock, token, now)) {
                 (false, Some(true)) => Released::Before,
                 (false, _) => Released::NotHeld,
@@ -161,7 +167,7 @@ impl SharedTable {
 
     fn held(&mut self, lock: &LockKeys, token: &Token, now: Instant, change: impl FnOnce(&mut Holder)) -> Holding {
         self.with(lock, now, |room, _| {
-            let Some(holder) = room.holder(token) else { return Holding::No };
+            let Some(holder) = room.holder(lock.share(), token) else { return Holding::No };
             change(holder);
             holder.holding(now)
         })
