@@ -97,7 +97,9 @@ impl MultiGuard {
                 let (why, ..) = select_all(held.iter().map(|held| Box::pin(held.lost()))).await;
                 // A release is of all of them already.
                 if why != LossReason::Released {
-                    held.iter().for_each(|held| held.fall(why));
+                    for held in &held {
+                        held.fall(why);
+                    }
                 }
             });
         }
