@@ -11,6 +11,7 @@ use bellwether_tests::{Server, until};
 use tokio::time::Instant;
 
 mod fair;
+mod commands;
 mod fleet;
 mod outage;
 mod redis_py;
