@@ -10,8 +10,8 @@ use bellwether::store::{self, Store, StoreOptions};
 use bellwether_tests::{Server, until};
 use tokio::time::Instant;
 
-mod fair;
 mod commands;
+mod fair;
 mod fleet;
 mod outage;
 mod redis_py;
