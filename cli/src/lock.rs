@@ -111,7 +111,10 @@ pub(crate) async fn lock(settings: &Settings, options: &Options) -> Result<u8, F
     };
     let status = match outcome {
         Ok(Some(guard)) => return hold(guard, &locks, options, &mut signals).await,
-        Ok(None) => Err(Failure::new(options.conflict_exit_code, format!("somebody else holds the lock {:?}", options.name))),
+        Ok(None) => {
+            let or = if options.quorum.is_some() { ", or too few replicas got it" } else { "" };
+            Err(Failure::new(options.conflict_exit_code, format!("somebody else holds the lock {:?}{or}", options.name)))
+        }
         Err(interrupted) => Ok(interrupted),
     };
     if signals.farewell(locks.settled()).await.is_none() {
