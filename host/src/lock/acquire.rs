@@ -25,10 +25,13 @@ pub(super) async fn acquire(lock: &Lock, wait: Wait) -> Result<Option<Guard>, Er
     let mut failures = 0;
     loop {
         let Some(Taken { claim, fence, lease }) = take(lock, wait, deadline).await? else { return Ok(None) };
-        if claim.confirm(wait, deadline, &lease).await? {
+        let confirmed = claim.confirm(wait, deadline, &lease).await;
+        if matches!(confirmed, Ok(true)) {
             return Ok(claim.granted(fence, lease));
         }
+        // Not in the background, as after an error this process may be about to end.
         claim.let_go().await;
+        confirmed?;
         if is_over(wait, deadline) {
             return Ok(None);
         }
@@ -97,7 +100,10 @@ pub(super) async fn adopt(lock: &Lock, old: &Token) -> Result<Guard, Error> {
     let Some(adopted) = answer? else { return Err(gone(lock)) };
     lock.shared.lines.hold(&lock.keys, &new);
     let lease = Lease::new(lock.terms.lease, adopted.lease_left, claim.sent, Instant::now());
-    if !claim.confirm(Wait::None, None, &lease).await? {
+    let confirmed = claim.confirm(Wait::None, None, &lease).await;
+    if !matches!(confirmed, Ok(true)) {
+        claim.let_go().await;
+        confirmed?;
         return Err(Unavailable { store: lock.shared.lines.store().address().to_owned(), why: Outage::NoQuorum }.into());
     }
     claim.granted(adopted.fence, lease).ok_or_else(|| gone(lock))

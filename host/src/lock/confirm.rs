@@ -7,8 +7,8 @@ use super::quorum::{Action, Confirming, Event};
 use crate::error::{Error, Invalid};
 use crate::store::{Copies, Token};
 
-/// Asks the replicas until `limit` whether they hold the lock for `token`, about until `ends`. True for a lock of another kind, of which no replica is
-/// asked; false if too few do, or none can tell.
+/// Asks the replicas until `limit` whether they hold the lock for `token`, about until `ends`. True for a lock of another kind, of
+/// which no replica is asked; false if too few do, or none can tell.
 pub(super) async fn confirm(lock: &Lock, token: &Token, ends: Option<Instant>, limit: Instant) -> Result<bool, Error> {
     let Some(quorum) = lock.terms.quorum else { return Ok(true) };
     let store = lock.shared.lines.store();

@@ -163,8 +163,8 @@ impl Lock {
     /// without an answer, it leaves the lock with the token if the store had not heard of it, and lets go of the lock in the
     /// background if it had.
     ///
-    /// A lock of [`Kind::Quorum`] is let go of in the background if the replicas have not heard of the new holder after a second, or
-    /// half of the time that is left.
+    /// A lock of [`Kind::Quorum`] is let go of if the replicas have not heard of the new holder after a second, or half of the time
+    /// that is left.
     ///
     /// # Errors
     /// [`Error::NotHeld`] if the token does not hold this lock (any more); [`Error::Invalid`] if it cannot be a token;
