@@ -6,6 +6,9 @@ local OLDER = '^%S+' .. string.rep(' %S+', 6)
 -- The largest number that a script can count up from without losing any.
 local MOST = 9007199254740991
 
+-- For how long a lock is remembered beyond its lease, in ms. By its fence it is found by who looks for held locks.
+local DAY = 86400000
+
 -- Gives the fence and the notes, or no fence and the error to answer, which names this key rather than the lock's.
 local function recall(key)
   local kept = redis.pcall('GET', key)
@@ -55,3 +58,12 @@ local function remembering(fence, notes)
   return notes == '' and fence or fence .. ' ' .. notes
 end
 
+
+-- Keeps what is remembered of a lock that is held for a lease in ms, or '' for no end.
+local function remember(key, fence, notes, lease)
+  if lease == '' then
+    redis.call('SET', key, remembering(fence, notes))
+  else
+    redis.call('SET', key, remembering(fence, notes), 'PX', digits(DAY + lease))
+  end
+end
