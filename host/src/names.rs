@@ -13,8 +13,10 @@ use std::sync::Arc;
 use crate::error::{Error, Invalid, Limit};
 
 mod escape;
+mod holder;
 
 pub use escape::{escape, escape_char, escape_last, escape_last_char, unescape};
+pub use holder::{Holder, MAX_HOLDER};
 
 /// The longest lock or cache name, in bytes.
 pub const MAX_NAME: usize = 512;

@@ -58,6 +58,8 @@ fn every_flag_refuses_what_it_cannot_take() {
         (&["lock", "l", "--wait", "1s", "--no-wait", "--", "true"], "--no-wait"),
         (&["lock", "l", "-E", "256", "--", "true"], "256"),
         (&["lock", "l", "--quorum=0", "--", "true"], "majority"),
+        (&["lock", "l", "--holder", "a b", "--", "true"], "without spaces"),
+        (&["lock", "l", "--holder", "a@b", "--", "true"], "without spaces"),
         (&["run", "x.wasm", "--repeat", "0"], "whole number from 1"),
         (&["completions", "cobol"], "bash"),
         (&["explode"], "explode"),

@@ -34,7 +34,7 @@ use self::options::Terms;
 use self::watchdog::Watchdog;
 use crate::clock::Wait;
 use crate::error::{Error, Invalid, Outage, Unavailable};
-use crate::names::{LockKeys, Prefix};
+use crate::names::{Holder, LockKeys, Prefix};
 use crate::store::{Store, Token};
 
 mod acquire;
@@ -65,6 +65,7 @@ pub struct Locks {
     shared: Arc<Shared>,
     prefix: Arc<Prefix>,
     quorum: Quorum,
+    holder: Holder,
 }
 
 /// What all locks of one store share.
@@ -81,7 +82,7 @@ impl Locks {
     pub fn new(store: Arc<dyn Store>) -> Self {
         let lines = Lines::new(store);
         let shared = Shared { background: Background::new(lines.clone()), lines, watchdog: Watchdog::default() };
-        Self { shared: Arc::new(shared), prefix: Arc::default(), quorum: Quorum::default() }
+        Self { shared: Arc::new(shared), prefix: Arc::default(), quorum: Quorum::default(), holder: Holder::default() }
     }
 
     /// The same store's locks with names under `prefix`, which takes the place of the one there was.
@@ -96,6 +97,13 @@ impl Locks {
         Self { quorum, ..self.clone() }
     }
 
+    /// The same locks, with another label of who holds them. It is seen by whoever looks at held locks; by default it is
+    /// `<hostname>:<pid>`.
+    #[must_use]
+    pub fn with_holder(&self, holder: Holder) -> Self {
+        Self { holder, ..self.clone() }
+    }
+
     /// A named lock. Checks the name and the options, and touches no store.
     ///
     /// # Errors
@@ -105,7 +113,8 @@ impl Locks {
         if terms.quorum.is_some() && self.shared.lines.store().replicas().is_none() {
             return Err(Invalid::NoReplicas { store: self.shared.lines.store().address().to_owned() }.into());
         }
-        Ok(Lock { shared: Arc::clone(&self.shared), keys: Arc::new(LockKeys::new(&self.prefix, name)?), terms })
+        let keys = Arc::new(LockKeys::new(&self.prefix, name)?);
+        Ok(Lock { shared: Arc::clone(&self.shared), keys, terms, holder: self.holder.clone() })
     }
 
     /// Waits until no release is under way in the background: of guards that were dropped, of acquires that were cancelled.
@@ -122,6 +131,7 @@ pub struct Lock {
     shared: Arc<Shared>,
     keys: Arc<LockKeys>,
     terms: Terms,
+    holder: Holder,
 }
 
 impl Lock {

@@ -26,9 +26,11 @@ mod open;
 #[cfg(feature = "redis")]
 pub mod redis;
 mod replicas;
+mod token;
 
 pub use open::{StoreOptions, open};
 pub use replicas::{Copies, Replicas, Survey};
+pub use token::Token;
 
 /// The answer of a store, to be awaited.
 pub type Reply<'a, T> = BoxFuture<'a, Result<T, Error>>;
@@ -112,47 +114,6 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
         hint: &'a Glob,
         chosen: &'a (dyn Fn(&str) -> bool + Send + Sync),
     ) -> Reply<'a, u64>;
-}
-
-/// The secret that a lock's key holds: who has it holds the lock.
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub struct Token(String);
-
-impl Token {
-    /// A new one: 128 random bits in 32 hexadecimal digits.
-    ///
-    /// # Errors
-    /// [`Error::Unavailable`] if the operating system gives no random bits.
-    pub fn random() -> Result<Self, Error> {
-        let mut bits = [0; 16];
-        getrandom::fill(&mut bits).map_err(|why| crate::error::Unavailable {
-            store: "random bits of the operating system".into(),
-            why: crate::error::Outage::Failed(why.to_string()),
-        })?;
-        Ok(Self(format!("{:032x}", u128::from_be_bytes(bits))))
-    }
-
-    /// A token that another guard handed over. Foreign lockers have tokens of other forms, so any printable text of 8 to 256
-    /// bytes may be one.
-    ///
-    /// # Errors
-    /// [`crate::error::Invalid::Token`] for anything else.
-    pub fn parse(text: &str) -> Result<Self, crate::error::Invalid> {
-        let fits = (8..=256).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
-        if fits { Ok(Self(text.to_owned())) } else { Err(crate::error::Invalid::Token) }
-    }
-
-    /// The token's text, a secret.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Token {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Token(…)")
-    }
 }
 
 /// The answer to an attempt whose token was released before it came.
