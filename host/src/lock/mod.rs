@@ -37,6 +37,8 @@ use crate::error::{Error, Invalid, Outage, Unavailable};
 use crate::names::{Holder, LockKeys, Prefix};
 use crate::store::{Store, Token};
 
+pub use crate::store::{Broken, Fingerprint};
+
 mod acquire;
 mod background;
 mod confirm;
@@ -51,6 +53,7 @@ mod pause;
 mod quorum;
 mod schedule;
 mod server;
+mod sightings;
 #[cfg(test)]
 mod tests;
 mod watchdog;
@@ -58,6 +61,7 @@ mod watchdog;
 pub use guard::Guard;
 pub use options::{Kind, LockOptions};
 pub use quorum::Quorum;
+pub use sightings::HeldLock;
 
 /// The locks of one store. Clones are cheap and share what runs in the background.
 #[derive(Debug, Clone)]

@@ -18,7 +18,7 @@ use futures_util::future::BoxFuture;
 use crate::clock::Span;
 use crate::error::Error;
 use crate::glob::Glob;
-use crate::names::LockKeys;
+use crate::names::{LockKeys, Prefix};
 
 pub mod address;
 pub mod memory;
@@ -26,10 +26,12 @@ mod open;
 #[cfg(feature = "redis")]
 pub mod redis;
 mod replicas;
+mod sighting;
 mod token;
 
 pub use open::{StoreOptions, open};
 pub use replicas::{Copies, Replicas, Survey};
+pub use sighting::{Broken, Fingerprint, Sighting};
 pub use token::Token;
 
 /// The answer of a store, to be awaited.
@@ -79,6 +81,17 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
 
     /// Whether anybody holds the lock, ours or foreign.
     fn is_locked<'a>(&'a self, lock: &'a LockKeys) -> Reply<'a, bool>;
+
+    /// Looks at who holds the lock, ours or foreign. `None` if nobody does.
+    fn sight<'a>(&'a self, lock: &'a LockKeys) -> Reply<'a, Option<Sighting>>;
+
+    /// Looks at all locks under a prefix that are held, in no particular order: on every node, in bounded batches, while they
+    /// change. Whoever holds theirs all the while is found. One that only other programs have taken within the last day is not.
+    fn sightings<'a>(&'a self, prefix: &'a Prefix) -> Reply<'a, Vec<Sighting>>;
+
+    /// Takes the lock away from the holder that was seen, if it is still the same: its token is not for use again, the fence
+    /// rises above that holder's, and the lock goes to the next who waits. Repeating it is harmless and has the same answer.
+    fn break_lock<'a>(&'a self, lock: &'a LockKeys, seen: &'a Fingerprint) -> Reply<'a, Broken>;
 
     /// Starts to watch for grants of the lock to waiters of this process. When the answer is there, no later one is missed without
     /// notice. All watches of one lock in a process share one subscription.

@@ -1,5 +1,5 @@
 -- What is remembered of a lock, in the key of its fence: '<fence> <note> <note> …', newest note first. A note is a token that
--- released the lock, or '!' and a token that was given up without having it.
+-- released the lock, '!' and a token that was given up without having it, or '~' and the digest of one whose lock was broken.
 -- As many older notes as are kept beside a new one.
 local OLDER = '^%S+' .. string.rep(' %S+', 6)
 

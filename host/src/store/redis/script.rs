@@ -43,3 +43,5 @@ script!(RELEASE, "release.lua" after "fence.lua" "queue.lua", 5, true);
 script!(EXTEND, "extend.lua" after "outlast.lua", 2, false);
 script!(RENEW, "renew.lua" after "outlast.lua", 2, true);
 script!(HOLDING, "holding.lua", 1, true);
+script!(SIGHT, "sight.lua", 3, true);
+script!(BREAK, "break.lua" after "fence.lua" "queue.lua", 5, true);
