@@ -47,6 +47,7 @@ mod held;
 mod lease;
 mod line;
 mod lines;
+pub mod metrics;
 mod options;
 mod pace;
 mod pause;
@@ -84,6 +85,7 @@ impl Locks {
     /// The locks of `store`, without a prefix.
     #[must_use]
     pub fn new(store: Arc<dyn Store>) -> Self {
+        metrics::describe();
         let lines = Lines::new(store);
         let shared = Shared { background: Background::new(lines.clone()), lines, watchdog: Watchdog::default() };
         Self { shared: Arc::new(shared), prefix: Arc::default(), quorum: Quorum::default(), holder: Holder::default() }
@@ -159,7 +161,10 @@ impl Lock {
     /// [`Error::Limit`] if the store is full; [`Error::Invalid`] if the lock's key holds something that is no lock, or if it is to
     /// have a quorum of replicas that the store does not have.
     pub async fn acquire(&self, wait: Wait) -> Result<Option<Guard>, Error> {
-        acquire::acquire(self, wait).instrument(tracing::debug_span!("acquire", lock = self.name())).await
+        let waiting = metrics::Waiting::begin(self.terms.kind());
+        let outcome = acquire::acquire(self, wait).instrument(tracing::debug_span!("acquire", lock = self.name())).await;
+        waiting.end(&outcome);
+        outcome
     }
 
     /// Whether anybody holds the lock at the moment.

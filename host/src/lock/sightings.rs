@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::Locks;
+use super::{Locks, metrics};
 use crate::error::Error;
 use crate::names::LockKeys;
 use crate::store::{Broken, Fingerprint, Sighting};
@@ -86,6 +86,7 @@ impl Locks {
         let broken = self.shared.lines.store().break_lock(lock, fingerprint).await?;
         if let Broken::Yes { fence, handed_on } = broken {
             tracing::warn!(lock = lock.name(), holder = seen.holder(), %fingerprint, fence, handed_on, "broken");
+            metrics::broken();
         }
         Ok(broken)
     }

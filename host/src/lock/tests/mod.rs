@@ -24,6 +24,7 @@ use crate::store::{
 mod acquire;
 mod cancel;
 mod guard;
+mod metrics;
 mod quorum;
 mod sightings;
 mod watchdog;
