@@ -50,7 +50,7 @@ struct Taken<'a> {
 
 /// Takes the lock at the store; `None` if the time is up before.
 async fn take(lock: &Lock, wait: Wait, deadline: Option<Instant>) -> Result<Option<Taken<'_>>, Error> {
-    let mut claim = Claim::new(lock, Token::random()?)?;
+    let mut claim = Claim::new(lock, Token::of(&lock.holder)?)?;
     let mut insists = wait == Wait::None;
     loop {
         let mut queueing = Queueing { joins: false, fair: lock.terms.fair, brief: false };
@@ -92,7 +92,7 @@ fn is_over(wait: Wait, deadline: Option<Instant>) -> bool {
 
 /// Takes over the lock that `old` holds, as [`Lock::adopt`] says.
 pub(super) async fn adopt(lock: &Lock, old: &Token) -> Result<Guard, Error> {
-    let mut claim = Claim::new(lock, Token::random()?)?;
+    let mut claim = Claim::new(lock, Token::of(&lock.holder)?)?;
     claim.open = true;
     let new = claim.token()?;
     let answer = lock.shared.lines.store().adopt(&lock.keys, old, &new).await;
@@ -167,7 +167,7 @@ impl<'a> Claim<'a> {
     /// Stands in line until it is this one's turn; `None` if the time is up before.
     async fn turn(&mut self, visit: Option<Visit<'_>>, queueing: Queueing, deadline: Option<Instant>) -> Option<Turn> {
         let ticket = self.ticket.clone()?;
-        let Lock { shared, keys, terms } = self.lock;
+        let Lock { shared, keys, terms, .. } = self.lock;
         let seat = self.seat.insert(shared.lines.join(keys, ticket, queueing, terms.pulse, &self.runtime));
         self.stood = true;
         // Not sooner: a grant for the place that was asked for may be here already.

@@ -9,6 +9,7 @@ use tokio_util::task::TaskTracker;
 
 use super::line::Offer;
 use super::lines::Lines;
+use super::metrics;
 use super::pause::{back_off, random};
 use crate::clock::{Span, after};
 use crate::error::{Error, Outage};
@@ -93,6 +94,9 @@ pub(super) async fn let_go(lines: &Lines, lock: &LockKeys, token: &Token, withdr
     let offer = passing.offer.clone();
     let answer = lines.store().release(lock, Offer::release(offer.as_ref(), token, withdraws)).await;
     passing.conclude(answer.as_ref().ok().copied());
+    if matches!(answer, Ok(Released::Passed { .. })) {
+        metrics::passed_on();
+    }
     answer
 }
 

@@ -2,8 +2,8 @@
 
 use tokio::time::{Instant, timeout_at};
 
-use super::Lock;
 use super::quorum::{Action, Confirming, Event};
+use super::{Lock, metrics};
 use crate::error::{Error, Invalid};
 use crate::store::{Copies, Token};
 
@@ -25,6 +25,7 @@ pub(super) async fn confirm(lock: &Lock, token: &Token, ends: Option<Instant>, l
             Action::Listen { until } => until,
             Action::Reached => return Ok(true),
             Action::NotReached => {
+                metrics::no_quorum();
                 tracing::warn!(lock = lock.name(), ?quorum, ?seen, "the replicas do not hold it");
                 return Ok(false);
             }

@@ -34,8 +34,10 @@ use self::options::Terms;
 use self::watchdog::Watchdog;
 use crate::clock::Wait;
 use crate::error::{Error, Invalid, Outage, Unavailable};
-use crate::names::{LockKeys, Prefix};
+use crate::names::{Holder, LockKeys, Prefix};
 use crate::store::{Store, Token};
+
+pub use crate::store::{Broken, Fingerprint};
 
 mod acquire;
 mod background;
@@ -45,12 +47,14 @@ mod held;
 mod lease;
 mod line;
 mod lines;
+pub mod metrics;
 mod options;
 mod pace;
 mod pause;
 mod quorum;
 mod schedule;
 mod server;
+mod sightings;
 #[cfg(test)]
 mod tests;
 mod watchdog;
@@ -58,6 +62,7 @@ mod watchdog;
 pub use guard::Guard;
 pub use options::{Kind, LockOptions};
 pub use quorum::Quorum;
+pub use sightings::HeldLock;
 
 /// The locks of one store. Clones are cheap and share what runs in the background.
 #[derive(Debug, Clone)]
@@ -65,6 +70,7 @@ pub struct Locks {
     shared: Arc<Shared>,
     prefix: Arc<Prefix>,
     quorum: Quorum,
+    holder: Holder,
 }
 
 /// What all locks of one store share.
@@ -79,9 +85,10 @@ impl Locks {
     /// The locks of `store`, without a prefix.
     #[must_use]
     pub fn new(store: Arc<dyn Store>) -> Self {
+        metrics::describe();
         let lines = Lines::new(store);
         let shared = Shared { background: Background::new(lines.clone()), lines, watchdog: Watchdog::default() };
-        Self { shared: Arc::new(shared), prefix: Arc::default(), quorum: Quorum::default() }
+        Self { shared: Arc::new(shared), prefix: Arc::default(), quorum: Quorum::default(), holder: Holder::default() }
     }
 
     /// The same store's locks with names under `prefix`, which takes the place of the one there was.
@@ -96,6 +103,13 @@ impl Locks {
         Self { quorum, ..self.clone() }
     }
 
+    /// The same locks, with another label of who holds them. It is seen by whoever looks at held locks; by default it is
+    /// `<hostname>:<pid>`.
+    #[must_use]
+    pub fn with_holder(&self, holder: Holder) -> Self {
+        Self { holder, ..self.clone() }
+    }
+
     /// A named lock. Checks the name and the options, and touches no store.
     ///
     /// # Errors
@@ -105,7 +119,8 @@ impl Locks {
         if terms.quorum.is_some() && self.shared.lines.store().replicas().is_none() {
             return Err(Invalid::NoReplicas { store: self.shared.lines.store().address().to_owned() }.into());
         }
-        Ok(Lock { shared: Arc::clone(&self.shared), keys: Arc::new(LockKeys::new(&self.prefix, name)?), terms })
+        let keys = Arc::new(LockKeys::new(&self.prefix, name)?);
+        Ok(Lock { shared: Arc::clone(&self.shared), keys, terms, holder: self.holder.clone() })
     }
 
     /// Waits until no release is under way in the background: of guards that were dropped, of acquires that were cancelled.
@@ -122,6 +137,7 @@ pub struct Lock {
     shared: Arc<Shared>,
     keys: Arc<LockKeys>,
     terms: Terms,
+    holder: Holder,
 }
 
 impl Lock {
@@ -145,7 +161,10 @@ impl Lock {
     /// [`Error::Limit`] if the store is full; [`Error::Invalid`] if the lock's key holds something that is no lock, or if it is to
     /// have a quorum of replicas that the store does not have.
     pub async fn acquire(&self, wait: Wait) -> Result<Option<Guard>, Error> {
-        acquire::acquire(self, wait).instrument(tracing::debug_span!("acquire", lock = self.name())).await
+        let waiting = metrics::Waiting::begin(self.terms.kind());
+        let outcome = acquire::acquire(self, wait).instrument(tracing::debug_span!("acquire", lock = self.name())).await;
+        waiting.end(&outcome);
+        outcome
     }
 
     /// Whether anybody holds the lock at the moment.

@@ -91,6 +91,11 @@ impl Terms {
         let quorum = (options.kind == Kind::Quorum).then_some(quorum);
         Ok(Self { lease, renew: options.renew, fair: options.fair, pulse, kept, quorum })
     }
+
+    /// How the lock is kept.
+    pub(super) const fn kind(&self) -> Kind {
+        if self.quorum.is_some() { Kind::Quorum } else { Kind::Simple }
+    }
 }
 
 #[cfg(test)]

@@ -14,16 +14,19 @@ use super::{Lock, LockOptions, Locks};
 use crate::clock::Span;
 use crate::error::{Error, Limit, Outage, Unavailable};
 use crate::glob::Glob;
-use crate::names::LockKeys;
+use crate::names::{LockKeys, Prefix};
 use crate::store::memory::MemoryStore;
 use crate::store::{
-    Adopted, Attempt, Entry, Holding, Queueing, Release, Released, Renewal, Replicas, Reply, Store, Ticket, Token, Ttl, Watch,
+    Adopted, Attempt, Broken, Entry, Fingerprint, Holding, Queueing, Release, Released, Renewal, Replicas, Reply, Sighting,
+    Store, Ticket, Token, Ttl, Watch,
 };
 
 mod acquire;
 mod cancel;
 mod guard;
+mod metrics;
 mod quorum;
+mod sightings;
 mod watchdog;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -154,6 +157,18 @@ impl Store for Faulty {
 
     fn is_locked<'a>(&'a self, lock: &'a LockKeys) -> Reply<'a, bool> {
         self.inner.is_locked(lock)
+    }
+
+    fn sight<'a>(&'a self, lock: &'a LockKeys) -> Reply<'a, Option<Sighting>> {
+        self.inner.sight(lock)
+    }
+
+    fn sightings<'a>(&'a self, prefix: &'a Prefix) -> Reply<'a, Vec<Sighting>> {
+        self.inner.sightings(prefix)
+    }
+
+    fn break_lock<'a>(&'a self, lock: &'a LockKeys, seen: &'a Fingerprint) -> Reply<'a, Broken> {
+        self.inner.break_lock(lock, seen)
     }
 
     fn watch<'a>(&'a self, lock: &'a LockKeys) -> Reply<'a, Watch> {

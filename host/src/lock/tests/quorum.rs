@@ -44,11 +44,11 @@ impl Survey for Asked<'_> {
     }
 }
 
-fn of_two(holding: usize) -> Copies {
+pub(super) fn of_two(holding: usize) -> Copies {
     Copies::Counted { replicas: 2, holding, most: 2, fresh: true }
 }
 
-fn setup(copies: Copies) -> (Arc<Faulty>, Lock) {
+pub(super) fn setup(copies: Copies) -> (Arc<Faulty>, Lock) {
     let fleet = Fleet { copies: Mutex::new(copies), surveys: AtomicUsize::new(0) };
     let store = Arc::new(Faulty { fleet: Some(fleet), ..Faulty::default() });
     let locks = Locks::new(Arc::clone(&store) as Arc<dyn Store>);

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::expiring::{Expiring, Slot};
 use crate::clock::{Span, after};
 use crate::names::LockKeys;
-use crate::store::{Adopted, Attempt, Holding, Queueing, Release, Released, Ticket, Token, Word};
+use crate::store::{Adopted, Attempt, Broken, Fingerprint, Holding, Queueing, Release, Released, Sighting, Ticket, Token, Word};
 
 /// Held locks and remembered fences.
 #[derive(Debug, Default)]
@@ -28,6 +28,8 @@ struct Fence {
     last: u64,
     /// The tokens that were released last, newest first.
     notes: VecDeque<Note>,
+    /// The holder from whom the lock was taken away last.
+    broken: Option<Fingerprint>,
 }
 
 /// That a token is not for use again.
@@ -183,6 +185,46 @@ impl LockTable {
 
     pub(super) fn is_locked(&self, lock: &LockKeys, now: Instant) -> bool {
         self.held.get(lock.key(), now).is_some()
+    }
+
+    pub(super) fn sight(&self, lock: &LockKeys, now: Instant) -> Option<Sighting> {
+        let slot = self.held.get(lock.key(), now)?;
+        Some(Sighting {
+            lock: lock.clone(),
+            holder: slot.value.holder(),
+            fingerprint: Fingerprint::of(&slot.value),
+            fence: self.fences.get(lock.fence(), now).map(|slot| slot.value.last),
+            lease_left: slot.left(now),
+            waiters: self.queues.get(lock.key()).map_or(0, |queue| queue.len() as u64),
+        })
+    }
+
+    /// The first `most` keys that locks are kept in, of those that begin with `prefix` and come after the key `from`.
+    pub(super) fn keys(&self, prefix: &str, from: Option<&str>, most: usize) -> Vec<String> {
+        self.held.keys(prefix, from, most)
+    }
+
+    pub(super) fn break_lock(&mut self, lock: &LockKeys, seen: &Fingerprint, tell: Tell<'_>, now: Instant) -> Broken {
+        let holder = self.held.get(lock.key(), now).map(|slot| slot.value.clone());
+        match holder {
+            Some(holder) if Fingerprint::of(&holder) == *seen => {
+                self.held.remove(lock.key(), now);
+                self.note(lock, Note { token: holder, held: false }, now);
+                let fence = self.next_fence(lock, now);
+                if let Some(kept) = self.fences.get_mut(lock.fence(), now) {
+                    kept.value.broken = Some(seen.clone());
+                }
+                self.hand_on(lock, tell, now);
+                Broken::Yes { fence, handed_on: self.is_locked(lock, now) }
+            }
+            holder => match self.fences.get(lock.fence(), now) {
+                Some(kept) if kept.value.broken.as_ref() == Some(seen) => {
+                    Broken::Yes { fence: kept.value.last, handed_on: holder.is_some() }
+                }
+                _ if holder.is_some() => Broken::ChangedHands,
+                _ => Broken::Free,
+            },
+        }
     }
 
     fn held_by(&mut self, lock: &LockKeys, token: &Token, now: Instant) -> Option<&mut Slot<Token>> {

@@ -4,10 +4,10 @@ use bytes::Bytes;
 use redis::Cmd;
 
 use super::fault::BAD_FENCE;
-use super::script::Script;
+use super::script::{self, Script};
 use crate::clock::Span;
 use crate::names::LockKeys;
-use crate::store::{Entry, Queueing, Release, Ticket, Token};
+use crate::store::{Entry, Fingerprint, Queueing, Release, Ticket, Token};
 
 /// A request. It is kept as its parts, so that it can be sent anew without having been copied.
 #[derive(Debug, Clone, Copy)]
@@ -26,6 +26,10 @@ pub(super) enum Request<'a> {
     Probe,
     /// Runs a script on a lock.
     Run(&'static Script, &'a LockKeys, &'a Token, Argument<'a>),
+    /// Who holds a lock.
+    Sight(&'a LockKeys),
+    /// Takes a lock away from this holder, and tells a channel with this command.
+    Break(&'a LockKeys, &'a Fingerprint, &'static str),
 }
 
 /// What a script is given besides keys and token.
@@ -73,7 +77,7 @@ impl<'a> Request<'a> {
         match self {
             Self::Get(key) | Self::Exists(key) | Self::TimeToLive(key) | Self::Delete(key) => key,
             Self::Set(entry, _) => &entry.key,
-            Self::Run(_, lock, ..) => lock.key(),
+            Self::Run(_, lock, ..) | Self::Sight(lock) | Self::Break(lock, ..) => lock.key(),
             Self::Probe => PROBE,
         }
     }
@@ -81,7 +85,7 @@ impl<'a> Request<'a> {
     /// The key that an error reply with this code is about.
     pub(super) fn blamed(&self, code: &str) -> &'a str {
         match self {
-            Self::Run(_, lock, ..) if code == BAD_FENCE => lock.fence(),
+            Self::Run(_, lock, ..) | Self::Break(lock, ..) if code == BAD_FENCE => lock.fence(),
             _ => self.key(),
         }
     }
@@ -90,8 +94,7 @@ impl<'a> Request<'a> {
     pub(super) fn repeatable(&self) -> bool {
         match self {
             Self::Delete(_) => false,
-            Self::Run(script, ..) => script.repeatable,
-            _ => true,
+            _ => self.script().is_none_or(|script| script.repeatable),
         }
     }
 
@@ -99,6 +102,8 @@ impl<'a> Request<'a> {
     pub(super) fn script(&self) -> Option<&'static Script> {
         match self {
             Self::Run(script, ..) => Some(script),
+            Self::Sight(_) => Some(&script::SIGHT),
+            Self::Break(..) => Some(&script::BREAK),
             _ => None,
         }
     }
@@ -114,6 +119,12 @@ impl<'a> Request<'a> {
             Self::Set(entry, expire) => set(&entry.key, &entry.bytes, expire.map(Span::millis)),
             Self::Probe => set(PROBE, &Bytes::new(), Some(1)),
             Self::Run(script, lock, token, argument) => run(script, lock, token, *argument),
+            Self::Sight(lock) => evaluate(&script::SIGHT, lock),
+            Self::Break(lock, seen, publish) => {
+                let mut command = evaluate(&script::BREAK, lock);
+                command.arg(seen.as_str()).arg(publish);
+                command
+            }
         }
     }
 }
@@ -133,13 +144,19 @@ fn set(key: &str, bytes: &Bytes, millis: Option<u64>) -> Cmd {
     command
 }
 
-fn run(script: &Script, lock: &LockKeys, token: &Token, argument: Argument<'_>) -> Cmd {
+/// A script on as many of the lock's keys as it takes, and no arguments yet.
+fn evaluate(script: &Script, lock: &LockKeys) -> Cmd {
     let keys = [lock.key(), lock.fence(), lock.queue(), lock.alive(), lock.channel()];
     let mut command = Cmd::with_capacity(14, 256 + 6 * lock.channel().len());
     command.arg("EVALSHA").arg(script.digest()).arg(script.keys);
     for key in keys.into_iter().take(script.keys) {
         command.arg(key);
     }
+    command
+}
+
+fn run(script: &Script, lock: &LockKeys, token: &Token, argument: Argument<'_>) -> Cmd {
+    let mut command = evaluate(script, lock);
     command.arg(token.as_str());
     match argument {
         Argument::None => {}

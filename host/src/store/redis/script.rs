@@ -40,6 +40,8 @@ macro_rules! script {
 script!(ACQUIRE, "acquire.lua" after "fence.lua" "queue.lua", 5, true);
 script!(ADOPT, "adopt.lua" after "fence.lua", 2, true);
 script!(RELEASE, "release.lua" after "fence.lua" "queue.lua", 5, true);
-script!(EXTEND, "extend.lua", 1, false);
-script!(RENEW, "renew.lua", 1, true);
+script!(EXTEND, "extend.lua" after "outlast.lua", 2, false);
+script!(RENEW, "renew.lua" after "outlast.lua", 2, true);
 script!(HOLDING, "holding.lua", 1, true);
+script!(SIGHT, "sight.lua", 3, true);
+script!(BREAK, "break.lua" after "fence.lua" "queue.lua", 5, true);
