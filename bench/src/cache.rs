@@ -15,7 +15,7 @@ use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use redis::AsyncCommands as _;
 
-use crate::document;
+use crate::document::document;
 use crate::measure::{Figure, in_turn_async, median, micros};
 
 const KEY: &str = "document";

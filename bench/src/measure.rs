@@ -8,7 +8,7 @@ use serde::Serialize;
 #[derive(Debug, Serialize)]
 pub(crate) struct Figure {
     /// The case, named as in the design.
-    pub(crate) case: &'static str,
+    pub(crate) case: String,
     /// What was measured.
     pub(crate) value: f64,
     /// The unit of `value` and `reference`.
@@ -23,12 +23,15 @@ pub(crate) struct Figure {
     pub(crate) against: &'static str,
     /// What the design asks for.
     pub(crate) goal: &'static str,
+    /// What the value is made of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) detail: Option<String>,
 }
 
 impl Figure {
     /// A figure of two values in one unit.
-    pub(crate) fn new(case: &'static str, unit: &'static str, (value, reference): (f64, f64), n: usize) -> Self {
-        Self { case, value, unit, reference, ratio: value / reference, n, against: "", goal: "" }
+    pub(crate) fn new(case: impl Into<String>, unit: &'static str, (value, reference): (f64, f64), n: usize) -> Self {
+        Self { case: case.into(), value, unit, reference, ratio: value / reference, n, against: "", goal: "", detail: None }
     }
 
     /// Says what the reference is.
@@ -41,13 +44,19 @@ impl Figure {
         Self { goal, ..self }
     }
 
+    /// Says what the value is made of.
+    pub(crate) fn of(self, detail: impl Into<String>) -> Self {
+        Self { detail: Some(detail.into()), ..self }
+    }
+
     /// Prints the figure: a line of JSON, or a line for people.
     pub(crate) fn print(&self, json: bool) -> anyhow::Result<()> {
         if json {
             println!("{}", serde_json::to_string(self)?);
         } else {
-            let Self { case, value, unit, reference, ratio, n, against, goal } = self;
-            println!("{case:<34} {value:>10.3} {unit:<6} {ratio:>6.2} × {reference:>10.3} ({against}; n = {n}; goal {goal})");
+            let Self { case, value, unit, reference, ratio, n, against, goal, detail } = self;
+            let of = detail.as_ref().map(|detail| format!("; {detail}")).unwrap_or_default();
+            println!("{case:<34} {value:>10.3} {unit:<6} {ratio:>6.2} × {reference:>10.3} ({against}; n = {n}; goal {goal}{of})");
         }
         Ok(())
     }
@@ -60,11 +69,17 @@ pub(crate) fn micros(time: Duration) -> f64 {
 
 /// The median of times.
 pub(crate) fn median(times: &mut [Duration]) -> Duration {
+    percentile(times, 50)
+}
+
+/// The time that `percent` of these times are under.
+pub(crate) fn percentile(times: &mut [Duration], percent: usize) -> Duration {
     times.sort_unstable();
-    times.get(times.len() / 2).copied().unwrap_or_default()
+    times.get(times.len() * percent / 100).copied().unwrap_or_default()
 }
 
 /// Times two synchronous subjects in turn, `rounds` times `calls` of each, and gives the median time of one call.
+#[cfg(feature = "components")]
 pub(crate) fn in_turn<E>(
     rounds: usize,
     calls: u32,
@@ -85,6 +100,7 @@ pub(crate) fn in_turn<E>(
 }
 
 /// Times two asynchronous subjects in turn, `rounds` times `calls` of each, and gives the median of all single calls.
+#[cfg(feature = "components")]
 pub(crate) async fn in_turn_async(
     rounds: usize,
     calls: usize,
@@ -93,16 +109,19 @@ pub(crate) async fn in_turn_async(
 ) -> anyhow::Result<(Duration, Duration)> {
     let (mut first, mut second) = (Vec::new(), Vec::new());
     for _ in 0..rounds {
-        for _ in 0..calls {
-            let start = Instant::now();
-            subject().await?;
-            first.push(start.elapsed());
-        }
-        for _ in 0..calls {
-            let start = Instant::now();
-            reference().await?;
-            second.push(start.elapsed());
-        }
+        first.extend(each(calls, &mut subject).await?);
+        second.extend(each(calls, &mut reference).await?);
     }
     Ok((median(&mut first), median(&mut second)))
+}
+
+/// The time of each of `calls` calls, one after the other.
+pub(crate) async fn each(calls: usize, mut subject: impl AsyncFnMut() -> anyhow::Result<()>) -> anyhow::Result<Vec<Duration>> {
+    let mut times = Vec::with_capacity(calls);
+    for _ in 0..calls {
+        let start = Instant::now();
+        subject().await?;
+        times.push(start.elapsed());
+    }
+    Ok(times)
 }

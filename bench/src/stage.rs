@@ -10,7 +10,7 @@ use bellwether::stage::{Compressor, Serializer, Work};
 use bytes::Bytes;
 use futures_util::FutureExt as _;
 
-use crate::document;
+use crate::document::document;
 use crate::measure::{Figure, in_turn, median, micros};
 
 /// Measures every `stage-*` case and hands each figure to `print`.

@@ -5,7 +5,7 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use clap_complete::Shell;
 
 use crate::settings::{Settings, VARIABLES};
-use crate::{cache, lock, run};
+use crate::{cache, lock, locks, run};
 
 /// Runs guests with locks and caches, and looks into both from a shell.
 ///
@@ -43,6 +43,7 @@ pub(crate) enum Command {
     Delete(cache::Delete),
     Ttl(cache::Ttl),
     Lock(lock::Options),
+    Locks(locks::Options),
     /// Prints the completions of a shell.
     #[command(after_help = "Example:\n  bellwether completions bash > ~/.local/share/bash-completion/completions/bellwether")]
     Completions {
@@ -62,6 +63,7 @@ Examples:
   bellwether set prices apple '{\"eur\": 1.20}' --expire 10m
   bellwether get prices apple
   bellwether lock nightly --wait 10s -- ./backup.sh
+  bellwether locks
 
 ",
             $rest
@@ -85,7 +87,8 @@ Stores:
 Exit statuses:
   0    done; `run` and `lock` end with the status of the guest or command,
        which is 128 + N if signal N ended it
-  1    there is no such entry
+  1    there is no such entry; nobody holds the lock to break, or it was
+       left as it is
   2    the command line, a name or a value cannot be what it is
   65   stored bytes cannot be read
   66   a file cannot be read
@@ -93,7 +96,8 @@ Exit statuses:
   70   a stage failed
   71   the system refused something this program needs
   73   a value or key is over its limit, or the store is full
-  75   somebody else held the lock until the wait was over
+  75   somebody else held the lock until the wait was over, or by the time
+       it was to be broken
   77   the platform's configuration does not allow it
   78   the configuration cannot be used
   79   the lock was lost while the command ran

@@ -6,6 +6,7 @@ use std::time::Duration;
 use bellwether::Error;
 use bellwether::clock::Wait;
 use bellwether::lock::{Guard, Kind, Lock, LockOptions, Locks, Quorum};
+use bellwether::names::Holder;
 use clap::Args;
 use tokio::time::sleep;
 
@@ -59,6 +60,10 @@ pub(crate) struct Options {
     #[arg(long, value_name = "TIME", default_value = "5s", value_parser = time::parse, allow_hyphen_values = true)]
     grace: Duration,
 
+    /// Who holds the lock, as `bellwether locks` shows it: a word of at most 64 characters; HOST:PID of this program if not given.
+    #[arg(long, value_name = "LABEL", value_parser = label)]
+    holder: Option<Holder>,
+
     /// The command and its arguments.
     #[arg(required = true, trailing_var_arg = true, value_name = "COMMAND")]
     command: Vec<OsString>,
@@ -94,15 +99,25 @@ Examples:
 /// After this much waiting a person is told what for.
 const PATIENCE: Duration = Duration::from_secs(1);
 
+/// Reads a holder's label.
+fn label(text: &str) -> Result<Holder, String> {
+    Holder::new(text).map_err(|why| why.to_string())
+}
+
 /// Runs the command.
 pub(crate) async fn lock(settings: &Settings, options: &Options) -> Result<u8, Failure> {
     let mut signals = Signals::listen()?;
     let stages = Stages::default();
-    let locks = tokio::select! {
+    let mut locks = tokio::select! {
         runtime = settings.shared_store(&stages) => runtime?.locks(),
         signal = signals.next() => return Ok(signals::exit_status(signal.as_raw())),
     };
-    let locks = options.quorum.flatten().map_or_else(|| locks.clone(), |quorum| locks.with_quorum(quorum));
+    if let Some(quorum) = options.quorum.flatten() {
+        locks = locks.with_quorum(quorum);
+    }
+    if let Some(holder) = &options.holder {
+        locks = locks.with_holder(holder.clone());
+    }
     let lock = locks.open(&options.name, options.lock())?;
     let outcome = tokio::select! {
         guard = acquire(&lock, options) => Ok(guard?),
@@ -111,7 +126,10 @@ pub(crate) async fn lock(settings: &Settings, options: &Options) -> Result<u8, F
     };
     let status = match outcome {
         Ok(Some(guard)) => return hold(guard, &locks, options, &mut signals).await,
-        Ok(None) => Err(Failure::new(options.conflict_exit_code, format!("somebody else holds the lock {:?}", options.name))),
+        Ok(None) => {
+            let or = if options.quorum.is_some() { ", or too few replicas got it" } else { "" };
+            Err(Failure::new(options.conflict_exit_code, format!("somebody else holds the lock {:?}{or}", options.name)))
+        }
         Err(interrupted) => Ok(interrupted),
     };
     if signals.farewell(locks.settled()).await.is_none() {

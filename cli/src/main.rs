@@ -10,6 +10,7 @@ mod cache;
 mod child;
 mod failure;
 mod lock;
+mod locks;
 mod output;
 mod run;
 mod settings;
@@ -46,6 +47,7 @@ async fn dispatch(cli: Cli) -> Result<u8, Failure> {
         Command::Delete(command) => cache::delete(settings, command).await,
         Command::Ttl(command) => cache::ttl(settings, command).await,
         Command::Lock(command) => lock::lock(settings, command).await,
+        Command::Locks(command) => locks::locks(settings, command).await,
         Command::Completions { shell } => output::completions(*shell),
     }
 }

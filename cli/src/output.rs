@@ -29,6 +29,27 @@ pub(crate) fn line(text: &str) -> Result<(), Failure> {
     bytes(format!("{text}\n").as_bytes())
 }
 
+/// Prints rows to stdout, their columns under each other.
+///
+/// # Errors
+/// As [`bytes`].
+pub(crate) fn table<const COLUMNS: usize>(rows: &[[String; COLUMNS]]) -> Result<(), Failure> {
+    let rows: Vec<_> = rows.iter().map(|row| row.each_ref().map(|cell| printable(cell))).collect();
+    let mut widths = [0; COLUMNS];
+    for row in &rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = cell.chars().count().max(*width);
+        }
+    }
+    let mut text = String::new();
+    for row in &rows {
+        let line: Vec<_> = row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}")).collect();
+        text.push_str(line.join("  ").trim_end());
+        text.push('\n');
+    }
+    bytes(text.as_bytes())
+}
+
 /// Prints JSON to stdout: on one line for programs, indented on a terminal.
 ///
 /// # Errors
@@ -45,6 +66,12 @@ pub(crate) fn complain(failure: &Failure) {
 /// Says something by the way.
 pub(crate) fn note(text: &str) {
     note_as("\x1b[1m", text);
+}
+
+/// Asks something; the answer comes on the same line.
+pub(crate) fn ask(question: &str) {
+    // Nobody is left to be asked if stderr is closed.
+    let _ = write!(io::stderr().lock(), "{}", printable(question));
 }
 
 /// Whether a person watches stderr.
@@ -65,8 +92,9 @@ pub(crate) fn completions(shell: Shell) -> Result<u8, Failure> {
 /// Prints events to stderr: warnings, and more with each `-v`. `BELLWETHER_LOG` chooses exactly.
 pub(crate) fn trace(verbose: u8, command: &Command) {
     let default = match verbose {
-        // What becomes of its one lock this command says itself.
+        // What becomes of their one lock these commands say themselves.
         0 if matches!(command, Command::Lock(_)) => "warn,bellwether::lock::held=off,bellwether::lock::background=off",
+        0 if matches!(command, Command::Locks(_)) => "warn,bellwether::lock::sightings=off",
         0 => "warn",
         1 => "warn,bellwether=info",
         2 => "info,bellwether=debug",

@@ -71,6 +71,14 @@ pub enum Invalid {
         /// The reserved part.
         reserved: &'static str,
     },
+    /// A holder's label that is not one printable word.
+    #[error("the holder label {label:?} has {character:?} in it: use printable ASCII without spaces and `@`")]
+    Holder {
+        /// The label.
+        label: String,
+        /// The first character that cannot be in one.
+        character: char,
+    },
     /// A time that is zero (or under a millisecond) where there must be some.
     #[error("the {what} is under 1 ms: give at least 1 ms")]
     TooShort {

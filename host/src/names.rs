@@ -15,9 +15,12 @@ use std::sync::Arc;
 use crate::error::{Error, Invalid, Limit};
 
 mod escape;
+mod found;
+mod holder;
 mod share;
 
 pub use escape::{escape, escape_char, escape_last, escape_last_char, unescape};
+pub use holder::{Holder, MAX_HOLDER};
 pub use share::Share;
 
 /// The longest lock or cache name, in bytes.
@@ -27,7 +30,7 @@ pub const MAX_NAME: usize = 512;
 pub const CACHES: &str = "cache:";
 
 /// What marks a key that belongs to a lock without being the lock.
-const COMPANION: &str = ":bellwether:";
+pub(crate) const COMPANION: &str = ":bellwether:";
 
 /// What every name of a platform's guests begins with in the store. May be empty.
 ///

@@ -4,6 +4,7 @@
 //! dropped, and whatever is left when the process ends, even by a signal, is killed by a watching shell. All calls block.
 
 pub mod cluster;
+pub mod commands;
 pub mod component;
 mod process;
 pub mod sentinel;

@@ -1,6 +1,6 @@
 //! The figures of the design, measured.
 
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 use clap::{Args, ValueEnum};
 use xshell::cmd;
 
@@ -16,6 +16,9 @@ use crate::steps::Steps;
 pub(crate) struct Options {
     /// What to measure; everything if nothing is named.
     what: Vec<What>,
+    /// Prints the figures of this case only, or of all that begin so if it ends in `*`. Can be repeated.
+    #[arg(long = "case", value_name = "NAME")]
+    cases: Vec<String>,
     /// Prints a line of JSON for each figure: case, value, unit, reference, ratio, n.
     #[arg(long)]
     json: bool,
@@ -24,7 +27,7 @@ pub(crate) struct Options {
     rounds: usize,
 }
 
-#[derive(Debug, Clone, Copy, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum What {
     /// What it costs that a stage is a component.
     Stage,
@@ -32,23 +35,50 @@ enum What {
     Cache,
     /// What it costs that the caller is a guest.
     Guest,
-    /// What a lock costs beside a bare SET NX and a compare-and-delete.
+    /// What a lock costs beside a bare SET NX, a hand-over beside a BLPOP, and both beside other libraries.
     Lock,
 }
 
 /// Runs the chore.
 pub(crate) fn run(steps: &Steps, options: &Options) -> Result<()> {
-    packages::ensure_redis(steps)?;
-    let built = components::build(steps, &components::BENCH)?;
-    let (stage, guest) = (built.of("bench-stage"), built.of("bench-guest"));
-    let names = options.what.iter().filter_map(What::to_possible_value);
-    let what: Vec<_> = names.map(|name| name.get_name().to_owned()).collect();
-    let rounds = options.rounds.to_string();
-    let json = options.json.then_some("--json");
+    let what = options.groups()?;
+    let locks = what.is_empty() || what.contains(&What::Lock);
+    // What locks need is built without wasmtime, in a fraction of the time.
+    let components = what.is_empty() || what.iter().any(|what| *what != What::Lock);
+    if locks {
+        packages::ensure_all(steps)?
+    } else {
+        packages::ensure_redis(steps)?
+    }
+
     let shell = steps.shell();
-    steps.step("measuring (the first time this compiles wasmtime, optimised)", || {
-        let flags = ["--rounds", &rounds];
-        let command = cmd!(shell, "cargo run --quiet --release --package bellwether-bench --");
-        Ok(command.args(flags).args(json).arg("--stage").arg(stage).arg("--guest").arg(guest).args(what).run()?)
-    })
+    let mut command = cmd!(shell, "cargo run --quiet --release --package bellwether-bench");
+    if components {
+        let built = components::build(steps, &components::BENCH)?;
+        command = command.arg("--").arg("--stage").arg(built.of("bench-stage")).arg("--guest").arg(built.of("bench-guest"));
+    } else {
+        command = command.args(["--no-default-features", "--"]);
+    }
+    let names = what.iter().filter_map(What::to_possible_value);
+    command = command.args(names.map(|name| name.get_name().to_owned()));
+    command = command.args(options.cases.iter().flat_map(|case| ["--case", case.as_str()]));
+    command = command.args(["--rounds", &options.rounds.to_string()]).args(options.json.then_some("--json"));
+    let note = if components { " (the first time this compiles wasmtime, optimised)" } else { "" };
+    steps.step(&format!("measuring{note}"), || Ok(command.run()?))
+}
+
+impl Options {
+    /// What to measure: what is named, or else what the cases are of, or else everything.
+    fn groups(&self) -> Result<Vec<What>> {
+        if !self.what.is_empty() {
+            return Ok(self.what.clone());
+        }
+        let group = |case: &String| {
+            let name = case.split('-').next().unwrap_or_default().trim_end_matches('*');
+            What::from_str(name, false).map_err(|_| anyhow!("no figure is called {case}"))
+        };
+        let mut groups = self.cases.iter().map(group).collect::<Result<Vec<_>>>()?;
+        groups.dedup();
+        Ok(groups)
+    }
 }

@@ -31,7 +31,7 @@ const REDIS: Program = Program {
 const VENV: Program = Program {
     name: "python3 with venv",
     probe: &["python3", "-c", "import ensurepip, venv"],
-    why: "a test holds locks together with the real redis-py",
+    why: "locks are tested and measured beside those of the real redis-py",
     packages: &[
         ("apt-get", "python3-venv"),
         ("dnf", "python3"),

@@ -29,6 +29,8 @@ fn a_store_in_memory_is_no_store_to_share() {
         &["get", "c", "k"] as &[&str],
         &["set", "c", "k", "1"],
         &["lock", "l", "--", "true"],
+        &["locks"],
+        &["locks", "break", "l", "--yes"],
         &["--store", "memory:", "ttl", "c", "k"],
     ] {
         assert!(run(args).failed(2).contains("BELLWETHER_STORE"), "{args:?}");
@@ -58,6 +60,10 @@ fn every_flag_refuses_what_it_cannot_take() {
         (&["lock", "l", "--wait", "1s", "--no-wait", "--", "true"], "--no-wait"),
         (&["lock", "l", "-E", "256", "--", "true"], "256"),
         (&["lock", "l", "--quorum=0", "--", "true"], "majority"),
+        (&["lock", "l", "--holder", "a b", "--", "true"], "without spaces"),
+        (&["lock", "l", "--holder", "a@b", "--", "true"], "without spaces"),
+        (&["locks", "break"], "NAME"),
+        (&["locks", "break", "l"], "--yes"),
         (&["run", "x.wasm", "--repeat", "0"], "whole number from 1"),
         (&["completions", "cobol"], "bash"),
         (&["explode"], "explode"),
@@ -120,6 +126,8 @@ fn names_keys_and_times_that_the_library_refuses_are_refused_here() {
         (&["lock", "l", "--lease", "0s", "--", "true"], 2, "lease"),
         (&["lock", "l", "--lease", "1ms", "--", "true"], 2, "lease"),
         (&["delete", "c", "--pattern", "[a"], 2, "pattern"),
+        (&["locks", "break", "", "--yes"], 2, "lock name"),
+        (&["locks", "break", "cache:c:k", "--yes"], 2, "cache:"),
     ] {
         let complaint = on(store, args).failed(status);
         assert!(complaint.contains(hint), "{hint:?} in {complaint}");

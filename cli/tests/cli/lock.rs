@@ -47,6 +47,14 @@ fn while_one_holds_it_others_wait_or_give_up() {
 }
 
 #[test]
+fn a_quorum_needs_replicas() {
+    let redis = redis();
+    let refused = on(&redis.url(), &lock(&["job", "--quorum", "--wait", "20s"], "echo never")).failed(2);
+    assert!(refused.contains("needs replicas"), "{refused}");
+    assert!(!has(&redis, "job"));
+}
+
+#[test]
 fn a_command_that_cannot_run_has_the_status_that_shells_give_and_leaves_no_lock() {
     let redis = redis();
     let store = &redis.url();

@@ -7,5 +7,6 @@ mod cache;
 mod config;
 mod help;
 mod lock;
+mod locks;
 mod run;
 mod support;

@@ -9,7 +9,7 @@ use crate::cache::{CacheLimits, CacheOptions, CachePolicy, Pins, StageChoice};
 use crate::error::Error;
 use crate::guest::{Directory, Grant, Names, Quotas};
 use crate::lock::Quorum;
-use crate::names::Prefix;
+use crate::names::{Holder, Prefix};
 use crate::runtime::{CodeCache, GuestLimits, Runtime, StageLimits};
 use crate::store::StoreOptions;
 
@@ -49,6 +49,9 @@ pub(super) fn build(file: file::File, resolve: &dyn Fn(&Path) -> PathBuf) -> Res
     if let Some(prefix) = store.prefix {
         Prefix::new(&prefix)?;
         runtime = runtime.prefix(prefix);
+    }
+    if let Some(holder) = store.holder {
+        runtime = runtime.holder(Holder::new(&holder)?);
     }
     for stage in stages {
         let limits = stage_limits(&stage)?;

@@ -38,6 +38,7 @@ pub(super) struct Store {
     pub(super) url: Option<String>,
     pub(super) url_env: Option<String>,
     pub(super) prefix: Option<String>,
+    pub(super) holder: Option<String>,
     pub(super) connect_timeout: Option<Time>,
     pub(super) response_timeout: Option<Time>,
 }

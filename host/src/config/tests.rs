@@ -23,6 +23,7 @@ fn the_sample_says_what_the_defaults_are() {
             assert!(section.remove(*field).is_some(), "{field}");
         }
     };
+    remove(&mut trimmed, "store", &["holder"]);
     remove(&mut trimmed, "cache", &["expire", "identity", "serializer", "compressor"]);
     remove(&mut trimmed, "guest", &["locks", "caches", "deadline", "directory"]);
     remove(&mut trimmed, "code", &["directory"]);
@@ -64,6 +65,7 @@ fn mistakes_are_told_with_their_line_and_what_to_do() {
     let text = refusal("version = 1\n[cache]\npin = [\"colour\"]");
     assert!(text.contains("line 3") && text.contains("compressor"), "{text}");
     assert!(refusal("version = 1\n[store]\nurl = \"memory:\"\nurl_env = \"X\"").contains("keep one of them"));
+    assert!(refusal("version = 1\n[store]\nholder = \"a b\"").contains("without spaces"));
     assert!(refusal("version = 1\n[guest]\nlocks = [\"[a\"]").contains("close it"));
     assert!(refusal("version = 1\n[[stage]]\nname = \"a\"\nfile = \"a.wasm\"\ninstances = 0").contains("at least 1"));
 }

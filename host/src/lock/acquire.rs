@@ -24,12 +24,15 @@ pub(super) async fn acquire(lock: &Lock, wait: Wait) -> Result<Option<Guard>, Er
     let deadline = wait.deadline(Instant::now());
     let mut failures = 0;
     loop {
-        let mut claim = Claim::new(lock, Token::random()?)?;
+        let mut claim = Claim::new(lock, Token::of(&lock.holder)?)?;
         let Some((fence, lease)) = claim.obtain(wait, deadline).await? else { return Ok(None) };
-        if claim.confirm(wait, deadline, &lease).await? {
+        let confirmed = claim.confirm(wait, deadline, &lease).await;
+        if matches!(confirmed, Ok(true)) {
             return Ok(claim.granted(fence, lease));
         }
+        // Not in the background, as after an error this process may be about to end.
         claim.let_go().await;
+        confirmed?;
         if is_over(wait, deadline) {
             return Ok(None);
         }
@@ -45,7 +48,7 @@ pub(super) fn is_over(wait: Wait, deadline: Option<Instant>) -> bool {
 
 /// Takes over the lock that `old` holds, as [`Lock::adopt`] says.
 pub(super) async fn adopt(lock: &Lock, old: &Token) -> Result<Guard, Error> {
-    let mut claim = Claim::new(lock, Token::random()?)?;
+    let mut claim = Claim::new(lock, Token::of(&lock.holder)?)?;
     claim.open = true;
     let new = claim.token()?;
     let answer = lock.shared.lines.store().adopt(&lock.keys, old, &new).await;
@@ -53,7 +56,10 @@ pub(super) async fn adopt(lock: &Lock, old: &Token) -> Result<Guard, Error> {
     let Some(adopted) = answer? else { return Err(gone(lock)) };
     lock.shared.lines.hold(&lock.keys, &new);
     let lease = Lease::new(lock.terms.lease, adopted.lease_left, claim.sent, Instant::now());
-    if !claim.confirm(Wait::None, None, &lease).await? {
+    let confirmed = claim.confirm(Wait::None, None, &lease).await;
+    if !matches!(confirmed, Ok(true)) {
+        claim.let_go().await;
+        confirmed?;
         return Err(Unavailable { store: lock.shared.lines.store().address().to_owned(), why: Outage::NoQuorum }.into());
     }
     claim.granted(adopted.fence, lease).ok_or_else(|| gone(lock))
@@ -153,7 +159,7 @@ impl<'a> Claim<'a> {
     /// Stands in line until it is this one's turn; `None` if the time is up before.
     async fn turn(&mut self, visit: Option<Visit<'_>>, queueing: Queueing, deadline: Option<Instant>) -> Option<Turn> {
         let ticket = self.ticket.clone()?;
-        let Lock { shared, keys, terms } = self.lock;
+        let Lock { shared, keys, terms, .. } = self.lock;
         let seat = self.seat.insert(shared.lines.join(keys, ticket, queueing, terms.pulse, &self.runtime));
         self.stood = true;
         // Not sooner: a grant for the place that was asked for may be here already.

@@ -9,6 +9,7 @@ use tokio_util::task::TaskTracker;
 
 use super::line::Offer;
 use super::lines::Lines;
+use super::metrics;
 use super::pause::{back_off, random};
 use crate::clock::{Span, after};
 use crate::error::{Error, Outage};
@@ -93,6 +94,9 @@ pub(super) async fn let_go(lines: &Lines, lock: &LockKeys, token: &Token, withdr
     let offer = passing.offer.clone();
     let answer = lines.store().release(lock, Offer::release(offer.as_ref(), token, withdraws)).await;
     passing.conclude(answer.as_ref().ok().copied());
+    if matches!(answer, Ok(Released::Passed { .. })) {
+        metrics::passed_on();
+    }
     answer
 }
 
@@ -100,7 +104,15 @@ pub(super) async fn let_go(lines: &Lines, lock: &LockKeys, token: &Token, withdr
 async fn persist(lines: &Lines, surrender: &Surrender) -> Result<Released, Error> {
     let mut failures = 0;
     loop {
-        match let_go(lines, &surrender.lock, &surrender.token, surrender.withdraws.as_ref()).await {
+        // One that gave up seldom has the lock, so nothing is passed on: whoever is offered it has to settle that as well, and when
+        // all of a line give up at once, each would do so for the next.
+        let released = if surrender.straggler {
+            let release = Offer::release(None, &surrender.token, surrender.withdraws.as_ref());
+            lines.store().release(&surrender.lock, release).await
+        } else {
+            let_go(lines, &surrender.lock, &surrender.token, surrender.withdraws.as_ref()).await
+        };
+        match released {
             // Who may do it, and which server takes it, can change; a command that the server does not know stays unknown.
             Err(Error::Unavailable(why)) if !matches!(why.why, Outage::Failed(_) | Outage::Forbidden(_)) => {
                 failures += 1;

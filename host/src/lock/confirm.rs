@@ -2,13 +2,13 @@
 
 use tokio::time::{Instant, timeout_at};
 
-use super::Lock;
 use super::quorum::{Action, Confirming, Event};
+use super::{Lock, metrics};
 use crate::error::{Error, Invalid};
 use crate::store::{Copies, Token};
 
-/// Asks the replicas until `limit` whether they hold the lock for `token`, about until `ends`. True for a lock of another kind, of which no replica is
-/// asked; false if too few do, or none can tell.
+/// Asks the replicas until `limit` whether they hold the lock for `token`, about until `ends`. True for a lock of another kind, of
+/// which no replica is asked; false if too few do, or none can tell.
 pub(super) async fn confirm(lock: &Lock, token: &Token, ends: Option<Instant>, limit: Instant) -> Result<bool, Error> {
     let Some(quorum) = lock.terms.quorum else { return Ok(true) };
     let store = lock.shared.lines.store();
@@ -25,6 +25,7 @@ pub(super) async fn confirm(lock: &Lock, token: &Token, ends: Option<Instant>, l
             Action::Listen { until } => until,
             Action::Reached => return Ok(true),
             Action::NotReached => {
+                metrics::no_quorum();
                 tracing::warn!(lock = lock.name(), ?quorum, ?seen, "the replicas do not hold it");
                 return Ok(false);
             }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
+use tracing::Instrument;
 
 use super::background::let_go;
 use super::held::Held;
@@ -117,7 +118,8 @@ impl Guard {
         let held = &self.held;
         held.give_up(LossReason::Released)?;
         let _unless_settled = Surrender { held };
-        match let_go(&held.shared.lines, &held.lock, &held.token, None).await? {
+        let span = tracing::debug_span!(parent: &held.span, "release", lock = self.name(), fence = self.fence());
+        match let_go(&held.shared.lines, &held.lock, &held.token, None).instrument(span).await? {
             Released::Now | Released::Passed { .. } | Released::Before => {
                 held.was_released();
                 Ok(())

@@ -10,8 +10,9 @@ use tokio::time::{Instant, timeout_at};
 
 use super::background::Surrender;
 use super::lease::{Lease, Upkeep};
+use super::options::Kind;
 use super::schedule::Slot;
-use super::{Lock, Shared};
+use super::{Lock, Shared, metrics};
 use crate::clock::Span;
 use crate::error::{Error, LossReason, NotHeld};
 use crate::names::LockKeys;
@@ -26,6 +27,10 @@ pub(super) struct Held {
     pub(super) runtime: Handle,
     /// Told when the lock is lost or its end moves.
     pub(super) changed: Notify,
+    /// In which what happens to the lock is told.
+    pub(super) span: tracing::Span,
+    kind: Kind,
+    since: Instant,
     renew: bool,
     state: Mutex<State>,
 }
@@ -42,6 +47,7 @@ struct State {
 impl Held {
     /// A lock that was just acquired; the watchdog confirms it if it was granted, and tends it if the lock's terms say so.
     pub(super) fn new(lock: &Lock, token: Token, fence: u64, lease: Lease, runtime: Handle) -> Arc<Self> {
+        let now = Instant::now();
         let held = Arc::new(Self {
             shared: Arc::clone(&lock.shared),
             lock: Arc::clone(&lock.keys),
@@ -49,10 +55,13 @@ impl Held {
             fence,
             runtime,
             changed: Notify::new(),
+            span: tracing::debug_span!("hold", lock = lock.name(), fence),
+            kind: lock.terms.kind(),
+            since: now,
             renew: lock.terms.renew,
             state: Mutex::new(State { lease, lost: None, surrendered: false, slot: None }),
         });
-        held.tend(&mut held.open(), Instant::now());
+        held.tend(&mut held.open(), now);
         held
     }
 
@@ -135,6 +144,8 @@ impl Held {
     pub(super) fn was_gone(&self) -> Error {
         let mut state = self.open();
         let why = loss(&state.lease, Instant::now());
+        // Let go before, it was not counted as lost.
+        metrics::lost(why);
         state.lost = Some(why);
         state.surrendered = true;
         drop(state);
@@ -218,7 +229,7 @@ impl Held {
         if state.lost.is_some() {
             return;
         }
-        tracing::debug!(lock = self.lock.name(), %error, "not renewed yet");
+        tracing::debug!(parent: &self.span, lock = self.lock.name(), %error, "not renewed yet");
         let retry = state.lease.retry_at(now);
         state.slot = Some(self.shared.watchdog.add(self, retry, state.lease, state.slot));
     }
@@ -258,10 +269,12 @@ impl Held {
         if why != LossReason::Released {
             self.shared.lines.unhold(&self.lock, &self.token);
         }
-        let lock = self.lock.name();
+        metrics::held(self.kind, self.since.elapsed());
+        metrics::lost(why);
+        let (lock, fence) = (self.lock.name(), self.fence);
         match why {
-            LossReason::Released | LossReason::HandedOver => tracing::debug!(lock, fence = self.fence, %why, "let go"),
-            _ => tracing::warn!(lock, fence = self.fence, %why, "lost"),
+            LossReason::Released | LossReason::HandedOver => tracing::debug!(parent: &self.span, lock, fence, %why, "let go"),
+            _ => tracing::warn!(parent: &self.span, lock, fence, %why, "lost"),
         }
     }
 

@@ -7,7 +7,7 @@ use futures_util::future::{join_all, select_all};
 use tracing::Instrument;
 
 use super::options::Terms;
-use super::{Guard, Kind, Lock, LockOptions, Locks};
+use super::{Guard, Kind, Lock, LockOptions, Locks, metrics};
 use crate::clock::Wait;
 use crate::error::{Error, Invalid, Limit, LossReason};
 use crate::names::{LockKeys, Share};
@@ -70,7 +70,10 @@ impl MultiLock {
     pub async fn acquire(&self, wait: Wait) -> Result<Option<MultiGuard>, Error> {
         let names = self.locks.len();
         let first = self.locks.first().map(Lock::name);
-        round::acquire(&self.locks, wait).instrument(tracing::debug_span!("acquire", lock = first, names)).await
+        let waiting = metrics::Waiting::begin(Kind::Simple);
+        let outcome = round::acquire(&self.locks, wait).instrument(tracing::debug_span!("acquire", lock = first, names)).await;
+        waiting.end(&outcome);
+        outcome
     }
 
     fn keys(locks: &[Lock]) -> Vec<LockKeys> {

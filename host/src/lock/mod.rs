@@ -35,8 +35,10 @@ use self::options::Terms;
 use self::watchdog::Watchdog;
 use crate::clock::Wait;
 use crate::error::{Error, Invalid, Outage, Unavailable};
-use crate::names::{LockKeys, Prefix, Share};
+use crate::names::{Holder, LockKeys, Prefix, Share};
 use crate::store::{Store, Token};
+
+pub use crate::store::{Broken, Fingerprint};
 
 mod acquire;
 mod background;
@@ -47,6 +49,7 @@ mod lease;
 mod line;
 mod lines;
 mod many;
+pub mod metrics;
 mod options;
 mod pace;
 mod pause;
@@ -55,6 +58,7 @@ mod rw;
 mod schedule;
 mod semaphore;
 mod server;
+mod sightings;
 #[cfg(test)]
 mod tests;
 mod watchdog;
@@ -65,6 +69,7 @@ pub use options::{Kind, LockOptions};
 pub use quorum::Quorum;
 pub use rw::RwLock;
 pub use semaphore::Semaphore;
+pub use sightings::HeldLock;
 
 /// The locks of one store. Clones are cheap and share what runs in the background.
 #[derive(Debug, Clone)]
@@ -72,6 +77,7 @@ pub struct Locks {
     shared: Arc<Shared>,
     prefix: Arc<Prefix>,
     quorum: Quorum,
+    holder: Holder,
 }
 
 /// What all locks of one store share.
@@ -86,9 +92,10 @@ impl Locks {
     /// The locks of `store`, without a prefix.
     #[must_use]
     pub fn new(store: Arc<dyn Store>) -> Self {
+        metrics::describe();
         let lines = Lines::new(store);
         let shared = Shared { background: Background::new(lines.clone()), lines, watchdog: Watchdog::default() };
-        Self { shared: Arc::new(shared), prefix: Arc::default(), quorum: Quorum::default() }
+        Self { shared: Arc::new(shared), prefix: Arc::default(), quorum: Quorum::default(), holder: Holder::default() }
     }
 
     /// The same store's locks with names under `prefix`, which takes the place of the one there was.
@@ -101,6 +108,13 @@ impl Locks {
     #[must_use]
     pub fn with_quorum(&self, quorum: Quorum) -> Self {
         Self { quorum, ..self.clone() }
+    }
+
+    /// The same locks, with another label of who holds them. It is seen by whoever looks at held locks; by default it is
+    /// `<hostname>:<pid>`.
+    #[must_use]
+    pub fn with_holder(&self, holder: Holder) -> Self {
+        Self { holder, ..self.clone() }
     }
 
     /// A named lock. Checks the name and the options, and touches no store.
@@ -152,7 +166,7 @@ impl Locks {
 
     fn lock(&self, name: &str, share: Share, terms: Terms) -> Result<Lock, Error> {
         let keys = Arc::new(LockKeys::shared(&self.prefix, name, share)?);
-        Ok(Lock { shared: Arc::clone(&self.shared), keys, terms })
+        Ok(Lock { shared: Arc::clone(&self.shared), keys, terms, holder: self.holder.clone() })
     }
 
     /// Waits until no release is under way in the background: of guards that were dropped, of acquires that were cancelled.
@@ -169,6 +183,7 @@ pub struct Lock {
     shared: Arc<Shared>,
     keys: Arc<LockKeys>,
     terms: Terms,
+    holder: Holder,
 }
 
 impl Lock {
@@ -192,7 +207,10 @@ impl Lock {
     /// [`Error::Limit`] if the store is full; [`Error::Invalid`] if the lock's key holds something that is no lock, or if it is to
     /// have a quorum of replicas that the store does not have.
     pub async fn acquire(&self, wait: Wait) -> Result<Option<Guard>, Error> {
-        acquire::acquire(self, wait).instrument(tracing::debug_span!("acquire", lock = self.name())).await
+        let waiting = metrics::Waiting::begin(self.terms.kind());
+        let outcome = acquire::acquire(self, wait).instrument(tracing::debug_span!("acquire", lock = self.name())).await;
+        waiting.end(&outcome);
+        outcome
     }
 
     /// Whether anybody holds the lock at the moment.
@@ -210,8 +228,8 @@ impl Lock {
     /// without an answer, it leaves the lock with the token if the store had not heard of it, and lets go of the lock in the
     /// background if it had.
     ///
-    /// A lock of [`Kind::Quorum`] is let go of in the background if the replicas have not heard of the new holder after a second, or
-    /// half of the time that is left.
+    /// A lock of [`Kind::Quorum`] is let go of if the replicas have not heard of the new holder after a second, or half of the time
+    /// that is left.
     ///
     /// # Errors
     /// [`Error::NotHeld`] if the token does not hold this lock (any more); [`Error::Invalid`] if it cannot be a token;

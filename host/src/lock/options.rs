@@ -100,6 +100,11 @@ impl Terms {
         }
         Ok(Self { fair: true, ..Self::parse(options, Quorum::default())? })
     }
+
+    /// How the lock is kept.
+    pub(super) const fn kind(&self) -> Kind {
+        if self.quorum.is_some() { Kind::Quorum } else { Kind::Simple }
+    }
 }
 
 #[cfg(test)]

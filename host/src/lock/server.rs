@@ -7,8 +7,9 @@ use futures_util::future::{BoxFuture, OptionFuture};
 use tokio::time::{Instant, sleep_until};
 
 use super::acquire::is_passing;
-use super::line::{Number, Step};
+use super::line::{Number, Step, Turn};
 use super::lines::{Lines, Served};
+use super::metrics;
 use super::pause::random;
 use crate::error::Error;
 use crate::names::LockKeys;
@@ -53,7 +54,13 @@ pub(super) async fn serve(lines: Lines, lock: LockKeys) {
         let until = until.into_iter().flatten().min();
         tokio::select! {
             biased;
-            word = heard(watch.as_mut()) => Served::tell(lines.with(&lock, |served| served.line.heard(word, Instant::now()))),
+            word = heard(watch.as_mut()) => {
+                let told = lines.with(&lock, |served| served.line.heard(word, Instant::now()));
+                if matches!(told, Some((_, Turn::Granted { .. }))) {
+                    metrics::granted();
+                }
+                Served::tell(told);
+            }
             Some((number, sent, answer)) = OptionFuture::from(asking.as_mut()) => {
                 asking = None;
                 take(&lines, &lock, number, sent, answer);

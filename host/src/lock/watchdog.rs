@@ -10,13 +10,15 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
+use tracing::Instrument;
 
-use super::Shared;
 use super::held::Held;
 use super::lease::Lease;
 use super::schedule::{Schedule, Slot};
+use super::{Shared, metrics};
 use crate::clock::Span;
 use crate::error::{Error, Outage, Unavailable};
+use crate::store::Holding;
 
 /// The guards to be renewed.
 #[derive(Debug)]
@@ -136,8 +138,8 @@ async fn renew(shared: &Shared, due: Vec<Arc<Held>>) {
     if renewals.is_empty() {
         return;
     }
-    let answers = shared.lines.store().renew(&renewals).await;
-    tracing::trace!(guards = renewals.len(), "renewed");
+    let span = tracing::debug_span!("renew", guards = renewals.len());
+    let answers = shared.lines.store().renew(&renewals).instrument(span).await;
     // A store that answers less than it was asked has not answered.
     let missing = || {
         let why = Outage::Failed("no answer to a renewal".to_owned());
@@ -145,9 +147,15 @@ async fn renew(shared: &Shared, due: Vec<Arc<Held>>) {
     };
     for (held, answer) in held.iter().zip(answers.into_iter().chain(std::iter::repeat_with(missing))) {
         match answer {
-            // A loss is told by the guard.
-            Ok(holding) => _ = held.renewed(holding, sent),
-            Err(error) => held.renewal_failed(&error),
+            Ok(holding) => {
+                metrics::renewed(Some(holding != Holding::No));
+                // A loss is told by the guard.
+                let _ = held.renewed(holding, sent);
+            }
+            Err(error) => {
+                metrics::renewed(None);
+                held.renewal_failed(&error);
+            }
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::cache::{CachePolicy, Caches, StageChoice};
 use crate::error::{Error, StageKind};
 use crate::guest::Grant;
 use crate::lock::{Locks, Quorum};
-use crate::names::Prefix;
+use crate::names::{Holder, Prefix};
 use crate::stage::Stages;
 use crate::stage::component::{StageEngine, StageEngineOptions};
 use crate::store::{self, Store, StoreOptions};
@@ -23,6 +23,7 @@ pub struct RuntimeBuilder {
     store: Source,
     store_options: StoreOptions,
     prefix: String,
+    holder: Holder,
     native_stages: Stages,
     stages: Vec<Stage>,
     quorum: Quorum,
@@ -59,6 +60,7 @@ impl Default for RuntimeBuilder {
             store: Source::Address("memory:".to_owned()),
             store_options: StoreOptions::default(),
             prefix: String::new(),
+            holder: Holder::default(),
             native_stages: Stages::builtin(),
             stages: Vec::new(),
             quorum: Quorum::default(),
@@ -101,6 +103,12 @@ impl RuntimeBuilder {
     /// their prefixes may begin with another's: see [`crate::names`].
     pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
         self.prefix = prefix.into();
+        self
+    }
+
+    /// Who holds the locks, as those who look at them are shown. By default `<hostname>:<pid>`.
+    pub fn holder(mut self, holder: Holder) -> Self {
+        self.holder = holder;
         self
     }
 
@@ -181,7 +189,7 @@ impl RuntimeBuilder {
             Source::Address(address) => store::open(&address, &self.store_options).await?,
             Source::Open(store) => store,
         };
-        let locks = Locks::new(Arc::clone(&store)).with_prefix(prefix.clone()).with_quorum(self.quorum);
+        let locks = Locks::new(Arc::clone(&store)).with_prefix(prefix.clone()).with_quorum(self.quorum).with_holder(self.holder);
         let caches = Caches::new(Arc::clone(&store)).with_prefix(prefix).with_stages(stages).with_policy(self.policy);
         Ok(Runtime { inner: Arc::new(Inner { store, locks, caches, code, defaults: self.defaults }) })
     }

@@ -23,9 +23,9 @@ use futures_util::future::BoxFuture;
 use crate::clock::Span;
 use crate::error::Error;
 use crate::glob::Glob;
-use crate::names::LockKeys;
 #[cfg(doc)]
 use crate::names::Share;
+use crate::names::{LockKeys, Prefix};
 
 pub mod address;
 pub mod memory;
@@ -33,9 +33,13 @@ mod open;
 #[cfg(feature = "redis")]
 pub mod redis;
 mod replicas;
+mod sighting;
+mod token;
 
 pub use open::{StoreOptions, open};
 pub use replicas::{Copies, Replicas, Survey};
+pub use sighting::{Broken, Fingerprint, Sighting};
+pub use token::Token;
 
 /// The answer of a store, to be awaited.
 pub type Reply<'a, T> = BoxFuture<'a, Result<T, Error>>;
@@ -96,6 +100,17 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// How many hold the lock at the moment.
     fn holders<'a>(&'a self, lock: &'a LockKeys) -> Reply<'a, u64>;
 
+    /// Looks at who holds the lock, ours or foreign. `None` if nobody does.
+    fn sight<'a>(&'a self, lock: &'a LockKeys) -> Reply<'a, Option<Sighting>>;
+
+    /// Looks at all locks under a prefix that are held, in no particular order: on every node, in bounded batches, while they
+    /// change. Whoever holds theirs all the while is found. One that only other programs have taken within the last day is not.
+    fn sightings<'a>(&'a self, prefix: &'a Prefix) -> Reply<'a, Vec<Sighting>>;
+
+    /// Takes the lock away from the holder that was seen, if it is still the same: its token is not for use again, the fence
+    /// rises above that holder's, and the lock goes to the next who waits. Repeating it is harmless and has the same answer.
+    fn break_lock<'a>(&'a self, lock: &'a LockKeys, seen: &'a Fingerprint) -> Reply<'a, Broken>;
+
     /// Starts to watch for grants of the lock to waiters of this process. When the answer is there, no later one is missed without
     /// notice. All watches of one lock in a process share one subscription.
     fn watch<'a>(&'a self, lock: &'a LockKeys) -> Reply<'a, Watch>;
@@ -130,47 +145,6 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
         hint: &'a Glob,
         chosen: &'a (dyn Fn(&str) -> bool + Send + Sync),
     ) -> Reply<'a, u64>;
-}
-
-/// The secret that a lock's key holds: who has it holds the lock.
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub struct Token(String);
-
-impl Token {
-    /// A new one: 128 random bits in 32 hexadecimal digits.
-    ///
-    /// # Errors
-    /// [`Error::Unavailable`] if the operating system gives no random bits.
-    pub fn random() -> Result<Self, Error> {
-        let mut bits = [0; 16];
-        getrandom::fill(&mut bits).map_err(|why| crate::error::Unavailable {
-            store: "random bits of the operating system".into(),
-            why: crate::error::Outage::Failed(why.to_string()),
-        })?;
-        Ok(Self(format!("{:032x}", u128::from_be_bytes(bits))))
-    }
-
-    /// A token that another guard handed over. Foreign lockers have tokens of other forms, so any printable text of 8 to 256
-    /// bytes may be one.
-    ///
-    /// # Errors
-    /// [`crate::error::Invalid::Token`] for anything else.
-    pub fn parse(text: &str) -> Result<Self, crate::error::Invalid> {
-        let fits = (8..=256).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
-        if fits { Ok(Self(text.to_owned())) } else { Err(crate::error::Invalid::Token) }
-    }
-
-    /// The token's text, a secret.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Token {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Token(…)")
-    }
 }
 
 /// The answer to an attempt whose token was released before it came.

@@ -8,7 +8,7 @@ async fn holds(url: &str, replicas: &[&Server]) {
     for quorum in [Quorum::Majority, Quorum::All, at_least(1)] {
         let mine = lock(&here.with_quorum(quorum), Kind::Quorum);
         let begun = Instant::now();
-        let guard = mine.acquire(Wait::None).await.unwrap().expect("it is free");
+        let guard = mine.acquire(LONG).await.unwrap().expect("it is free");
         let holding = replicas.iter().filter(|replica| holder(replica).is_some()).count();
         assert!(holding >= if quorum == at_least(1) { 1 } else { 2 }, "{quorum:?}: {holding}");
         let left = guard.remaining().await.unwrap().unwrap();

@@ -10,6 +10,7 @@ use bellwether::store::{self, Store, StoreOptions};
 use bellwether_tests::{Server, until};
 use tokio::time::Instant;
 
+mod commands;
 mod fair;
 mod fleet;
 mod outage;

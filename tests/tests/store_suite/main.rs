@@ -38,6 +38,7 @@ mod many;
 mod outside;
 mod queues;
 mod shared;
+mod sightings;
 mod watches;
 
 use attempts::{Attempts, ticket};
@@ -78,6 +79,12 @@ every_store! {
     locks::an_adoption_that_comes_after_its_release_is_refused
     locks::an_attempt_that_comes_after_its_release_is_refused
     locks::a_release_is_told_again_after_others
+    sightings::a_holder_is_seen_without_its_secret
+    sightings::held_locks_are_found_under_their_prefix
+    sightings::a_prefix_of_locks_is_literal
+    sightings::a_lock_is_broken_and_its_holder_fenced_out
+    sightings::a_broken_lock_goes_to_the_first_who_waits
+    sightings::only_the_holder_that_was_seen_is_broken
     watches::names_may_have_braces
     watches::a_grant_reaches_all_watches
     watches::a_watch_hears_only_its_lock

@@ -7,7 +7,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::{MultiGuard, MultiLock};
 use crate::clock::{Span, Wait, after};
-use crate::error::Error;
+use crate::error::{Error, Invalid};
 use crate::lock::acquire::{Claim, is_over, is_passing, may_have_happened};
 use crate::lock::held::Held;
 use crate::lock::lease::Lease;
@@ -73,8 +73,9 @@ struct Round<'a> {
 impl<'a> Round<'a> {
     /// `renewed` are the locks as they are held while it waits for more of them.
     fn new(locks: &'a [Lock], renewed: &'a [Lock]) -> Result<Self, Error> {
-        let token = Token::random()?;
-        let first = locks.first().map(|lock| lock.terms).ok_or(crate::error::Invalid::NoNames)?;
+        let first = locks.first().ok_or(Invalid::NoNames)?;
+        let token = Token::of(&first.holder)?;
+        let first = first.terms;
         let claims = renewed.iter().map(|lock| Claim::new(lock, token.clone())).collect::<Result<_, _>>()?;
         let ticket = Ticket { token, lease: first.lease, kept: first.kept };
         let (keys, runtime) = (MultiLock::keys(locks), runtime()?);

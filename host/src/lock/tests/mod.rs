@@ -14,19 +14,21 @@ use super::{Lock, LockOptions, Locks};
 use crate::clock::Span;
 use crate::error::{Error, Limit, Outage, Unavailable};
 use crate::glob::Glob;
-use crate::names::LockKeys;
+use crate::names::{LockKeys, Prefix};
 use crate::store::memory::MemoryStore;
 use crate::store::{
-    Adopted, Attempt, AttemptAll, Entry, Holding, Queueing, Release, Released, Renewal, Replicas, Reply, Store, Ticket, Token,
-    Ttl, Watch,
+    Adopted, Attempt, AttemptAll, Broken, Entry, Fingerprint, Holding, Queueing, Release, Released, Renewal, Replicas, Reply,
+    Sighting, Store, Ticket, Token, Ttl, Watch,
 };
 
 mod acquire;
 mod cancel;
 mod guard;
 mod many;
+mod metrics;
 mod quorum;
 mod shared;
+mod sightings;
 mod watchdog;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -172,6 +174,18 @@ impl Store for Faulty {
 
     fn holders<'a>(&'a self, lock: &'a LockKeys) -> Reply<'a, u64> {
         self.inner.holders(lock)
+    }
+
+    fn sight<'a>(&'a self, lock: &'a LockKeys) -> Reply<'a, Option<Sighting>> {
+        self.inner.sight(lock)
+    }
+
+    fn sightings<'a>(&'a self, prefix: &'a Prefix) -> Reply<'a, Vec<Sighting>> {
+        self.inner.sightings(prefix)
+    }
+
+    fn break_lock<'a>(&'a self, lock: &'a LockKeys, seen: &'a Fingerprint) -> Reply<'a, Broken> {
+        self.inner.break_lock(lock, seen)
     }
 
     fn watch<'a>(&'a self, lock: &'a LockKeys) -> Reply<'a, Watch> {

@@ -44,11 +44,11 @@ impl Survey for Asked<'_> {
     }
 }
 
-fn of_two(holding: usize) -> Copies {
+pub(super) fn of_two(holding: usize) -> Copies {
     Copies::Counted { replicas: 2, holding, most: 2, fresh: true }
 }
 
-fn setup(copies: Copies) -> (Arc<Faulty>, Lock) {
+pub(super) fn setup(copies: Copies) -> (Arc<Faulty>, Lock) {
     let fleet = Fleet { copies: Mutex::new(copies), surveys: AtomicUsize::new(0) };
     let store = Arc::new(Faulty { fleet: Some(fleet), ..Faulty::default() });
     let locks = Locks::new(Arc::clone(&store) as Arc<dyn Store>);
@@ -111,7 +111,6 @@ async fn what_can_never_be_is_told_at_once_and_leaves_nothing() {
     let (store, lock) = setup(Copies::Counted { replicas: 0, holding: 0, most: 0, fresh: true });
     let error = lock.acquire(Wait::Forever).await.unwrap_err();
     assert!(matches!(&error, Error::Invalid(Invalid::NoReplicas { store }) if store == "faulty:"), "{error}");
-    lock.shared.background.settled().await;
     assert!(!lock.is_locked().await.unwrap());
     let memory = Locks::new(Arc::new(MemoryStore::new()));
     let error = memory.open("lock", LockOptions { kind: Kind::Quorum, ..LockOptions::default() }).unwrap_err();
@@ -136,7 +135,6 @@ async fn whoever_is_passed_the_lock_has_it_confirmed_too() {
     let token = adopted.hand_over().await.unwrap();
     let error = lock.adopt(&token).await.unwrap_err();
     assert!(matches!(error, Error::Unavailable(Unavailable { why: Outage::NoQuorum, .. })), "{error}");
-    lock.shared.background.settled().await;
     assert!(!lock.is_locked().await.unwrap());
 }
 

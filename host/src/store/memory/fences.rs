@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::expiring::Expiring;
 use crate::clock::after;
 use crate::names::LockKeys;
-use crate::store::Token;
+use crate::store::{Fingerprint, Token};
 
 /// Remembered fences and releases.
 #[derive(Debug, Default)]
@@ -20,6 +20,8 @@ struct Fence {
     last: u64,
     /// The tokens that were released last, newest first.
     notes: VecDeque<Note>,
+    /// The holder from whom the lock was taken away last.
+    broken: Option<Fingerprint>,
 }
 
 /// That a token is not for use again.
@@ -77,6 +79,17 @@ impl Fences {
         fence.notes.push_front(Note { token: token.clone(), held });
         fence.notes.truncate(NOTES);
         self.remember(lock, fence, now);
+    }
+
+    /// Notes that the lock was taken away from this holder.
+    pub(super) fn note_broken(&mut self, lock: &LockKeys, holder: &Fingerprint, now: Instant) {
+        let before = self.0.remove(lock.fence(), now).unwrap_or_default();
+        self.remember(lock, Fence { broken: Some(holder.clone()), ..before }, now);
+    }
+
+    /// Whether this holder is the last from whom the lock was taken away.
+    pub(super) fn was_broken(&self, lock: &LockKeys, holder: &Fingerprint, now: Instant) -> bool {
+        self.0.get(lock.fence(), now).is_some_and(|slot| slot.value.broken.as_ref() == Some(holder))
     }
 
     fn remember(&mut self, lock: &LockKeys, fence: Fence, now: Instant) {

@@ -8,7 +8,9 @@ use super::expiring::{Expiring, Slot};
 use super::fences::Fences;
 use crate::clock::{Span, after};
 use crate::names::LockKeys;
-use crate::store::{Adopted, Attempt, AttemptAll, Holding, Queueing, Release, Released, Ticket, Token, Word};
+use crate::store::{
+    Adopted, Attempt, AttemptAll, Broken, Fingerprint, Holding, Queueing, Release, Released, Sighting, Ticket, Token, Word,
+};
 
 /// Held locks and remembered fences.
 #[derive(Debug, Default)]
@@ -196,6 +198,42 @@ impl LockTable {
 
     pub(super) fn is_locked(&self, lock: &LockKeys, now: Instant) -> bool {
         self.held.get(lock.key(), now).is_some()
+    }
+
+    pub(super) fn sight(&self, lock: &LockKeys, now: Instant) -> Option<Sighting> {
+        let slot = self.held.get(lock.key(), now)?;
+        Some(Sighting {
+            lock: lock.clone(),
+            holder: slot.value.holder(),
+            fingerprint: Fingerprint::of(&slot.value),
+            fence: Some(self.fences.last(lock, now)).filter(|last| *last > 0),
+            lease_left: slot.left(now),
+            waiters: self.queues.get(lock.key()).map_or(0, |queue| queue.len() as u64),
+        })
+    }
+
+    /// The first `most` keys that locks are kept in, of those that begin with `prefix` and come after the key `from`.
+    pub(super) fn keys(&self, prefix: &str, from: Option<&str>, most: usize) -> Vec<String> {
+        self.held.keys(prefix, from, most)
+    }
+
+    pub(super) fn break_lock(&mut self, lock: &LockKeys, seen: &Fingerprint, tell: Tell<'_>, now: Instant) -> Broken {
+        let holder = self.held.get(lock.key(), now).map(|slot| slot.value.clone());
+        match holder {
+            Some(holder) if Fingerprint::of(&holder) == *seen => {
+                self.held.remove(lock.key(), now);
+                self.fences.note(lock, &holder, false, now);
+                let fence = self.fences.next(lock, now);
+                self.fences.note_broken(lock, seen, now);
+                self.hand_on(lock, tell, now);
+                Broken::Yes { fence, handed_on: self.is_locked(lock, now) }
+            }
+            holder if self.fences.was_broken(lock, seen, now) => {
+                Broken::Yes { fence: self.fences.last(lock, now), handed_on: holder.is_some() }
+            }
+            Some(_) => Broken::ChangedHands,
+            None => Broken::Free,
+        }
     }
 
     fn held_by(&mut self, lock: &LockKeys, token: &Token, now: Instant) -> Option<&mut Slot<Token>> {

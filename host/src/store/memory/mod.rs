@@ -14,13 +14,13 @@ use self::locks::LockTable;
 use self::shared::SharedTable;
 use self::watches::Watches;
 use super::{
-    Adopted, Attempt, AttemptAll, Entry, Holding, Queueing, Release, Released, Renewal, Reply, Store, Ticket, Token, Ttl, Watch,
-    given_up, not_adoptable,
+    Adopted, Attempt, AttemptAll, Broken, Entry, Fingerprint, Holding, Queueing, Release, Released, Renewal, Reply, Sighting,
+    Store, Ticket, Token, Ttl, Watch, given_up, not_adoptable,
 };
 use crate::clock::{Span, after};
 use crate::error::Error;
 use crate::glob::Glob;
-use crate::names::LockKeys;
+use crate::names::{LockKeys, Prefix};
 
 mod expiring;
 mod fences;
@@ -28,7 +28,7 @@ mod locks;
 mod shared;
 mod watches;
 
-/// How many keys [`Store::delete_matching`] looks at before others get their turn.
+/// How many keys [`Store::delete_matching`] and [`Store::sightings`] look at before others get their turn.
 const BATCH: usize = 256;
 
 /// A store in this process, shared by whoever shares the value. Its locks exclude only users of the same value.
@@ -60,6 +60,23 @@ impl MemoryStore {
             u64::from(open(&self.locks).is_locked(lock, now))
         } else {
             open(&self.shared).holders(lock, now)
+        }
+    }
+
+    async fn seen(&self, prefix: &Prefix) -> Vec<Sighting> {
+        let mut sightings = Vec::new();
+        let mut from: Option<String> = None;
+        loop {
+            {
+                let now = Instant::now();
+                let locks = open(&self.locks);
+                let batch = locks.keys(prefix.as_str(), from.as_deref(), BATCH);
+                let Some(last) = batch.last().cloned() else { return sightings };
+                let found = batch.iter().filter_map(|key| LockKeys::of_key(prefix, key));
+                sightings.extend(found.filter_map(|lock| locks.sight(&lock, now)));
+                from = Some(last);
+            }
+            tokio::task::yield_now().await;
         }
     }
 
@@ -171,6 +188,21 @@ impl Store for MemoryStore {
 
     fn holders<'a>(&'a self, lock: &'a LockKeys) -> Reply<'a, u64> {
         Box::pin(async move { Ok(self.count(lock)) })
+    }
+
+    fn sight<'a>(&'a self, lock: &'a LockKeys) -> Reply<'a, Option<Sighting>> {
+        Box::pin(async move { Ok(open(&self.locks).sight(lock, Instant::now())) })
+    }
+
+    fn sightings<'a>(&'a self, prefix: &'a Prefix) -> Reply<'a, Vec<Sighting>> {
+        Box::pin(async move { Ok(self.seen(prefix).await) })
+    }
+
+    fn break_lock<'a>(&'a self, lock: &'a LockKeys, seen: &'a Fingerprint) -> Reply<'a, Broken> {
+        Box::pin(async move {
+            let tell = |word| self.watches.tell(lock.channel(), &word);
+            Ok(open(&self.locks).break_lock(lock, seen, &tell, Instant::now()))
+        })
     }
 
     fn watch<'a>(&'a self, lock: &'a LockKeys) -> Reply<'a, Watch> {

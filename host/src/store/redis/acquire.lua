@@ -57,5 +57,5 @@ end
 if taken or fence == 0 then
   fence = after(fence)
 end
-redis.call('SET', KEYS[2], remembering(digits(fence), notes), 'PX', 86400000)
+remember(KEYS[2], digits(fence), notes, lease)
 return {1, fence}

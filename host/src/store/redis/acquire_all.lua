@@ -48,6 +48,6 @@ for at = 1, #KEYS, 4 do
       redis.call('SET', KEYS[at], token, 'PX', lease)
     end
   end
-  redis.call('SET', KEYS[at + 1], remembering(digits(fence), kept[(at + 3) / 4]), 'PX', 86400000)
+  remember(KEYS[at + 1], digits(fence), kept[(at + 3) / 4], lease)
 end
 return {1, fence}

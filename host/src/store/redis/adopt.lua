@@ -23,5 +23,6 @@ end
 redis.call('SET', KEYS[1], new, 'KEEPTTL')
 fence = after(fence)
 -- An attempt of the old token may still be under way, and must find that it comes too late.
-redis.call('SET', KEYS[2], remembering(digits(fence), with_note(notes, '!' .. old)), 'PX', 86400000)
-return {fence, redis.call('PTTL', KEYS[1])}
+local left = redis.call('PTTL', KEYS[1])
+remember(KEYS[2], digits(fence), with_note(notes, '!' .. old), left < 0 and '' or left)
+return {fence, left}

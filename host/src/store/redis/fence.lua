@@ -1,10 +1,13 @@
 -- What is remembered of a lock, in the key of its fence: '<fence> <note> <note> …', newest note first. A note is a token that
--- released the lock, or '!' and a token that was given up without having it.
+-- released the lock, '!' and a token that was given up without having it, or '~' and the digest of one whose lock was broken.
 -- As many older notes as are kept beside a new one.
 local OLDER = '^%S+' .. string.rep(' %S+', 6)
 
 -- The largest number that a script can count up from without losing any.
 local MOST = 9007199254740991
+
+-- For how long a lock is remembered beyond its lease, in ms. By its fence it is found by who looks for held locks.
+local DAY = 86400000
 
 -- Gives the fence and the notes, or no fence and the error to answer, which names this key rather than the lock's.
 local function recall(key)
@@ -55,3 +58,12 @@ local function remembering(fence, notes)
   return notes == '' and fence or fence .. ' ' .. notes
 end
 
+
+-- Keeps what is remembered of a lock that is held for a lease in ms, or '' for no end.
+local function remember(key, fence, notes, lease)
+  if lease == '' then
+    redis.call('SET', key, remembering(fence, notes))
+  else
+    redis.call('SET', key, remembering(fence, notes), 'PX', digits(DAY + lease))
+  end
+end

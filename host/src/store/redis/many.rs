@@ -2,9 +2,9 @@
 
 use redis::Value;
 
+use super::RedisStore;
 use super::fault::{BAD_FENCE, time_left};
 use super::request::Request;
-use super::{RedisStore, script};
 use crate::error::{Error, Invalid};
 use crate::names::LockKeys;
 use crate::store::{AttemptAll, Ticket, given_up};
@@ -12,7 +12,7 @@ use crate::store::{AttemptAll, Ticket, given_up};
 /// As [`crate::store::Store::attempt_all`] says.
 pub(super) async fn attempt(store: &RedisStore, locks: &[LockKeys], ticket: &Ticket, fair: bool) -> Result<AttemptAll, Error> {
     let (token, lease) = (&ticket.token, ticket.lease);
-    let reply = store.ask(Request::RunAll { script: &script::ACQUIRE_ALL, locks, token, lease, fair }).await?;
+    let reply = store.ask(Request::AcquireAll { locks, token, lease, fair }).await?;
     let Value::Array(parts) = &reply else { return Err(store.odd("an attempt's outcome", &reply)) };
     let which = |which: &i64| usize::try_from(*which).ok().and_then(|which| which.checked_sub(1)).filter(|at| *at < locks.len());
     match parts.as_slice() {

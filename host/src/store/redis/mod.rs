@@ -11,13 +11,13 @@ use redis::Value;
 
 use super::address::{RedisAddress, Topology as Kind};
 use super::{
-    Adopted, Attempt, AttemptAll, Entry, Holding, Queueing, Release, Released, Renewal, Replicas, Reply, Store, StoreOptions,
-    Ticket, Token, Ttl, Watch, given_up, not_adoptable,
+    Adopted, Attempt, AttemptAll, Broken, Entry, Fingerprint, Holding, Queueing, Release, Released, Renewal, Replicas, Reply,
+    Sighting, Store, StoreOptions, Ticket, Token, Ttl, Watch, given_up, not_adoptable,
 };
 use crate::clock::Span;
 use crate::error::Error;
 use crate::glob::Glob;
-use crate::names::LockKeys;
+use crate::names::{LockKeys, Prefix};
 
 mod cluster;
 mod connect;
@@ -31,6 +31,7 @@ mod replicas;
 mod request;
 mod scan;
 mod script;
+mod sightings;
 mod slots;
 mod subscribe;
 mod topology;
@@ -229,6 +230,31 @@ impl Store for RedisStore {
                 return self.is_locked(lock).await.map(u64::from);
             }
             self.number(Request::Count(lock)).await.map(i64::unsigned_abs)
+        }
+        .boxed()
+    }
+
+    fn sight<'a>(&'a self, lock: &'a LockKeys) -> Reply<'a, Option<Sighting>> {
+        async move {
+            let reply = self.ask(Request::Sight(lock)).await?;
+            sightings::sighting(lock, &reply).map_err(|fault| self.error(fault, lock.key()))
+        }
+        .boxed()
+    }
+
+    fn sightings<'a>(&'a self, prefix: &'a Prefix) -> Reply<'a, Vec<Sighting>> {
+        async move { sightings::sightings(&self.wire, prefix).await.map_err(|fault| self.error(fault, prefix.as_str())) }.boxed()
+    }
+
+    fn break_lock<'a>(&'a self, lock: &'a LockKeys, seen: &'a Fingerprint) -> Reply<'a, Broken> {
+        async move {
+            let reply = self.ask(Request::Break(lock, seen, self.waiter().publish)).await?;
+            match numbers(&reply).as_deref() {
+                Some([1, fence, held]) => Ok(Broken::Yes { fence: fence.unsigned_abs(), handed_on: *held != 0 }),
+                Some([0]) => Ok(Broken::Free),
+                Some([2]) => Ok(Broken::ChangedHands),
+                _ => Err(self.odd("what breaking a lock came to", &reply)),
+            }
         }
         .boxed()
     }

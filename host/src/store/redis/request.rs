@@ -6,10 +6,10 @@ use bytes::Bytes;
 use redis::Cmd;
 
 use super::fault::BAD_FENCE;
-use super::script::{SHARED_HOLDERS, Script};
+use super::script::{self, Script};
 use crate::clock::Span;
 use crate::names::{LockKeys, Share};
-use crate::store::{Entry, Queueing, Release, Ticket, Token};
+use crate::store::{Entry, Fingerprint, Queueing, Release, Ticket, Token};
 
 /// A request. It is kept as its parts, so that it can be sent anew without having been copied.
 #[derive(Debug, Clone, Copy)]
@@ -28,10 +28,14 @@ pub(super) enum Request<'a> {
     Probe,
     /// Runs a script on a lock.
     Run(&'static Script, &'a LockKeys, &'a Token, Argument<'a>),
-    /// Runs a script on many locks of one slot: takes them for a time, and past others who wait only if it need not be fair.
-    RunAll { script: &'static Script, locks: &'a [LockKeys], token: &'a Token, lease: Option<Span>, fair: bool },
+    /// Takes many locks of one slot for a time, and past others who wait only if it need not be fair.
+    AcquireAll { locks: &'a [LockKeys], token: &'a Token, lease: Option<Span>, fair: bool },
     /// Counts those who hold a lock that many can hold.
     Count(&'a LockKeys),
+    /// Who holds a lock.
+    Sight(&'a LockKeys),
+    /// Takes a lock away from this holder, and tells a channel with this command.
+    Break(&'a LockKeys, &'a Fingerprint, &'static str),
 }
 
 /// What a script is given besides keys and token.
@@ -89,8 +93,8 @@ impl<'a> Request<'a> {
         match self {
             Self::Get(key) | Self::Exists(key) | Self::TimeToLive(key) | Self::Delete(key) => key,
             Self::Set(entry, _) => &entry.key,
-            Self::Run(_, lock, ..) | Self::Count(lock) => lock.key(),
-            Self::RunAll { locks, .. } => locks.first().map_or(PROBE, LockKeys::key),
+            Self::Run(_, lock, ..) | Self::Count(lock) | Self::Sight(lock) | Self::Break(lock, ..) => lock.key(),
+            Self::AcquireAll { locks, .. } => locks.first().map_or(PROBE, LockKeys::key),
             Self::Probe => PROBE,
         }
     }
@@ -98,7 +102,7 @@ impl<'a> Request<'a> {
     /// The key that an error reply with this code is about.
     pub(super) fn blamed(&self, code: &str) -> &'a str {
         match self {
-            Self::Run(_, lock, ..) if code == BAD_FENCE => lock.fence(),
+            Self::Run(_, lock, ..) | Self::Break(lock, ..) if code == BAD_FENCE => lock.fence(),
             _ => self.key(),
         }
     }
@@ -107,16 +111,18 @@ impl<'a> Request<'a> {
     pub(super) fn repeatable(&self) -> bool {
         match self {
             Self::Delete(_) => false,
-            Self::Run(script, ..) | Self::RunAll { script, .. } => script.repeatable,
-            _ => true,
+            _ => self.script().is_none_or(|script| script.repeatable),
         }
     }
 
     /// The script that the server needs for it.
     pub(super) fn script(&self) -> Option<&'static Script> {
         match self {
-            Self::Run(script, ..) | Self::RunAll { script, .. } => Some(script),
-            Self::Count(_) => Some(&SHARED_HOLDERS),
+            Self::Run(script, ..) => Some(script),
+            Self::AcquireAll { .. } => Some(&script::ACQUIRE_ALL),
+            Self::Count(_) => Some(&script::SHARED_HOLDERS),
+            Self::Sight(_) => Some(&script::SIGHT),
+            Self::Break(..) => Some(&script::BREAK),
             _ => None,
         }
     }
@@ -132,14 +138,20 @@ impl<'a> Request<'a> {
             Self::Set(entry, expire) => set(&entry.key, &entry.bytes, expire.map(Span::millis)),
             Self::Probe => set(PROBE, &Bytes::new(), Some(1)),
             Self::Run(script, lock, token, argument) => run(script, lock, token, *argument),
-            Self::RunAll { script, locks, token, lease, fair } => {
-                let mut command = call(script, locks);
+            Self::AcquireAll { locks, token, lease, fair } => {
+                let mut command = evaluate(&script::ACQUIRE_ALL, locks);
                 command.arg(token.as_str());
                 time_or_none(&mut command, *lease);
                 command.arg(if *fair { "fair" } else { "" });
                 command
             }
-            Self::Count(lock) => call(&SHARED_HOLDERS, std::slice::from_ref(lock)),
+            Self::Count(lock) => evaluate(&script::SHARED_HOLDERS, std::slice::from_ref(lock)),
+            Self::Sight(lock) => evaluate(&script::SIGHT, std::slice::from_ref(lock)),
+            Self::Break(lock, seen, publish) => {
+                let mut command = evaluate(&script::BREAK, std::slice::from_ref(lock));
+                command.arg(seen.as_str()).arg(publish);
+                command
+            }
         }
     }
 }
@@ -159,7 +171,8 @@ fn set(key: &str, bytes: &Bytes, millis: Option<u64>) -> Cmd {
     command
 }
 
-fn call(script: &Script, locks: &[LockKeys]) -> Cmd {
+/// A script on as many keys of each lock as it takes, and no arguments yet.
+fn evaluate(script: &Script, locks: &[LockKeys]) -> Cmd {
     let room: usize = locks.iter().map(|lock| 6 * lock.channel().len()).sum();
     let mut command = Cmd::with_capacity(11 + script.keys * locks.len(), 256 + room);
     command.arg("EVALSHA").arg(script.digest()).arg(script.keys * locks.len());
@@ -173,7 +186,7 @@ fn call(script: &Script, locks: &[LockKeys]) -> Cmd {
 }
 
 fn run(script: &Script, lock: &LockKeys, token: &Token, argument: Argument<'_>) -> Cmd {
-    let mut command = call(script, std::slice::from_ref(lock));
+    let mut command = evaluate(script, std::slice::from_ref(lock));
     command.arg(token.as_str());
     match argument {
         Argument::None => {}

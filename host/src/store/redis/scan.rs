@@ -1,4 +1,4 @@
-//! Deletes what begins alike, a bounded batch at a time.
+//! Walks all keys of a server, a bounded batch at a time, and deletes what begins alike.
 
 use futures_util::future::try_join_all;
 use redis::Value;
@@ -25,21 +25,41 @@ pub(super) async fn delete_matching(wire: &Wire, prefix: &str, hint: &Glob, chos
 
 async fn sweep(wire: &Wire, link: &Link, pattern: &str, prefix: &str, chosen: Chosen<'_>) -> Result<u64, Fault> {
     let mut deleted = 0;
-    let mut cursor = b"0".to_vec();
-    loop {
-        let mut scan = redis::cmd("SCAN");
-        scan.arg(cursor.as_slice()).arg("MATCH").arg(pattern).arg("COUNT").arg(BATCH);
-        let deadline = wire.deadline();
-        let reply = link.live(deadline).await?.send(&scan, deadline).await?;
-        let (next, keys) = page(reply)?;
+    let mut scan = Scan::new(wire, link, pattern);
+    while let Some(keys) = scan.next().await? {
         let ours: Vec<_> = keys.iter().filter(|key| key.strip_prefix(prefix).is_some_and(chosen)).collect();
         for reply in wire.call_all(ours.into_iter().map(|key| Request::Delete(key))).await {
             deleted += u64::try_from(integer(&reply?)?).unwrap_or(0);
         }
-        if next == b"0" {
-            return Ok(deleted);
-        }
-        cursor = next;
+    }
+    Ok(deleted)
+}
+
+/// The keys of one server that match a pattern, page by page. A key that is there all the while is on one page at least.
+pub(super) struct Scan<'a> {
+    wire: &'a Wire,
+    link: &'a Link,
+    pattern: &'a str,
+    /// Where the next page begins; `None` behind the last.
+    cursor: Option<Vec<u8>>,
+}
+
+impl<'a> Scan<'a> {
+    /// A scan that begins.
+    pub(super) fn new(wire: &'a Wire, link: &'a Link, pattern: &'a str) -> Self {
+        Self { wire, link, pattern, cursor: Some(b"0".to_vec()) }
+    }
+
+    /// The next page, which may be empty; `None` behind the last.
+    pub(super) async fn next(&mut self) -> Result<Option<Vec<String>>, Fault> {
+        let Some(cursor) = &self.cursor else { return Ok(None) };
+        let mut scan = redis::cmd("SCAN");
+        scan.arg(cursor.as_slice()).arg("MATCH").arg(self.pattern).arg("COUNT").arg(BATCH);
+        let deadline = self.wire.deadline();
+        let reply = self.link.live(deadline).await?.send(&scan, deadline).await?;
+        let (next, keys) = page(reply)?;
+        self.cursor = (next != b"0").then_some(next);
+        Ok(Some(keys))
     }
 }
 
@@ -64,7 +84,7 @@ fn page(reply: Value) -> Result<(Vec<u8>, Vec<String>), Fault> {
 }
 
 /// A pattern that matches the text and nothing else.
-fn escaped(text: &str) -> String {
+pub(super) fn escaped(text: &str) -> String {
     let mut pattern = String::with_capacity(text.len());
     for character in text.chars() {
         if matches!(character, '*' | '?' | '[' | ']' | '^' | '-' | '\\') {

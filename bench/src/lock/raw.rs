@@ -1,0 +1,36 @@
+//! The least that a lock on Redis can be: the raw reference.
+
+use anyhow::ensure;
+use redis::aio::MultiplexedConnection;
+
+const COMPARE_AND_DELETE: &str = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0";
+
+/// What the reference is called in figures.
+pub(super) const NAME: &str = "SET NX PX + compare-and-delete, p50";
+
+/// A `SET NX PX` and a compare-and-delete of one key.
+pub(super) struct RawLock {
+    connection: MultiplexedConnection,
+    delete: redis::Script,
+    key: &'static str,
+}
+
+impl RawLock {
+    /// Over a connection of its own to the server that has the key.
+    pub(super) async fn connect(url: &str, key: &'static str) -> anyhow::Result<Self> {
+        let connection = redis::Client::open(url)?.get_multiplexed_async_connection().await?;
+        Ok(Self { connection, delete: redis::Script::new(COMPARE_AND_DELETE), key })
+    }
+
+    /// Takes it and lets go of it: two round trips.
+    pub(super) async fn cycle(&mut self) -> anyhow::Result<()> {
+        let lease = u64::try_from(super::LEASE.as_millis())?;
+        let mut set = redis::cmd("SET");
+        set.arg(self.key).arg("token").arg("NX").arg("PX").arg(lease);
+        let set: Option<String> = set.query_async(&mut self.connection).await?;
+        ensure!(set.is_some(), "the raw lock is held by somebody else");
+        let deleted: u64 = self.delete.key(self.key).arg("token").invoke_async(&mut self.connection).await?;
+        ensure!(deleted == 1, "the raw lock was not released");
+        Ok(())
+    }
+}
