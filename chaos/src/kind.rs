@@ -1,0 +1,106 @@
+//! The kinds of locks that are put to the test, and what each of them promises where.
+
+use std::time::Duration;
+
+use bellwether::lock::{self, LockOptions, Locks};
+use bellwether::store::memory::MemoryStore;
+use clap::ValueEnum;
+use serde::{Deserialize, Serialize};
+
+/// How long a holder that says nothing more keeps its lock.
+pub(crate) const LEASE: Duration = Duration::from_secs(1);
+
+/// How many locks of each kind there are; in a cluster they lie on different shards.
+const LOCKS: usize = 2;
+
+/// A kind of lock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Kind {
+    /// One key on one server.
+    Simple,
+    /// The same, and served in the order of arrival.
+    Fair,
+    /// The same as simple, and a majority of the replicas has it too.
+    Quorum,
+}
+
+/// What the servers are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Topology {
+    /// One server, which writes every change to disk before it answers.
+    Single,
+    /// A primary with two replicas, watched by three Sentinels.
+    Sentinel,
+    /// A Redis Cluster of three primaries with two replicas each.
+    Cluster,
+}
+
+impl Kind {
+    /// Its name, which its locks' names begin with.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Simple => "simple",
+            Self::Fair => "fair",
+            Self::Quorum => "quorum",
+        }
+    }
+
+    /// The kind of a lock.
+    pub(crate) fn of(lock: &str) -> Option<Self> {
+        let (kind, _) = lock.rsplit_once('-')?;
+        Self::value_variants().iter().copied().find(|known| known.name() == kind)
+    }
+
+    /// The names of its locks.
+    pub(crate) fn locks(self) -> Vec<String> {
+        (0..LOCKS).map(|number| format!("{}-{number}", self.name())).collect()
+    }
+
+    /// How its locks behave.
+    pub(crate) fn options(self, renew: bool) -> LockOptions {
+        let kind = if self == Self::Quorum { lock::Kind::Quorum } else { lock::Kind::Simple };
+        let retry = Duration::from_millis(100);
+        LockOptions { kind, lease: Some(LEASE), renew, fair: self == Self::Fair, retry }
+    }
+
+    /// Whether this build has the kind.
+    pub(crate) fn is_built(self) -> bool {
+        Locks::new(std::sync::Arc::new(MemoryStore::new())).open("probe", self.options(true)).is_ok()
+    }
+
+    /// Whether it can work there at all.
+    pub(crate) fn works_on(self, topology: Topology) -> bool {
+        self != Self::Quorum || topology != Topology::Single
+    }
+
+    /// Whether no two may ever hold one lock there at once, whatever fails. Elsewhere it is counted how often two do.
+    pub(crate) fn excludes_on(self, topology: Topology) -> bool {
+        self == Self::Quorum || topology == Topology::Single
+    }
+}
+
+impl Topology {
+    /// Its name.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Single => "single",
+            Self::Sentinel => "sentinel",
+            Self::Cluster => "cluster",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_of_a_lock_tells_its_kind() {
+        for kind in Kind::value_variants() {
+            assert!(kind.locks().iter().all(|lock| Kind::of(lock) == Some(*kind)));
+        }
+        assert_eq!(Kind::of("what"), None);
+    }
+}

@@ -1,0 +1,207 @@
+//! Which faults there are to be, and when: all chosen beforehand, from a seed and nothing else.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::kind::{LEASE, Topology};
+use crate::site::Failover;
+
+/// A fault of servers or of the network. Its server is chosen by the part it plays at that time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// Killed, and started again at the end.
+    Kill(Role),
+    /// Stopped in its tracks, and let go on at the end.
+    Pause(Role),
+    /// A replica takes over while the primary is well.
+    Failover(Failover),
+    /// Nothing reaches it and nothing leaves it.
+    Partition(Role),
+    /// A primary loses its peers and half of its clients; the other half go on writing to it.
+    Split,
+    /// Everything to and from it comes later.
+    Delay(Role, Duration),
+    /// Replicas hear of changes later.
+    SlowReplicas(Duration),
+    /// Connections of clients are reset after so many bytes of replies.
+    Reset(Role, u32),
+    /// It has no memory for anything new.
+    Full,
+}
+
+/// A part that a server plays.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// It takes the writes.
+    Primary,
+    /// It follows the primary.
+    Replica,
+}
+
+/// A fault of a client. Which client is meant is a number that is brought into range.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mishap {
+    /// Stopped, most of the time for longer than a lease, and let go on.
+    Stop,
+    /// Killed, and another one started.
+    Kill,
+    /// Its clock is set by so many seconds.
+    StepClock(i32),
+}
+
+/// One thing to be done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Step<T> {
+    /// How long all is well before.
+    pub(crate) after: Duration,
+    /// What happens.
+    pub(crate) what: T,
+    /// To which lock's servers, or to which client.
+    pub(crate) whose: usize,
+    /// How long it lasts.
+    pub(crate) lasts: Duration,
+}
+
+/// The faults of servers during `time`.
+pub(crate) fn faults(seed: u64, topology: Topology, time: Duration) -> Vec<Step<Fault>> {
+    let mut random = fastrand::Rng::with_seed(seed);
+    fill(time, || {
+        let what = fault(&mut random, topology);
+        let longest = if topology == Topology::Single { 1500 } else { 3500 };
+        let lasts = match what {
+            // It happens at once; this is how long it is given.
+            Fault::Failover(_) => 500,
+            _ => random.u64(50..longest),
+        };
+        let after = if random.u8(..4) == 0 { random.u64(2000..5000) } else { random.u64(200..1200) };
+        Step { after: ms(after), what, whose: random.usize(..8), lasts: ms(lasts) }
+    })
+}
+
+/// The faults of clients during `time`.
+pub(crate) fn mishaps(seed: u64, time: Duration) -> Vec<Step<Mishap>> {
+    // Another stream of numbers than that of the servers.
+    let mut random = fastrand::Rng::with_seed(!seed);
+    fill(time, || {
+        let what = match random.u8(..10) {
+            0..6 => Mishap::Stop,
+            6..9 => Mishap::Kill,
+            _ => Mishap::StepClock(if random.bool() { random.i32(1..4000) } else { -random.i32(1..4000) }),
+        };
+        let lease = u64::try_from(LEASE.as_millis()).unwrap_or(0);
+        let lasts = if what == Mishap::Stop { random.u64(lease / 5..lease * 5 / 2) } else { 0 };
+        Step { after: ms(random.u64(200..1500)), what, whose: random.usize(..64), lasts: ms(lasts) }
+    })
+}
+
+fn fault(random: &mut fastrand::Rng, topology: Topology) -> Fault {
+    let role = if topology == Topology::Single || random.u8(..3) < 2 { Role::Primary } else { Role::Replica };
+    let delay = ms(random.u64(5..400));
+    match (random.u8(..9), topology) {
+        (0, _) => Fault::Kill(role),
+        (1, _) => Fault::Pause(role),
+        (2, _) => Fault::Partition(role),
+        (3, _) => Fault::Delay(role, delay),
+        (4, _) => Fault::Reset(Role::Primary, random.u32(..200)),
+        (5, _) => Fault::Full,
+        (_, Topology::Single) => {
+            if random.bool() {
+                Fault::Kill(role)
+            } else {
+                Fault::Reset(Role::Primary, random.u32(..2000))
+            }
+        }
+        (6, _) => Fault::SlowReplicas(delay),
+        (7, _) => Fault::Split,
+        _ => Fault::Failover(match random.u8(..3) {
+            0 => Failover::Agreed,
+            1 => Failover::Forced,
+            _ => Failover::Takeover,
+        }),
+    }
+}
+
+fn fill<T>(time: Duration, mut next: impl FnMut() -> Step<T>) -> Vec<Step<T>> {
+    let mut steps = Vec::new();
+    let mut filled = Duration::ZERO;
+    loop {
+        let step = next();
+        filled += step.after + step.lasts;
+        if filled >= time {
+            return steps;
+        }
+        steps.push(step);
+    }
+}
+
+const fn ms(count: u64) -> Duration {
+    Duration::from_millis(count)
+}
+
+impl Fault {
+    /// Its name in the report.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Kill(Role::Primary) => "kill primary",
+            Self::Kill(Role::Replica) => "kill replica",
+            Self::Pause(Role::Primary) => "stop primary",
+            Self::Pause(Role::Replica) => "stop replica",
+            Self::Failover(Failover::Agreed) => "failover",
+            Self::Failover(Failover::Forced) => "failover force",
+            Self::Failover(Failover::Takeover) => "failover takeover",
+            Self::Partition(Role::Primary) => "partition primary",
+            Self::Partition(Role::Replica) => "partition replica",
+            Self::Split => "split",
+            Self::Delay(..) => "delay",
+            Self::SlowReplicas(_) => "slow replicas",
+            Self::Reset(..) => "reset",
+            Self::Full => "full memory",
+        }
+    }
+}
+
+impl Mishap {
+    /// Its name in the report.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Stop => "stop client",
+            Self::Kill => "kill client",
+            Self::StepClock(_) => "step clock",
+        }
+    }
+}
+
+impl<T: fmt::Debug> fmt::Display for Step<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?} (number {}) after {:?}, for {:?}", self.what, self.whose, self.after, self.lasts)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MINUTE: Duration = Duration::from_mins(1);
+
+    #[test]
+    fn a_seed_repeats_the_same_faults() {
+        for topology in [Topology::Single, Topology::Sentinel, Topology::Cluster] {
+            assert_eq!(faults(7, topology, MINUTE), faults(7, topology, MINUTE));
+            assert_ne!(faults(7, topology, MINUTE), faults(8, topology, MINUTE));
+        }
+        assert_eq!(mishaps(7, MINUTE), mishaps(7, MINUTE));
+        let (short, long) = (mishaps(7, MINUTE), mishaps(7, 2 * MINUTE));
+        assert_eq!(Some(short.as_slice()), long.get(..short.len()), "a longer run begins like a shorter one");
+    }
+
+    #[test]
+    fn every_fault_comes_up() {
+        let hour = 60 * MINUTE;
+        let mut names: Vec<_> = faults(1, Topology::Cluster, hour).iter().map(|step| step.what.name()).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), 14);
+        let single = faults(1, Topology::Single, hour);
+        assert!(single.iter().all(|step| !matches!(step.what, Fault::Split | Fault::Failover(_) | Fault::Kill(Role::Replica))));
+    }
+}
