@@ -165,7 +165,7 @@ impl Fleet {
 }
 
 /// The library that shows a process another time than the true one, if it is installed: Debian has it as `libfaketime`.
-fn faketime() -> Option<&'static Path> {
+pub(crate) fn faketime() -> Option<&'static Path> {
     const PLACES: [&str; 4] = [
         "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1",
         "/usr/lib/aarch64-linux-gnu/faketime/libfaketimeMT.so.1",

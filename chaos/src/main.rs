@@ -79,6 +79,9 @@ fn run(options: &Options, runtime: &tokio::runtime::Handle) -> Result<()> {
     for kind in missing {
         println!("left out: this build has no {} locks", kind.name());
     }
+    if fleet::faketime().is_none() {
+        println!("left out: no clock is set, as libfaketime is not installed");
+    }
     let time = Duration::from_secs(options.seconds) / u32::try_from(topologies.len())?;
     println!("seed {seed}: the same faults again with --seed {seed}");
     let mut broken = 0;

@@ -91,6 +91,11 @@ fn afflict(site: &mut Site, step: &Step<Fault>, lock: &str, end: Instant) -> Res
         Fault::SlowReplicas(time) => {
             site.network().set(&[(Whose::FromServersTo(number(Role::Primary)?), Effect::Delay(time))]);
         }
+        Fault::KillAhead(time) => {
+            site.network().set(&[(Whose::FromServersTo(number(Role::Primary)?), Effect::Delay(time))]);
+            rest(time, end);
+            site.server(place(Role::Primary))?.kill();
+        }
         Fault::Reset(role, after) => {
             site.network().set(&[(Whose::FromClientsTo(number(role)?), Effect::Reset(after))]);
         }

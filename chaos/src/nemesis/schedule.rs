@@ -23,6 +23,8 @@ pub(crate) enum Fault {
     Delay(Role, Duration),
     /// Replicas hear of changes later.
     SlowReplicas(Duration),
+    /// The primary is killed when replicas hear of changes later: what it did last is lost to them.
+    KillAhead(Duration),
     /// Connections of clients are reset after so many bytes of replies.
     Reset(Role, u32),
     /// It has no memory for anything new.
@@ -64,16 +66,22 @@ pub(crate) struct Step<T> {
 
 /// The faults of servers during `time`.
 pub(crate) fn faults(seed: u64, topology: Topology, time: Duration) -> Vec<Step<Fault>> {
-    let mut random = fastrand::Rng::with_seed(seed);
+    let mut random = fastrand::Rng::with_seed(seed.wrapping_mul(3).wrapping_add(topology as u64));
+    let mut bag = Vec::new();
     fill(time, || {
-        let what = fault(&mut random, topology);
-        let longest = if topology == Topology::Single { 1500 } else { 3500 };
+        // Each comes up before any comes up again.
+        if bag.is_empty() {
+            bag = all(&mut random, topology);
+            random.shuffle(&mut bag);
+        }
+        let what = bag.pop().unwrap_or(Fault::Full);
         let lasts = match what {
             // It happens at once; this is how long it is given.
             Fault::Failover(_) => 500,
-            _ => random.u64(50..longest),
+            _ if topology == Topology::Single => random.u64(50..1500),
+            _ => random.u64(50..3500),
         };
-        let after = if random.u8(..4) == 0 { random.u64(2000..5000) } else { random.u64(200..1200) };
+        let after = if random.u8(..5) == 0 { random.u64(2000..4000) } else { random.u64(200..1200) };
         Step { after: ms(after), what, whose: random.usize(..8), lasts: ms(lasts) }
     })
 }
@@ -82,43 +90,50 @@ pub(crate) fn faults(seed: u64, topology: Topology, time: Duration) -> Vec<Step<
 pub(crate) fn mishaps(seed: u64, time: Duration) -> Vec<Step<Mishap>> {
     // Another stream of numbers than that of the servers.
     let mut random = fastrand::Rng::with_seed(!seed);
+    let mut bag = Vec::new();
     fill(time, || {
-        let what = match random.u8(..10) {
-            0..6 => Mishap::Stop,
-            6..9 => Mishap::Kill,
-            _ => Mishap::StepClock(if random.bool() { random.i32(1..4000) } else { -random.i32(1..4000) }),
-        };
+        if bag.is_empty() {
+            let step = Mishap::StepClock(if random.bool() { random.i32(1..4000) } else { -random.i32(1..4000) });
+            bag = [[Mishap::Stop; 3], [Mishap::Kill; 3], [Mishap::Stop, Mishap::Stop, step]].concat();
+            random.shuffle(&mut bag);
+        }
+        let what = bag.pop().unwrap_or(Mishap::Stop);
         let lease = u64::try_from(LEASE.as_millis()).unwrap_or(0);
         let lasts = if what == Mishap::Stop { random.u64(lease / 5..lease * 5 / 2) } else { 0 };
         Step { after: ms(random.u64(200..1500)), what, whose: random.usize(..64), lasts: ms(lasts) }
     })
 }
 
-fn fault(random: &mut fastrand::Rng, topology: Topology) -> Fault {
-    let role = if topology == Topology::Single || random.u8(..3) < 2 { Role::Primary } else { Role::Replica };
-    let delay = ms(random.u64(5..400));
-    match (random.u8(..9), topology) {
-        (0, _) => Fault::Kill(role),
-        (1, _) => Fault::Pause(role),
-        (2, _) => Fault::Partition(role),
-        (3, _) => Fault::Delay(role, delay),
-        (4, _) => Fault::Reset(Role::Primary, random.u32(..200)),
-        (5, _) => Fault::Full,
-        (_, Topology::Single) => {
-            if random.bool() {
-                Fault::Kill(role)
-            } else {
-                Fault::Reset(Role::Primary, random.u32(..2000))
-            }
-        }
-        (6, _) => Fault::SlowReplicas(delay),
-        (7, _) => Fault::Split,
-        _ => Fault::Failover(match random.u8(..3) {
-            0 => Failover::Agreed,
-            1 => Failover::Forced,
-            _ => Failover::Takeover,
-        }),
+/// The faults of a topology, each as often as it is to come up beside the others.
+fn all(random: &mut fastrand::Rng, topology: Topology) -> Vec<Fault> {
+    let mut delay = || ms(random.u64(5..400));
+    let mut faults = vec![
+        Fault::Kill(Role::Primary),
+        Fault::Pause(Role::Primary),
+        Fault::Partition(Role::Primary),
+        Fault::Delay(Role::Primary, delay()),
+        Fault::Full,
+    ];
+    let lags = [delay(), delay()];
+    faults.push(Fault::Reset(Role::Primary, random.u32(..200)));
+    if topology == Topology::Single {
+        faults.extend([Fault::Kill(Role::Primary), Fault::Reset(Role::Primary, random.u32(..2000))]);
+        return faults;
     }
+    faults.extend([
+        Fault::Kill(Role::Replica),
+        Fault::Pause(Role::Replica),
+        Fault::Partition(Role::Replica),
+        Fault::Split,
+        Fault::Split,
+        Fault::SlowReplicas(lags[0]),
+        Fault::KillAhead(lags[1]),
+        Fault::Failover(Failover::Agreed),
+    ]);
+    if topology == Topology::Cluster {
+        faults.extend([Fault::Failover(Failover::Forced), Fault::Failover(Failover::Takeover)]);
+    }
+    faults
 }
 
 fn fill<T>(time: Duration, mut next: impl FnMut() -> Step<T>) -> Vec<Step<T>> {
@@ -154,6 +169,7 @@ impl Fault {
             Self::Split => "split",
             Self::Delay(..) => "delay",
             Self::SlowReplicas(_) => "slow replicas",
+            Self::KillAhead(_) => "kill primary ahead",
             Self::Reset(..) => "reset",
             Self::Full => "full memory",
         }
@@ -188,10 +204,10 @@ mod tests {
         for topology in [Topology::Single, Topology::Sentinel, Topology::Cluster] {
             assert_eq!(faults(7, topology, MINUTE), faults(7, topology, MINUTE));
             assert_ne!(faults(7, topology, MINUTE), faults(8, topology, MINUTE));
+            let (short, long) = (faults(7, topology, MINUTE), faults(7, topology, 2 * MINUTE));
+            assert_eq!(Some(short.as_slice()), long.get(..short.len()), "a longer run begins like a shorter one");
         }
         assert_eq!(mishaps(7, MINUTE), mishaps(7, MINUTE));
-        let (short, long) = (mishaps(7, MINUTE), mishaps(7, 2 * MINUTE));
-        assert_eq!(Some(short.as_slice()), long.get(..short.len()), "a longer run begins like a shorter one");
     }
 
     #[test]
@@ -200,7 +216,7 @@ mod tests {
         let mut names: Vec<_> = faults(1, Topology::Cluster, hour).iter().map(|step| step.what.name()).collect();
         names.sort_unstable();
         names.dedup();
-        assert_eq!(names.len(), 14);
+        assert_eq!(names.len(), 15);
         let single = faults(1, Topology::Single, hour);
         assert!(single.iter().all(|step| !matches!(step.what, Fault::Split | Fault::Failover(_) | Fault::Kill(Role::Replica))));
     }
