@@ -10,6 +10,9 @@ use serde::{Deserialize, Serialize};
 /// How long a holder that says nothing more keeps its lock.
 pub(crate) const LEASE: Duration = Duration::from_secs(1);
 
+/// The same for holders who never renew it: short, so that many of them can see its end without keeping the lock from all others.
+pub(crate) const FIXED_LEASE: Duration = Duration::from_millis(250);
+
 /// How many locks of each kind there are; in a cluster they lie on different shards.
 const LOCKS: usize = 2;
 
@@ -62,7 +65,8 @@ impl Kind {
     pub(crate) fn options(self, renew: bool) -> LockOptions {
         let kind = if self == Self::Quorum { lock::Kind::Quorum } else { lock::Kind::Simple };
         let retry = Duration::from_millis(100);
-        LockOptions { kind, lease: Some(LEASE), renew, fair: self == Self::Fair, retry }
+        let lease = Some(if renew { LEASE } else { FIXED_LEASE });
+        LockOptions { kind, lease, renew, fair: self == Self::Fair, retry }
     }
 
     /// Whether this build has the kind.

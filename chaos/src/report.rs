@@ -25,12 +25,23 @@ fn write(text: &mut String, trial: &Trial, outcome: &Outcome) -> std::fmt::Resul
         writeln!(text, "  ended early, the servers did not get well {why}")?;
     }
     let names = [
-        "kind", "acquired", "adopted", "refused", "cancelled", "failed", "overlaps", "worst", "gone", "written", "stale",
-        "max wait", "max gap",
+        "kind",
+        "acquired",
+        "adopted",
+        "refused",
+        "cancelled",
+        "failed",
+        "overlaps",
+        "worst",
+        "gone",
+        "written",
+        "stale",
+        "max wait",
+        "max gap",
     ];
-    row(text, names.map(ToOwned::to_owned))?;
+    row(text, &names.map(ToOwned::to_owned))?;
     for (kind, figures) in &outcome.verdict.kinds {
-        row(text, cells(kind, figures))?;
+        row(text, &cells(kind, figures))?;
     }
     let broken = &outcome.verdict.broken;
     writeln!(text, "  promises broken: {}", broken.len())?;
@@ -62,7 +73,7 @@ fn cells(kind: &str, figures: &Figures) -> [String; 13] {
     ]
 }
 
-fn row(text: &mut String, cells: [String; 13]) -> std::fmt::Result {
+fn row(text: &mut String, cells: &[String; 13]) -> std::fmt::Result {
     for (number, cell) in cells.iter().enumerate() {
         if number == 0 { write!(text, "  {cell:<11}")? } else { write!(text, "{cell:>10}")? }
     }

@@ -96,8 +96,7 @@ impl Trial {
         let (events, stuck) = fleet.finish()?;
         let left_over = if deeds.ended.is_some() { Vec::new() } else { runtime.block_on(left_over(&url, &locks))? };
         let (stops, killed) = (std::mem::take(&mut fleet.stops), std::mem::take(&mut fleet.killed));
-        let history =
-            History { events, writes: register.take(), outages: deeds.outages, stops, killed, stuck, left_over };
+        let history = History { events, writes: register.take(), outages: deeds.outages, stops, killed, stuck, left_over };
         let patience = u64::try_from((2 * STORE_TIMEOUT + SLACK).as_nanos())?;
         let lease = u64::try_from(LEASE.as_nanos())?;
         let rules = Rules { topology: self.topology, lease, bound: BOUND, patience, grace: GRACE };

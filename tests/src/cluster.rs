@@ -170,8 +170,11 @@ impl Cluster {
     pub fn begin_move(&self, key: &str) -> Result<Move<'_>> {
         let slot = self.slot(key)?;
         let from = self.primary_of(key)?;
-        let to =
-            self.primaries()?.into_iter().find(|primary| primary.announced() != from.announced()).context("there is one primary only")?;
+        let to = self
+            .primaries()?
+            .into_iter()
+            .find(|primary| primary.announced() != from.announced())
+            .context("there is one primary only")?;
         let number = slot.to_string();
         to.command::<()>(&["CLUSTER", "SETSLOT", &number, "IMPORTING", &id(from)?])?;
         from.command::<()>(&["CLUSTER", "SETSLOT", &number, "MIGRATING", &id(to)?])?;

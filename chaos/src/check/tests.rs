@@ -4,13 +4,8 @@ use super::*;
 use crate::clock::millis;
 use crate::history::{Event, Share, Span, What, Write};
 
-const RULES: Rules = Rules {
-    topology: Topology::Single,
-    lease: millis(1000),
-    bound: millis(500),
-    patience: millis(1000),
-    grace: millis(100),
-};
+const RULES: Rules =
+    Rules { topology: Topology::Single, lease: millis(1000), bound: millis(500), patience: millis(1000), grace: millis(100) };
 
 /// A history in the making. Process and attempt have the same number.
 #[derive(Default)]

@@ -14,6 +14,7 @@ use tokio::sync::watch;
 use crate::kind::Kind;
 
 mod journal;
+mod stay;
 mod taken;
 mod worker;
 

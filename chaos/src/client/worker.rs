@@ -4,24 +4,15 @@ use std::time::Duration;
 
 use anyhow::Result;
 use bellwether::Error;
-use bellwether::error::LossReason;
 use bellwether::lock::Locks;
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
-use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::sleep;
 
 use super::journal::{Journal, Page};
+use super::stay::Pen;
 use super::taken::{Opened, Taken};
-use crate::clock::now;
 use crate::history::{Share, What};
-use crate::kind::{Kind, LEASE};
-
-/// How often a holder asks its guard whether it is lost.
-const LOOK: Duration = Duration::from_millis(3);
-
-/// How often it writes down that it is not.
-const NOTE: u64 = 30_000_000;
+use crate::kind::{FIXED_LEASE, Kind, LEASE};
 
 /// A lock, opened in both ways.
 #[derive(Debug)]
@@ -53,10 +44,10 @@ impl Way {
         // Those who hold for long are few, or nobody else would come to hold.
         match random.u16(..1000) {
             0..10 => Self::Long,
-            10..25 => Self::TooLong,
-            25..125 => Self::Drops,
-            125..175 => Self::HandsOver,
-            175..300 => Self::Cancels,
+            10..70 => Self::TooLong,
+            70..170 => Self::Drops,
+            170..220 => Self::HandsOver,
+            220..340 => Self::Cancels,
             _ => Self::Brief,
         }
     }
@@ -67,7 +58,7 @@ impl Way {
 pub(super) struct Worker {
     openings: Vec<Opening>,
     journal: Journal,
-    register: BufReader<TcpStream>,
+    pen: Pen,
     random: fastrand::Rng,
 }
 
@@ -78,9 +69,7 @@ impl Worker {
             Ok(Opening { name, renewed, fixed })
         };
         let openings = kind.locks().into_iter().map(open).collect::<Result<_, Error>>()?;
-        let register = TcpStream::connect(("127.0.0.1", register)).await?;
-        register.set_nodelay(true)?;
-        Ok(Self { openings, journal, register: BufReader::new(register), random })
+        Ok(Self { openings, journal, pen: Pen::new(register).await?, random })
     }
 
     /// Runs until told to stop.
@@ -112,13 +101,13 @@ impl Worker {
     }
 
     async fn hold(&mut self, page: &Page, opened: &Opened, taken: Taken, share: Share, way: Way) -> Result<()> {
-        let lease = u64::try_from(LEASE.as_millis())?;
+        let (lease, fixed) = (u64::try_from(LEASE.as_millis())?, u64::try_from(FIXED_LEASE.as_millis())?);
         let time = match way {
             Way::Long => self.random.u64(lease..2 * lease),
-            Way::TooLong => self.random.u64(lease / 2..2 * lease),
+            Way::TooLong => self.random.u64(fixed / 2..2 * fixed),
             _ => self.random.u64(..40),
         };
-        self.stay(page, &taken, share, Duration::from_millis(time), way == Way::TooLong).await?;
+        self.pen.stay(page, &taken, share, Duration::from_millis(time), way == Way::TooLong).await?;
         match way {
             Way::Drops => page.note(What::LetGo),
             Way::HandsOver => {
@@ -127,7 +116,7 @@ impl Worker {
                     && self.random.u8(..8) > 0
                 {
                     drop(taken);
-                    self.adopt(opened, page, &token, share).await?;
+                    self.take_over(opened, page, &token, share).await?;
                 }
             }
             _ => release(page, &taken).await,
@@ -135,67 +124,20 @@ impl Worker {
         Ok(())
     }
 
-    async fn adopt(&mut self, opened: &Opened, before: &Page, token: &str, share: Share) -> Result<()> {
+    /// Takes over what was handed over a moment ago.
+    async fn take_over(&mut self, opened: &Opened, before: &Page, token: &str, share: Share) -> Result<()> {
         let page = self.journal.turn(before.lock());
         page.note(What::Asked { wait: 0, share, adopts: true });
         match opened.adopt(token).await {
-            Ok(Some(taken)) => {
-                page.note(What::Acquired { fence: taken.fence() });
+            Ok(Some(adopted)) => {
+                page.note(What::Acquired { fence: adopted.fence() });
                 let time = Duration::from_millis(self.random.u64(..20));
-                self.stay(&page, &taken, share, time, false).await?;
-                release(&page, &taken).await;
+                self.pen.stay(&page, &adopted, share, time, false).await?;
+                release(&page, &adopted).await;
             }
             Ok(None) => page.note(What::Refused),
             Err(error) => page.note(What::Failed { why: error.to_string() }),
         }
-        Ok(())
-    }
-
-    /// Holds a lock for a time, and writes to the register at its beginning, in its middle and at its end.
-    async fn stay(&mut self, page: &Page, taken: &Taken, share: Share, time: Duration, stubborn: bool) -> Result<()> {
-        let end = now() + u64::try_from(time.as_nanos())?;
-        let mut writes = [now(), now().midpoint(end), end].into_iter().peekable();
-        // Who has a part of a lock writes nothing that another part must not.
-        let writer = share == Share::Whole;
-        let mut noted = 0;
-        let mut held = 0;
-        let mut lost = false;
-        loop {
-            // The clock first: what is not lost later was not lost then, however long this process is stopped in between.
-            let looked = now();
-            match taken.loss() {
-                _ if lost => {}
-                None => held = looked,
-                Some(why) => {
-                    if held > noted {
-                        page.note_at(held, What::Held);
-                    }
-                    page.note(What::Lost { gone: why == LossReason::Gone });
-                    lost = true;
-                    if !stubborn {
-                        return Ok(());
-                    }
-                }
-            }
-            let write = writer && writes.next_if(|due| *due <= looked).is_some();
-            if !lost && (held > noted + NOTE || write || looked >= end) {
-                page.note_at(held, What::Held);
-                noted = held;
-            }
-            if write {
-                self.write(page, taken.fence()).await?;
-            }
-            if looked >= end && !(writer && writes.peek().is_some()) {
-                return Ok(());
-            }
-            sleep(LOOK).await;
-        }
-    }
-
-    async fn write(&mut self, page: &Page, fence: u64) -> Result<()> {
-        self.register.get_mut().write_all(page.line(fence).as_bytes()).await?;
-        // The register itself writes down what it answers.
-        self.register.read_line(&mut String::new()).await?;
         Ok(())
     }
 }
@@ -212,13 +154,13 @@ async fn acquire(
     let acquiring = opened.acquire(share, wait);
     let acquired = match patience {
         None => acquiring.await,
-        Some(patience) => match tokio::time::timeout(patience, acquiring).await {
-            Ok(acquired) => acquired,
-            Err(_) => {
+        Some(patience) => {
+            let Ok(acquired) = tokio::time::timeout(patience, acquiring).await else {
                 page.note(What::Cancelled);
                 return Ok(None);
-            }
-        },
+            };
+            acquired
+        }
     };
     page.note(match &acquired {
         Ok(Some(taken)) => What::Acquired { fence: taken.fence() },

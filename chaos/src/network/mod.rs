@@ -34,7 +34,7 @@ pub(crate) enum Effect {
     None,
     /// It is held back until the weather changes, and delivered then, as TCP does after a partition.
     Hold,
-    /// It comes later.
+    /// It comes later. To clients this much later, half of it, or not at all, which differs from connection to connection.
     Delay(Duration),
     /// The connection is reset after so many more bytes of replies, likely in the middle of one.
     Reset(u32),
@@ -203,7 +203,8 @@ mod tests {
     async fn half_of_the_clients_stay() {
         let network = Network::new();
         let front = echo(&network).await;
-        let mut streams = [TcpStream::connect(("127.0.0.1", front)).await.unwrap(), TcpStream::connect(("127.0.0.1", front)).await.unwrap()];
+        let mut streams =
+            [TcpStream::connect(("127.0.0.1", front)).await.unwrap(), TcpStream::connect(("127.0.0.1", front)).await.unwrap()];
         for stream in &mut streams {
             call(stream, b"one").await.unwrap();
         }

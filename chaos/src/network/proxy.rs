@@ -23,7 +23,8 @@ pub(super) struct Stand {
 struct Lane {
     from: Party,
     to: u8,
-    odd: bool,
+    /// Which connection of this stand it is.
+    number: u32,
     replies: bool,
     weather: watch::Receiver<Weather>,
 }
@@ -33,13 +34,13 @@ struct Over;
 
 impl Stand {
     pub(super) async fn serve(self, listener: TcpListener) {
-        let mut odd = false;
+        let mut number = 0_u32;
         loop {
             match listener.accept().await {
                 Ok((stream, source)) => {
-                    odd = !odd;
+                    number = number.wrapping_add(1);
                     let from = party(source.ip());
-                    let lane = Lane { from, to: self.server, odd, replies: false, weather: self.weather.clone() };
+                    let lane = Lane { from, to: self.server, number, replies: false, weather: self.weather.clone() };
                     tokio::spawn(lane.connect(stream, self.behind));
                 }
                 // No more files for a moment.
@@ -108,7 +109,9 @@ impl Lane {
         self.endure().await?;
         match self.effect() {
             Effect::Delay(time) => {
-                sleep(time).await;
+                // Some clients are far away, some are near: what one hears late another knows already.
+                let far = if self.from == Party::Client { self.number % 3 } else { 2 };
+                sleep(time * far / 2).await;
                 self.endure().await?;
                 Ok((bytes, false))
             }
@@ -127,7 +130,7 @@ impl Lane {
         loop {
             match self.effect() {
                 Effect::Hold => self.weather.changed().await.map_err(|_| Over)?,
-                Effect::Halve if self.odd => return Err(Over),
+                Effect::Halve if self.number.is_multiple_of(2) => return Err(Over),
                 _ => return Ok(()),
             }
         }
