@@ -1,7 +1,9 @@
 //! The kinds of locks that are put to the test, and what each of them promises where.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use bellwether::error::{Error, Invalid};
 use bellwether::lock::{self, LockOptions, Locks};
 use bellwether::store::memory::MemoryStore;
 use clap::ValueEnum;
@@ -71,7 +73,9 @@ impl Kind {
 
     /// Whether this build has the kind.
     pub(crate) fn is_built(self) -> bool {
-        Locks::new(std::sync::Arc::new(MemoryStore::new())).open("probe", self.options(true)).is_ok()
+        let opened = Locks::new(Arc::new(MemoryStore::new())).open("probe", self.options(true));
+        // That this store cannot keep it says nothing of others.
+        !matches!(opened, Err(Error::Invalid(Invalid::NotYet { .. })))
     }
 
     /// Whether it can work there at all.
