@@ -15,8 +15,12 @@ pub(crate) const LEASE: Duration = Duration::from_secs(1);
 /// The same for holders who never renew it: short, so that many of them can see its end without keeping the lock from all others.
 pub(crate) const FIXED_LEASE: Duration = Duration::from_millis(250);
 
+/// The same for the last lock of each kind, which holders keep for longer: longer than a failover takes, as leases are in practice.
+/// What a failover forgets shows only there, as shorter leases have ended before a replica is in the place of its primary.
+const LONG_LEASE: Duration = Duration::from_secs(4);
+
 /// How many locks of each kind there are; in a cluster they lie on different shards.
-const LOCKS: usize = 2;
+const LOCKS: usize = 3;
 
 /// A kind of lock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, ValueEnum, Serialize, Deserialize)]
@@ -63,17 +67,23 @@ impl Kind {
         (0..LOCKS).map(|number| format!("{}-{number}", self.name())).collect()
     }
 
+    /// What one holder takes at once.
+    pub(crate) fn choose(self, random: &mut fastrand::Rng) -> Vec<String> {
+        let mut locks = self.locks();
+        vec![locks.swap_remove(random.usize(..locks.len()))]
+    }
+
     /// How its locks behave.
-    pub(crate) fn options(self, renew: bool) -> LockOptions {
+    pub(crate) fn options(self, lock: &str, renew: bool) -> LockOptions {
         let kind = if self == Self::Quorum { lock::Kind::Quorum } else { lock::Kind::Simple };
         let retry = Duration::from_millis(100);
-        let lease = Some(if renew { LEASE } else { FIXED_LEASE });
+        let lease = Some(if renew { lease(lock) } else { FIXED_LEASE });
         LockOptions { kind, lease, renew, fair: self == Self::Fair, retry }
     }
 
     /// Whether this build has the kind.
     pub(crate) fn is_built(self) -> bool {
-        let opened = Locks::new(Arc::new(MemoryStore::new())).open("probe", self.options(true));
+        let opened = Locks::new(Arc::new(MemoryStore::new())).open("probe", self.options("probe", true));
         // That this store cannot keep it says nothing of others.
         !matches!(opened, Err(Error::Invalid(Invalid::NotYet { .. })))
     }
@@ -87,6 +97,11 @@ impl Kind {
     pub(crate) fn excludes_on(self, topology: Topology) -> bool {
         self == Self::Quorum || topology == Topology::Single
     }
+}
+
+/// The lease of a lock that is renewed.
+pub(crate) fn lease(lock: &str) -> Duration {
+    if lock.ends_with(&format!("-{}", LOCKS - 1)) { LONG_LEASE } else { LEASE }
 }
 
 impl Topology {

@@ -9,11 +9,11 @@ use bellwether::store::{self, StoreOptions};
 use tokio::runtime::Handle;
 
 use crate::check::{Rules, Verdict, check};
-use crate::client::STORE_TIMEOUT;
+use crate::client::{STORE_TIMEOUT, is_held};
 use crate::clock::millis;
 use crate::fleet::{Fleet, Orders};
 use crate::history::History;
-use crate::kind::{Kind, LEASE, Topology};
+use crate::kind::{Kind, Topology, lease};
 use crate::nemesis::{self, schedule};
 use crate::register::Register;
 use crate::site::Site;
@@ -98,7 +98,7 @@ impl Trial {
         let (stops, killed) = (std::mem::take(&mut fleet.stops), std::mem::take(&mut fleet.killed));
         let history = History { events, writes: register.take(), outages: deeds.outages, stops, killed, stuck, left_over };
         let patience = u64::try_from((2 * STORE_TIMEOUT + SLACK).as_nanos())?;
-        let lease = u64::try_from(LEASE.as_nanos())?;
+        let lease = |lock: &str| u64::try_from(lease(lock).as_nanos()).unwrap_or(u64::MAX);
         let rules = Rules { topology: self.topology, lease, bound: BOUND, patience, grace: GRACE };
         Ok(Outcome { verdict: check(&history, &rules), history, faults: counts, ended: deeds.ended })
     }
@@ -107,11 +107,11 @@ impl Trial {
 /// The locks that are still held when every lease must have ended.
 async fn left_over(url: &str, names: &[String]) -> Result<Vec<String>> {
     let locks = Locks::new(store::open(url, &StoreOptions::default()).await?);
-    let deadline = Instant::now() + LEASE + Duration::from_nanos(BOUND);
     let mut left = Vec::new();
     for name in names {
-        let lock = locks.open(name, Kind::Simple.options(true))?;
-        while lock.is_locked().await? {
+        let Some(kind) = Kind::of(name) else { continue };
+        let deadline = Instant::now() + lease(name) + Duration::from_nanos(BOUND);
+        while is_held(kind, &locks, name).await? {
             if Instant::now() > deadline {
                 left.push(name.clone());
                 break;

@@ -114,21 +114,6 @@ impl Cluster {
         self.wait_for_another(slot, old)
     }
 
-    /// The nodes that have the slot of a key, the primary first, by their places among [`Self::nodes`].
-    ///
-    /// # Errors
-    /// If no node answers, or the slot has none.
-    pub fn shard_of(&self, key: &str) -> Result<Vec<usize>> {
-        let ports = self.shard(self.slot(key)?)?.ports;
-        let place = |port: &u16| self.nodes.iter().position(|node| node.announced() == *port);
-        Ok(ports.iter().filter_map(place).collect())
-    }
-
-    /// All nodes, to be killed and started again.
-    pub fn nodes_mut(&mut self) -> &mut [Server] {
-        &mut self.nodes
-    }
-
     /// Kills the primary of a key, and waits until a replica has taken its place.
     ///
     /// # Errors
@@ -179,6 +164,21 @@ impl Cluster {
         to.command::<()>(&["CLUSTER", "SETSLOT", &number, "IMPORTING", &id(from)?])?;
         from.command::<()>(&["CLUSTER", "SETSLOT", &number, "MIGRATING", &id(to)?])?;
         Ok(Move { cluster: self, slot, from, to })
+    }
+
+    /// The nodes that have the slot of a key, the primary first, by their places among [`Self::nodes`].
+    ///
+    /// # Errors
+    /// If no node answers, or the slot has none.
+    pub fn shard_of(&self, key: &str) -> Result<Vec<usize>> {
+        let ports = self.shard(self.slot(key)?)?.ports;
+        let place = |port: &u16| self.nodes.iter().position(|node| node.announced() == *port);
+        Ok(ports.iter().filter_map(place).collect())
+    }
+
+    /// All nodes, to be killed and started again.
+    pub fn nodes_mut(&mut self) -> &mut [Server] {
+        &mut self.nodes
     }
 
     fn slot(&self, key: &str) -> Result<u16> {

@@ -23,8 +23,8 @@ use turns::{Answer, Turn};
 pub(crate) struct Rules {
     /// What the servers were.
     pub(crate) topology: Topology,
-    /// The lease of all locks.
-    pub(crate) lease: u64,
+    /// The lease of a lock.
+    pub(crate) lease: fn(&str) -> u64,
     /// How long after the end of a lease, while servers are well, a waiter may still be without the lock.
     pub(crate) bound: u64,
     /// How long after its deadline an acquire may still be under way.

@@ -5,7 +5,7 @@ use crate::clock::millis;
 use crate::history::{Event, Share, Span, What, Write};
 
 const RULES: Rules =
-    Rules { topology: Topology::Single, lease: millis(1000), bound: millis(500), patience: millis(1000), grace: millis(100) };
+    Rules { topology: Topology::Single, lease: |_| millis(1000), bound: millis(500), patience: millis(1000), grace: millis(100) };
 
 /// A history in the making. Process and attempt have the same number.
 #[derive(Default)]

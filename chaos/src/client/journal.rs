@@ -19,7 +19,7 @@ pub(super) struct Journal {
 pub(super) struct Page {
     process: u32,
     attempt: u64,
-    lock: String,
+    locks: Vec<String>,
 }
 
 impl Journal {
@@ -27,36 +27,39 @@ impl Journal {
         Self { process, attempts: Arc::default() }
     }
 
-    /// A page for a new attempt on this lock.
-    pub(super) fn turn(&self, lock: &str) -> Page {
-        Page { process: self.process, attempt: self.attempts.fetch_add(1, Ordering::Relaxed), lock: lock.to_owned() }
+    /// A page for a new attempt on these locks.
+    pub(super) fn turn(&self, locks: Vec<String>) -> Page {
+        Page { process: self.process, attempt: self.attempts.fetch_add(1, Ordering::Relaxed), locks }
     }
 }
 
 impl Page {
     /// Writes down what happens now.
-    pub(super) fn note(&self, what: What) {
+    pub(super) fn note(&self, what: &What) {
         self.note_at(now(), what);
     }
 
-    /// Writes down what happened then. One line is one write, so a process that is killed leaves whole lines behind, or at most
-    /// one that is cut.
-    pub(super) fn note_at(&self, at: u64, what: What) {
-        let event = Event { at, process: self.process, attempt: self.attempt, lock: self.lock.clone(), what };
-        if let Ok(mut line) = serde_json::to_vec(&event) {
-            line.push(b'\n');
-            // Nobody reads any more: the harness is gone, and this process is about to go too.
-            let _ = std::io::stdout().lock().write_all(&line);
+    /// Writes down what happened then: a line for each lock, and all in one write, so a process that is killed leaves whole lines
+    /// behind, or at most one that is cut.
+    pub(super) fn note_at(&self, at: u64, what: &What) {
+        let mut lines = Vec::new();
+        for lock in &self.locks {
+            let event = Event { at, process: self.process, attempt: self.attempt, lock: lock.clone(), what: what.clone() };
+            if serde_json::to_writer(&mut lines, &event).is_ok() {
+                lines.push(b'\n');
+            }
         }
+        // Nobody reads any more: the harness is gone, and this process is about to go too.
+        let _ = std::io::stdout().lock().write_all(&lines);
     }
 
-    /// The lock it is about.
-    pub(super) fn lock(&self) -> &str {
-        &self.lock
+    /// The locks it is about.
+    pub(super) fn locks(&self) -> &[String] {
+        &self.locks
     }
 
-    /// The line with which the register is written to.
-    pub(super) fn line(&self, fence: u64) -> String {
-        format!("{} {} {} {fence}\n", self.process, self.attempt, self.lock)
+    /// The lines with which the register is written to.
+    pub(super) fn lines(&self, fence: u64) -> impl Iterator<Item = String> {
+        self.locks.iter().map(move |lock| format!("{} {} {lock} {fence}\n", self.process, self.attempt))
     }
 }

@@ -19,6 +19,7 @@ mod taken;
 mod worker;
 
 use journal::Journal;
+pub(crate) use taken::is_held;
 use worker::Worker;
 
 /// How long a connection and an operation may take.

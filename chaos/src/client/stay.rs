@@ -47,9 +47,9 @@ impl Pen {
                 None => held = looked,
                 Some(why) => {
                     if held > noted {
-                        page.note_at(held, What::Held);
+                        page.note_at(held, &What::Held);
                     }
-                    page.note(What::Lost { gone: why == LossReason::Gone });
+                    page.note(&What::Lost { gone: why == LossReason::Gone });
                     lost = true;
                     if !stubborn {
                         return Ok(());
@@ -58,7 +58,7 @@ impl Pen {
             }
             let write = may_write && writes.next_if(|due| *due <= looked).is_some();
             if !lost && (held > noted + NOTE || write || looked >= end) {
-                page.note_at(held, What::Held);
+                page.note_at(held, &What::Held);
                 noted = held;
             }
             if write {
@@ -72,9 +72,11 @@ impl Pen {
     }
 
     async fn write(&mut self, page: &Page, fence: u64) -> Result<()> {
-        self.0.get_mut().write_all(page.line(fence).as_bytes()).await?;
-        // The register itself writes down what it answers.
-        self.0.read_line(&mut String::new()).await?;
+        for line in page.lines(fence) {
+            self.0.get_mut().write_all(line.as_bytes()).await?;
+            // The register itself writes down what it answers.
+            self.0.read_line(&mut String::new()).await?;
+        }
         Ok(())
     }
 }

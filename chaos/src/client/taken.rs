@@ -26,10 +26,12 @@ pub(super) enum Taken {
 }
 
 impl Opened {
-    /// Opens a lock of a kind.
-    pub(super) fn open(kind: Kind, locks: &Locks, name: &str, renew: bool) -> Result<Self, Error> {
+    /// Opens the lock of a kind with these names, of which only some kinds can have more than one.
+    pub(super) fn open(kind: Kind, locks: &Locks, names: &[String], renew: bool) -> Result<Self, Error> {
+        let name = names.first().map_or("", String::as_str);
+        let options = kind.options(name, renew);
         Ok(match kind {
-            Kind::Simple | Kind::Fair | Kind::Quorum => Self::Whole(locks.open(name, kind.options(renew))?),
+            Kind::Simple | Kind::Fair | Kind::Quorum => Self::Whole(locks.open(name, options)?),
         })
     }
 
@@ -53,6 +55,13 @@ impl Opened {
         match self {
             Self::Whole(lock) => lock.adopt(token).await.map(|guard| Some(Taken::One(guard))),
         }
+    }
+}
+
+/// Whether anybody holds any of a lock.
+pub(crate) async fn is_held(kind: Kind, locks: &Locks, name: &str) -> Result<bool, Error> {
+    match kind {
+        Kind::Simple | Kind::Fair | Kind::Quorum => locks.open(name, Kind::Simple.options(name, true))?.is_locked().await,
     }
 }
 

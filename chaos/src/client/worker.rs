@@ -12,15 +12,7 @@ use super::journal::{Journal, Page};
 use super::stay::Pen;
 use super::taken::{Opened, Taken};
 use crate::history::{Share, What};
-use crate::kind::{FIXED_LEASE, Kind, LEASE};
-
-/// A lock, opened in both ways.
-#[derive(Debug)]
-struct Opening {
-    name: String,
-    renewed: Opened,
-    fixed: Opened,
-}
+use crate::kind::{FIXED_LEASE, Kind, LEASE, lease};
 
 /// How a holder behaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,7 +48,8 @@ impl Way {
 /// One task.
 #[derive(Debug)]
 pub(super) struct Worker {
-    openings: Vec<Opening>,
+    kind: Kind,
+    locks: Locks,
     journal: Journal,
     pen: Pen,
     random: fastrand::Rng,
@@ -64,12 +57,7 @@ pub(super) struct Worker {
 
 impl Worker {
     pub(super) async fn new(kind: Kind, locks: &Locks, journal: Journal, register: u16, random: fastrand::Rng) -> Result<Self> {
-        let open = |name: String| {
-            let (renewed, fixed) = (Opened::open(kind, locks, &name, true)?, Opened::open(kind, locks, &name, false)?);
-            Ok(Opening { name, renewed, fixed })
-        };
-        let openings = kind.locks().into_iter().map(open).collect::<Result<_, Error>>()?;
-        Ok(Self { openings, journal, pen: Pen::new(register).await?, random })
+        Ok(Self { kind, locks: locks.clone(), journal, pen: Pen::new(register).await?, random })
     }
 
     /// Runs until told to stop.
@@ -84,10 +72,9 @@ impl Worker {
 
     /// Takes one lock once, and gives how long to rest.
     async fn turn(&mut self, way: Way) -> Result<Duration> {
-        let at = self.random.usize(..self.openings.len());
-        let Some(opening) = self.openings.get(at) else { return Ok(LEASE) };
-        let opened = if way == Way::TooLong { opening.fixed.clone() } else { opening.renewed.clone() };
-        let page = self.journal.turn(&opening.name);
+        let names = self.kind.choose(&mut self.random);
+        let opened = Opened::open(self.kind, &self.locks, &names, way != Way::TooLong)?;
+        let page = self.journal.turn(names);
         let wait = if self.random.u8(..10) == 0 { Duration::ZERO } else { Duration::from_millis(self.random.u64(200..6_000)) };
         let share = opened.share(&mut self.random);
         let patience = (way == Way::Cancels).then(|| Duration::from_millis(self.random.u64(..150)));
@@ -101,17 +88,20 @@ impl Worker {
     }
 
     async fn hold(&mut self, page: &Page, opened: &Opened, taken: Taken, share: Share, way: Way) -> Result<()> {
-        let (lease, fixed) = (u64::try_from(LEASE.as_millis())?, u64::try_from(FIXED_LEASE.as_millis())?);
+        let lease = page.locks().iter().map(|lock| lease(lock)).max().unwrap_or(LEASE);
+        let (lease, fixed) = (u64::try_from(lease.as_millis())?, u64::try_from(FIXED_LEASE.as_millis())?);
         let time = match way {
-            Way::Long => self.random.u64(lease..2 * lease),
+            // The watchdog has to renew it.
+            Way::Long => self.random.u64(lease / 2..2 * lease),
             Way::TooLong => self.random.u64(fixed / 2..2 * fixed),
-            _ => self.random.u64(..40),
+            // A twentieth of the lease or so, and much of it where the lease is long.
+            _ => self.random.u64(..lease * lease / 25_000),
         };
         self.pen.stay(page, &taken, share, Duration::from_millis(time), way == Way::TooLong).await?;
         match way {
-            Way::Drops => page.note(What::LetGo),
+            Way::Drops => page.note(&What::LetGo),
             Way::HandsOver => {
-                page.note(What::LetGo);
+                page.note(&What::LetGo);
                 if let Ok(Some(token)) = taken.hand_over().await
                     && self.random.u8(..8) > 0
                 {
@@ -126,17 +116,17 @@ impl Worker {
 
     /// Takes over what was handed over a moment ago.
     async fn take_over(&mut self, opened: &Opened, before: &Page, token: &str, share: Share) -> Result<()> {
-        let page = self.journal.turn(before.lock());
-        page.note(What::Asked { wait: 0, share, adopts: true });
+        let page = self.journal.turn(before.locks().to_vec());
+        page.note(&What::Asked { wait: 0, share, adopts: true });
         match opened.adopt(token).await {
             Ok(Some(adopted)) => {
-                page.note(What::Acquired { fence: adopted.fence() });
+                page.note(&What::Acquired { fence: adopted.fence() });
                 let time = Duration::from_millis(self.random.u64(..20));
                 self.pen.stay(&page, &adopted, share, time, false).await?;
                 release(&page, &adopted).await;
             }
-            Ok(None) => page.note(What::Refused),
-            Err(error) => page.note(What::Failed { why: error.to_string() }),
+            Ok(None) => page.note(&What::Refused),
+            Err(error) => page.note(&What::Failed { why: error.to_string() }),
         }
         Ok(())
     }
@@ -150,19 +140,19 @@ async fn acquire(
     patience: Option<Duration>,
 ) -> Result<Option<Taken>, Error> {
     let millis = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
-    page.note(What::Asked { wait: millis, share, adopts: false });
+    page.note(&What::Asked { wait: millis, share, adopts: false });
     let acquiring = opened.acquire(share, wait);
     let acquired = match patience {
         None => acquiring.await,
         Some(patience) => {
             let Ok(acquired) = tokio::time::timeout(patience, acquiring).await else {
-                page.note(What::Cancelled);
+                page.note(&What::Cancelled);
                 return Ok(None);
             };
             acquired
         }
     };
-    page.note(match &acquired {
+    page.note(&match &acquired {
         Ok(Some(taken)) => What::Acquired { fence: taken.fence() },
         Ok(None) => What::Refused,
         Err(error) => What::Failed { why: error.to_string() },
@@ -171,11 +161,11 @@ async fn acquire(
 }
 
 async fn release(page: &Page, taken: &Taken) {
-    page.note(What::Releasing);
+    page.note(&What::Releasing);
     let ok = match taken.release().await {
         Ok(()) => Some(true),
         Err(Error::NotHeld(_)) => Some(false),
         Err(_) => None,
     };
-    page.note(What::Released { ok });
+    page.note(&What::Released { ok });
 }

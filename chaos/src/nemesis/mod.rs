@@ -74,7 +74,11 @@ fn afflict(site: &mut Site, step: &Step<Fault>, lock: &str, end: Instant) -> Res
     match step.what {
         Fault::Kill(role) => site.server(place(role))?.kill(),
         Fault::Pause(role) => site.server(place(role))?.pause()?,
-        Fault::Failover(how) => site.failover(lock, how)?,
+        Fault::Failover(how, behind) => {
+            site.network().set(&[(Whose::FromServersTo(number(Role::Primary)?), Effect::Delay(behind))]);
+            rest(behind, end);
+            site.failover(lock, how)?;
+        }
         Fault::Partition(role) => {
             let cut = number(role)?;
             site.network().set(&[(Whose::To(cut), Effect::Hold), (Whose::From(cut), Effect::Hold)]);

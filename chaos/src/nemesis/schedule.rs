@@ -13,8 +13,8 @@ pub(crate) enum Fault {
     Kill(Role),
     /// Stopped in its tracks, and let go on at the end.
     Pause(Role),
-    /// A replica takes over while the primary is well.
-    Failover(Failover),
+    /// A replica takes over while the primary is well; replicas hear of changes so much later.
+    Failover(Failover, Duration),
     /// Nothing reaches it and nothing leaves it.
     Partition(Role),
     /// A primary loses its peers and half of its clients; the other half go on writing to it.
@@ -77,7 +77,7 @@ pub(crate) fn faults(seed: u64, topology: Topology, time: Duration) -> Vec<Step<
         let what = bag.pop().unwrap_or(Fault::Full);
         let lasts = match what {
             // It happens at once; this is how long it is given.
-            Fault::Failover(_) => 500,
+            Fault::Failover(..) => 500,
             _ if topology == Topology::Single => random.u64(50..1500),
             _ => random.u64(50..3500),
         };
@@ -114,7 +114,7 @@ fn all(random: &mut fastrand::Rng, topology: Topology) -> Vec<Fault> {
         Fault::Delay(Role::Primary, delay()),
         Fault::Full,
     ];
-    let lags = [delay(), delay()];
+    let (slow, ahead, forced, takeover) = (delay(), delay(), delay(), delay());
     faults.push(Fault::Reset(Role::Primary, random.u32(..200)));
     if topology == Topology::Single {
         faults.extend([Fault::Kill(Role::Primary), Fault::Reset(Role::Primary, random.u32(..2000))]);
@@ -126,12 +126,12 @@ fn all(random: &mut fastrand::Rng, topology: Topology) -> Vec<Fault> {
         Fault::Partition(Role::Replica),
         Fault::Split,
         Fault::Split,
-        Fault::SlowReplicas(lags[0]),
-        Fault::KillAhead(lags[1]),
-        Fault::Failover(Failover::Agreed),
+        Fault::SlowReplicas(slow),
+        Fault::KillAhead(ahead),
+        Fault::Failover(Failover::Agreed, Duration::ZERO),
     ]);
     if topology == Topology::Cluster {
-        faults.extend([Fault::Failover(Failover::Forced), Fault::Failover(Failover::Takeover)]);
+        faults.extend([Fault::Failover(Failover::Forced, forced), Fault::Failover(Failover::Takeover, takeover)]);
     }
     faults
 }
@@ -161,9 +161,9 @@ impl Fault {
             Self::Kill(Role::Replica) => "kill replica",
             Self::Pause(Role::Primary) => "stop primary",
             Self::Pause(Role::Replica) => "stop replica",
-            Self::Failover(Failover::Agreed) => "failover",
-            Self::Failover(Failover::Forced) => "failover force",
-            Self::Failover(Failover::Takeover) => "failover takeover",
+            Self::Failover(Failover::Agreed, _) => "failover",
+            Self::Failover(Failover::Forced, _) => "failover force",
+            Self::Failover(Failover::Takeover, _) => "failover takeover",
             Self::Partition(Role::Primary) => "partition primary",
             Self::Partition(Role::Replica) => "partition replica",
             Self::Split => "split",
@@ -218,6 +218,6 @@ mod tests {
         names.dedup();
         assert_eq!(names.len(), 15);
         let single = faults(1, Topology::Single, hour);
-        assert!(single.iter().all(|step| !matches!(step.what, Fault::Split | Fault::Failover(_) | Fault::Kill(Role::Replica))));
+        assert!(single.iter().all(|step| !matches!(step.what, Fault::Split | Fault::Failover(..) | Fault::Kill(Role::Replica))));
     }
 }
