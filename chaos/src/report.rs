@@ -37,7 +37,7 @@ fn write(text: &mut String, trial: &Trial, outcome: &Outcome) -> std::fmt::Resul
         "written",
         "stale",
         "max wait",
-        "max gap",
+        "late",
     ];
     row(text, &names.map(ToOwned::to_owned))?;
     for (kind, figures) in &outcome.verdict.kinds {
@@ -69,7 +69,7 @@ fn cells(kind: &str, figures: &Figures) -> [String; 13] {
         figures.accepted.to_string(),
         figures.rejected.to_string(),
         ms(figures.worst_wait),
-        ms(figures.worst_gap),
+        ms(figures.worst_lateness),
     ]
 }
 

@@ -111,7 +111,8 @@ pub fn free_port() -> Result<u16> {
     // Processes that run side by side begin in different places, so that they seldom race for a port.
     let next = NEXT.get_or_init(|| AtomicU16::new(u16::try_from(std::process::id() % 900).unwrap_or(0) * 13));
     for _ in 0..2000 {
-        let port = 20_000 + next.fetch_add(1, Ordering::Relaxed) % 12_000;
+        // Both below what systems give to outgoing connections, which would take them at any time.
+        let port = 10_000 + next.fetch_add(1, Ordering::Relaxed) % 10_000;
         if TcpListener::bind(("127.0.0.1", port)).is_ok() && TcpListener::bind(("127.0.0.1", port + 10_000)).is_ok() {
             return Ok(port);
         }

@@ -67,8 +67,8 @@ pub(crate) struct Figures {
     pub(crate) rejected: u64,
     /// The longest time from the question for a lock to the lock.
     pub(crate) worst_wait: u64,
-    /// The longest time for which nobody had a lock that somebody waited for, while servers were well.
-    pub(crate) worst_gap: u64,
+    /// The longest time, beyond a lease, for which nobody had a lock that somebody waited for, while servers were well.
+    pub(crate) worst_lateness: u64,
 }
 
 /// Judges a history.

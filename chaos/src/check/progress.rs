@@ -8,7 +8,7 @@ pub(super) fn check(turns: &[Turn], history: &History, rules: &Rules, figures: &
     for turn in turns {
         check_deadline(turn, history, rules, broken);
     }
-    let longest = turns.first().map_or(0, |turn| (rules.lease)(turn.lock)) + rules.bound;
+    let lease = turns.first().map_or(0, |turn| (rules.lease)(turn.lock));
     let calm = calm(&history.outages, rules.grace);
     for idle in idle(turns) {
         for span in &calm {
@@ -19,13 +19,14 @@ pub(super) fn check(turns: &[Turn], history: &History, rules: &Rules, figures: &
             for turn in waiters.filter(|turn| !turn.adopts) {
                 let Some((end, _)) = turn.answer else { continue };
                 let waited = Span { from: turn.asked, to: end };
-                let time = waited.overlap(idle);
-                if time <= figures.worst_gap.min(longest) || stopped(history, turn.process, waited) > 0 {
+                // What is left of the last holder's lease, unknown to all others, is his.
+                let late = waited.overlap(idle).saturating_sub(lease);
+                if late <= figures.worst_lateness.min(rules.bound) || stopped(history, turn.process, waited) > 0 {
                     continue;
                 }
-                figures.worst_gap = figures.worst_gap.max(time);
-                if time > longest {
-                    let ms = time / 1_000_000;
+                figures.worst_lateness = figures.worst_lateness.max(late);
+                if late > rules.bound {
+                    let ms = waited.overlap(idle) / 1_000_000;
                     broken.push(format!("{turn}: waited {ms} ms for a lock that nobody had, while all servers were well"));
                 }
             }
