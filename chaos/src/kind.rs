@@ -19,8 +19,11 @@ pub(crate) const FIXED_LEASE: Duration = Duration::from_millis(250);
 /// What a failover forgets shows only there, as shorter leases have ended before a replica is in the place of its primary.
 const LONG_LEASE: Duration = Duration::from_secs(4);
 
-/// How many locks of each kind there are; in a cluster they lie on different shards.
-const LOCKS: usize = 3;
+/// What tells the locks of one kind apart. In a cluster these are on three shards, and locks of all kinds meet the same faults there.
+pub(crate) const TAGS: [&str; 3] = ["{a}", "{b}", LONG];
+
+/// The last of them.
+const LONG: &str = "{c}";
 
 /// A kind of lock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, ValueEnum, Serialize, Deserialize)]
@@ -58,13 +61,13 @@ impl Kind {
 
     /// The kind of a lock.
     pub(crate) fn of(lock: &str) -> Option<Self> {
-        let (kind, _) = lock.rsplit_once('-')?;
+        let (kind, _) = lock.split_once('-')?;
         Self::value_variants().iter().copied().find(|known| known.name() == kind)
     }
 
     /// The names of its locks.
     pub(crate) fn locks(self) -> Vec<String> {
-        (0..LOCKS).map(|number| format!("{}-{number}", self.name())).collect()
+        TAGS.iter().map(|tag| format!("{}-{tag}", self.name())).collect()
     }
 
     /// What one holder takes at once.
@@ -101,7 +104,7 @@ impl Kind {
 
 /// The lease of a lock that is renewed.
 pub(crate) fn lease(lock: &str) -> Duration {
-    if lock.ends_with(&format!("-{}", LOCKS - 1)) { LONG_LEASE } else { LEASE }
+    if lock.ends_with(LONG) { LONG_LEASE } else { LEASE }
 }
 
 impl Topology {

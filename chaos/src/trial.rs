@@ -86,7 +86,7 @@ impl Trial {
         let mishaps = schedule::mishaps(self.seed, self.time);
         let (deeds, pestered) = std::thread::scope(|scope| {
             let pestering = scope.spawn(|| nemesis::pester(&mut fleet, &mishaps, end));
-            let deeds = nemesis::torment(&mut site, &faults, &locks, end);
+            let deeds = nemesis::torment(&mut site, &faults, end);
             (deeds, pestering.join())
         });
         let mut counts = deeds.counts;

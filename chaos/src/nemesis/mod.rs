@@ -8,6 +8,7 @@ use anyhow::Result;
 use crate::clock::now;
 use crate::fleet::Fleet;
 use crate::history::Span;
+use crate::kind::TAGS;
 use crate::network::{Effect, Whose};
 use crate::site::Site;
 
@@ -27,13 +28,13 @@ pub(crate) struct Deeds {
 }
 
 /// Torments servers until `end`.
-pub(crate) fn torment(site: &mut Site, steps: &[Step<Fault>], locks: &[String], end: Instant) -> Deeds {
+pub(crate) fn torment(site: &mut Site, steps: &[Step<Fault>], end: Instant) -> Deeds {
     let mut deeds = Deeds::default();
     for step in steps {
         if !rest(step.after, end) {
             break;
         }
-        let Some(lock) = step.whose.checked_rem(locks.len()).and_then(|at| locks.get(at)) else { break };
+        let lock = TAGS.get(step.whose % TAGS.len()).copied().unwrap_or_default();
         let from = now();
         let done = afflict(site, step, lock, end);
         deeds.outages.push(Span { from, to: now() });

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::kind::{LEASE, Topology};
+use crate::kind::{LEASE, TAGS, Topology};
 use crate::site::Failover;
 
 /// A fault of servers or of the network. Its server is chosen by the part it plays at that time.
@@ -82,7 +82,7 @@ pub(crate) fn faults(seed: u64, topology: Topology, time: Duration) -> Vec<Step<
             _ => random.u64(50..3500),
         };
         let after = if random.u8(..5) == 0 { random.u64(2000..4000) } else { random.u64(200..1200) };
-        Step { after: ms(after), what, whose: random.usize(..8), lasts: ms(lasts) }
+        Step { after: ms(after), what, whose: random.usize(..TAGS.len()), lasts: ms(lasts) }
     })
 }
 
