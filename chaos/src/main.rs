@@ -55,6 +55,9 @@ struct Options {
     /// The topologies, one after the other; all if none is named.
     #[arg(long)]
     topology: Vec<Topology>,
+    /// A fault of servers, as `split`; can be given again. All if none is named.
+    #[arg(long)]
+    fault: Vec<String>,
     /// Prints the schedule of faults, and does nothing.
     #[arg(long)]
     plan: bool,
@@ -87,7 +90,7 @@ fn run(options: &Options, runtime: &tokio::runtime::Handle) -> Result<()> {
     let mut broken = 0;
     for topology in topologies {
         let kinds: Vec<_> = kinds.iter().copied().filter(|kind| kind.works_on(topology)).collect();
-        let trial = Trial { topology, kinds, seed, time };
+        let trial = Trial { topology, kinds, seed, time, faults: options.fault.clone() };
         if options.plan {
             print!("{}", trial.plan());
             continue;

@@ -45,6 +45,8 @@ pub(crate) struct Trial {
     pub(crate) seed: u64,
     /// How long faults go on.
     pub(crate) time: Duration,
+    /// The faults of servers there are to be; all if none is named.
+    pub(crate) faults: Vec<String>,
 }
 
 /// What came of it.
@@ -63,7 +65,7 @@ pub(crate) struct Outcome {
 impl Trial {
     /// The faults there will be, a line each.
     pub(crate) fn plan(&self) -> String {
-        let faults = schedule::faults(self.seed, self.topology, self.time);
+        let faults = schedule::faults(self.seed, self.topology, self.time, &self.faults);
         let mishaps = schedule::mishaps(self.seed, self.time);
         let head = format!("{}\n", self.topology.name());
         let faults = faults.iter().map(|step| format!("  servers: {step}\n"));
@@ -82,7 +84,7 @@ impl Trial {
         let mut fleet = Fleet::start(orders, CLIENTS)?;
 
         let end = Instant::now() + self.time;
-        let faults = schedule::faults(self.seed, self.topology, self.time);
+        let faults = schedule::faults(self.seed, self.topology, self.time, &self.faults);
         let mishaps = schedule::mishaps(self.seed, self.time);
         let (deeds, pestered) = std::thread::scope(|scope| {
             let pestering = scope.spawn(|| nemesis::pester(&mut fleet, &mishaps, end));

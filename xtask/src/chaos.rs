@@ -34,6 +34,9 @@ pub(crate) struct Options {
     /// `single`, `sentinel` or `cluster`; can be given again. All three if none is given.
     #[arg(long)]
     topology: Vec<String>,
+    /// A fault of servers by its name in the report, as `split`; can be given again. All if none is given.
+    #[arg(long)]
+    fault: Vec<String>,
     /// Prints the schedule of faults, and does nothing.
     #[arg(long)]
     plan: bool,
@@ -50,6 +53,7 @@ pub(crate) fn run(steps: &Steps, options: &Options) -> Result<()> {
     flags.extend(options.seed.iter().flat_map(|seed| ["--seed".into(), seed.to_string()]));
     flags.extend(options.kind.iter().flat_map(|kind| ["--kind".into(), kind.clone()]));
     flags.extend(options.topology.iter().flat_map(|topology| ["--topology".into(), topology.clone()]));
+    flags.extend(options.fault.iter().flat_map(|fault| ["--fault".into(), fault.clone()]));
     flags.extend(options.plan.then(|| "--plan".into()));
     flags.extend(options.keep.iter().flat_map(|keep| ["--keep".into(), keep.display().to_string()]));
     let shell = steps.shell();

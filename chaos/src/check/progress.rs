@@ -64,7 +64,7 @@ fn calm(outages: &[Span], grace: u64) -> Vec<Span> {
     let mut calm = Vec::new();
     for outage in outages {
         calm.push(Span { from, to: outage.from });
-        from = outage.to + grace;
+        from = outage.to.saturating_add(grace);
     }
     calm.push(Span { from, to: u64::MAX });
     calm

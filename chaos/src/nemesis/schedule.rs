@@ -64,17 +64,18 @@ pub(crate) struct Step<T> {
     pub(crate) lasts: Duration,
 }
 
-/// The faults of servers during `time`.
-pub(crate) fn faults(seed: u64, topology: Topology, time: Duration) -> Vec<Step<Fault>> {
+/// The faults of servers during `time`: those with these names, or all if none is named.
+pub(crate) fn faults(seed: u64, topology: Topology, time: Duration, names: &[String]) -> Vec<Step<Fault>> {
     let mut random = fastrand::Rng::with_seed(seed.wrapping_mul(3).wrapping_add(topology as u64));
     let mut bag = Vec::new();
     fill(time, || {
         // Each comes up before any comes up again.
         if bag.is_empty() {
             bag = all(&mut random, topology);
+            bag.retain(|fault| names.is_empty() || names.iter().any(|name| name == fault.name()));
             random.shuffle(&mut bag);
         }
-        let what = bag.pop().unwrap_or(Fault::Full);
+        let what = bag.pop()?;
         let lasts = match what {
             // It happens at once; this is how long it is given.
             Fault::Failover(..) => 500,
@@ -82,7 +83,7 @@ pub(crate) fn faults(seed: u64, topology: Topology, time: Duration) -> Vec<Step<
             _ => random.u64(50..3500),
         };
         let after = if random.u8(..5) == 0 { random.u64(2000..4000) } else { random.u64(200..1200) };
-        Step { after: ms(after), what, whose: random.usize(..TAGS.len()), lasts: ms(lasts) }
+        Some(Step { after: ms(after), what, whose: random.usize(..TAGS.len()), lasts: ms(lasts) })
     })
 }
 
@@ -97,10 +98,10 @@ pub(crate) fn mishaps(seed: u64, time: Duration) -> Vec<Step<Mishap>> {
             bag = [[Mishap::Stop; 3], [Mishap::Kill; 3], [Mishap::Stop, Mishap::Stop, step]].concat();
             random.shuffle(&mut bag);
         }
-        let what = bag.pop().unwrap_or(Mishap::Stop);
+        let what = bag.pop()?;
         let lease = u64::try_from(LEASE.as_millis()).unwrap_or(0);
         let lasts = if what == Mishap::Stop { random.u64(lease / 5..lease * 5 / 2) } else { 0 };
-        Step { after: ms(random.u64(200..1500)), what, whose: random.usize(..64), lasts: ms(lasts) }
+        Some(Step { after: ms(random.u64(200..1500)), what, whose: random.usize(..64), lasts: ms(lasts) })
     })
 }
 
@@ -136,17 +137,13 @@ fn all(random: &mut fastrand::Rng, topology: Topology) -> Vec<Fault> {
     faults
 }
 
-fn fill<T>(time: Duration, mut next: impl FnMut() -> Step<T>) -> Vec<Step<T>> {
-    let mut steps = Vec::new();
+fn fill<T>(time: Duration, next: impl FnMut() -> Option<Step<T>>) -> Vec<Step<T>> {
     let mut filled = Duration::ZERO;
-    loop {
-        let step = next();
+    let within = |step: &Step<T>| {
         filled += step.after + step.lasts;
-        if filled >= time {
-            return steps;
-        }
-        steps.push(step);
-    }
+        filled < time
+    };
+    std::iter::from_fn(next).take_while(within).collect()
 }
 
 const fn ms(count: u64) -> Duration {
@@ -202,9 +199,9 @@ mod tests {
     #[test]
     fn a_seed_repeats_the_same_faults() {
         for topology in [Topology::Single, Topology::Sentinel, Topology::Cluster] {
-            assert_eq!(faults(7, topology, MINUTE), faults(7, topology, MINUTE));
-            assert_ne!(faults(7, topology, MINUTE), faults(8, topology, MINUTE));
-            let (short, long) = (faults(7, topology, MINUTE), faults(7, topology, 2 * MINUTE));
+            assert_eq!(faults(7, topology, MINUTE, &[]), faults(7, topology, MINUTE, &[]));
+            assert_ne!(faults(7, topology, MINUTE, &[]), faults(8, topology, MINUTE, &[]));
+            let (short, long) = (faults(7, topology, MINUTE, &[]), faults(7, topology, 2 * MINUTE, &[]));
             assert_eq!(Some(short.as_slice()), long.get(..short.len()), "a longer run begins like a shorter one");
         }
         assert_eq!(mishaps(7, MINUTE), mishaps(7, MINUTE));
@@ -213,11 +210,14 @@ mod tests {
     #[test]
     fn every_fault_comes_up() {
         let hour = 60 * MINUTE;
-        let mut names: Vec<_> = faults(1, Topology::Cluster, hour).iter().map(|step| step.what.name()).collect();
+        let mut names: Vec<_> = faults(1, Topology::Cluster, hour, &[]).iter().map(|step| step.what.name()).collect();
         names.sort_unstable();
         names.dedup();
         assert_eq!(names.len(), 15);
-        let single = faults(1, Topology::Single, hour);
+        let single = faults(1, Topology::Single, hour, &[]);
+        let splits = faults(1, Topology::Cluster, hour, &["split".into()]);
+        assert!(splits.iter().all(|step| step.what == Fault::Split) && !splits.is_empty());
+        assert!(faults(1, Topology::Single, hour, &["split".into()]).is_empty());
         assert!(single.iter().all(|step| !matches!(step.what, Fault::Split | Fault::Failover(..) | Fault::Kill(Role::Replica))));
     }
 }
