@@ -1,7 +1,10 @@
 //! The servers of one topology, each behind the network.
 
+use std::time::Instant;
+
 use anyhow::{Context, Result, bail};
 use bellwether_tests::process::free_port;
+use bellwether_tests::wait::PATIENCE;
 use bellwether_tests::{Cluster, Sentinel, Server, ServerOptions, cluster, sentinel, until};
 use tokio::runtime::Handle;
 
@@ -146,6 +149,17 @@ impl Site {
                 server.command::<()>(&["CONFIG", "SET", "maxmemory", "0"])?;
             }
         }
+        // A server that changes its part drops whoever is connected to it, us included.
+        let end = Instant::now() + PATIENCE;
+        loop {
+            match self.wait_until_whole() {
+                Err(_) if Instant::now() < end => {}
+                outcome => return outcome,
+            }
+        }
+    }
+
+    fn wait_until_whole(&mut self) -> Result<()> {
         match &mut self.servers {
             Servers::Single(server) => {
                 if !server.runs() {

@@ -80,6 +80,8 @@ pub(crate) fn faults(seed: u64, topology: Topology, time: Duration, names: &[Str
             // It happens at once; this is how long it is given.
             Fault::Failover(..) => 500,
             _ if topology == Topology::Single => random.u64(50..1500),
+            // Two primaries take some time to come about.
+            Fault::Split => random.u64(1500..5000),
             _ => random.u64(50..3500),
         };
         let after = if random.u8(..5) == 0 { random.u64(2000..4000) } else { random.u64(200..1200) };
