@@ -38,7 +38,7 @@ pub(crate) enum Effect {
     Delay(Duration),
     /// The connection is reset after so many more bytes of replies, likely in the middle of one.
     Reset(u32),
-    /// Every second connection is reset, the others go on, and new ones are held back.
+    /// About half of the connections are reset, the others go on, and new ones are held back.
     Halve,
 }
 

@@ -29,6 +29,9 @@ struct Lane {
     weather: watch::Receiver<Weather>,
 }
 
+/// How many lots there are to draw.
+const LOTS: u32 = 1 << 16;
+
 /// The connection has ended, or is to.
 struct Over;
 
@@ -73,6 +76,11 @@ impl Lane {
         }
     }
 
+    /// What this connection has drawn. Clients that all make so many connections to connect once do not all draw the same.
+    fn lot(&self) -> u32 {
+        self.number.wrapping_mul(0x9E37_79B9) >> 16
+    }
+
     fn effect(&self) -> Effect {
         self.weather.borrow().effect(self.from, self.to)
     }
@@ -110,7 +118,7 @@ impl Lane {
         match self.effect() {
             Effect::Delay(time) => {
                 // Some clients are far away, some are near: what one hears late another knows already.
-                let far = if self.from == Party::Client { self.number % 3 } else { 2 };
+                let far = if self.from == Party::Client { self.lot() * 3 / LOTS } else { 2 };
                 sleep(time * far / 2).await;
                 self.endure().await?;
                 Ok((bytes, false))
@@ -130,7 +138,7 @@ impl Lane {
         loop {
             match self.effect() {
                 Effect::Hold => self.weather.changed().await.map_err(|_| Over)?,
-                Effect::Halve if self.number.is_multiple_of(2) => return Err(Over),
+                Effect::Halve if self.lot() >= LOTS / 2 => return Err(Over),
                 _ => return Ok(()),
             }
         }
