@@ -66,8 +66,9 @@ impl Site {
             (_, None) => bail!("a topology has servers"),
             (Topology::Sentinel, Some(last)) => {
                 options.push(last);
-                // Sentinels speak to each other from addresses that are not quite local.
+                // Sentinels speak to each other from addresses that are not quite local, and take them for those of the others.
                 let watching = ServerOptions::default().with(&["protected-mode", "no"]);
+                let watching = watching.with(&["sentinel", "announce-ip", "127.0.0.1"]);
                 let watching = watching.with(&["bind-source-addr", &source(Party::Sentinel).to_string()]);
                 Servers::Sentinel(Sentinel::start_each(options, &watching)?)
             }
