@@ -3,11 +3,14 @@
 use anyhow::{Context, Result, ensure};
 use redis::Value;
 
-use crate::server::{Server, ServerOptions};
+use crate::server::{BUS, Server, ServerOptions};
 use crate::wait::until;
 
 const SLOTS: u16 = 16384;
 const PRIMARIES: usize = 3;
+
+/// How many nodes a cluster has.
+pub const NODES: usize = 3 * PRIMARIES;
 
 /// A cluster of three primaries with two replicas each.
 #[derive(Debug)]
@@ -36,12 +39,20 @@ impl Cluster {
     /// # Errors
     /// If redis-server is not installed, or they do not find together.
     pub fn start_with(options: &ServerOptions) -> Result<Self> {
-        let options = options
-            .clone()
-            .with(&["cluster-enabled", "yes"])
-            .with(&["cluster-node-timeout", "1000"])
-            .with(&["cluster-replica-validity-factor", "0"]);
-        let nodes = (0..3 * PRIMARIES).map(|_| Server::start_with(options.clone())).collect::<Result<Vec<_>>>()?;
+        Self::start_each(vec![options.clone(); NODES])
+    }
+
+    /// The same, with more configuration for each of the nodes; the first three become primaries.
+    ///
+    /// # Errors
+    /// If redis-server is not installed, or they do not find together.
+    pub fn start_each(options: Vec<ServerOptions>) -> Result<Self> {
+        ensure!(options.len() == NODES, "a cluster has {NODES} nodes");
+        let start = |options: ServerOptions| {
+            let options = options.with(&["cluster-enabled", "yes"]).with(&["cluster-node-timeout", "1000"]);
+            Server::start_with(options.with(&["cluster-replica-validity-factor", "0"]))
+        };
+        let nodes = options.into_iter().map(start).collect::<Result<Vec<_>>>()?;
         let cluster = Self { nodes };
         cluster.introduce()?;
         cluster.share_slots()?;
@@ -53,7 +64,7 @@ impl Cluster {
     /// The address of a store there.
     #[must_use]
     pub fn url(&self) -> String {
-        let hosts: Vec<_> = self.nodes.iter().take(PRIMARIES).map(|node| format!("127.0.0.1:{}", node.port())).collect();
+        let hosts: Vec<_> = self.nodes.iter().take(PRIMARIES).map(|node| format!("127.0.0.1:{}", node.announced())).collect();
         format!("redis+cluster://{}", hosts.join(","))
     }
 
@@ -98,7 +109,7 @@ impl Cluster {
     /// If it does not.
     pub fn take_over(&self, key: &str, replica: &Server) -> Result<()> {
         let slot = self.slot(key)?;
-        let old = self.primary_of(key)?.port();
+        let old = self.primary_of(key)?.announced();
         replica.command::<()>(&["CLUSTER", "FAILOVER", "TAKEOVER"])?;
         self.wait_for_another(slot, old)
     }
@@ -108,8 +119,8 @@ impl Cluster {
     /// # Errors
     /// If none does.
     pub fn kill_primary_of(&mut self, key: &str) -> Result<()> {
-        let (slot, old) = (self.slot(key)?, self.primary_of(key)?.port());
-        for node in self.nodes.iter_mut().filter(|node| node.port() == old) {
+        let (slot, old) = (self.slot(key)?, self.primary_of(key)?.announced());
+        for node in self.nodes.iter_mut().filter(|node| node.announced() == old) {
             node.kill();
         }
         self.wait_for_another(slot, old)
@@ -144,12 +155,30 @@ impl Cluster {
     pub fn begin_move(&self, key: &str) -> Result<Move<'_>> {
         let slot = self.slot(key)?;
         let from = self.primary_of(key)?;
-        let to =
-            self.primaries()?.into_iter().find(|primary| primary.port() != from.port()).context("there is one primary only")?;
+        let to = self
+            .primaries()?
+            .into_iter()
+            .find(|primary| primary.announced() != from.announced())
+            .context("there is one primary only")?;
         let number = slot.to_string();
         to.command::<()>(&["CLUSTER", "SETSLOT", &number, "IMPORTING", &id(from)?])?;
         from.command::<()>(&["CLUSTER", "SETSLOT", &number, "MIGRATING", &id(to)?])?;
         Ok(Move { cluster: self, slot, from, to })
+    }
+
+    /// The nodes that have the slot of a key, the primary first, by their places among [`Self::nodes`].
+    ///
+    /// # Errors
+    /// If no node answers, or the slot has none.
+    pub fn shard_of(&self, key: &str) -> Result<Vec<usize>> {
+        let ports = self.shard(self.slot(key)?)?.ports;
+        let place = |port: &u16| self.nodes.iter().position(|node| node.announced() == *port);
+        Ok(ports.iter().filter_map(place).collect())
+    }
+
+    /// All nodes, to be killed and started again.
+    pub fn nodes_mut(&mut self) -> &mut [Server] {
+        &mut self.nodes
     }
 
     fn slot(&self, key: &str) -> Result<u16> {
@@ -161,7 +190,7 @@ impl Cluster {
     }
 
     fn node(&self, port: u16) -> Result<&Server> {
-        self.nodes.iter().find(|node| node.port() == port).context("that is none of the nodes")
+        self.nodes.iter().find(|node| node.announced() == port).context("that is none of the nodes")
     }
 
     fn shard(&self, slot: u16) -> Result<Shard> {
@@ -176,9 +205,10 @@ impl Cluster {
     }
 
     fn introduce(&self) -> Result<()> {
-        let first = self.any()?.port().to_string();
+        let first = self.any()?.announced();
+        let (port, bus) = (first.to_string(), (first + BUS).to_string());
         for node in &self.nodes {
-            node.command::<()>(&["CLUSTER", "MEET", "127.0.0.1", &first])?;
+            node.command::<()>(&["CLUSTER", "MEET", "127.0.0.1", &port, &bus])?;
         }
         until("the nodes to know each other", || {
             for node in &self.nodes {
@@ -255,7 +285,7 @@ impl Move<'_> {
     /// # Errors
     /// If a node refuses.
     pub fn finish(self) -> Result<()> {
-        let (slot, port) = (self.slot.to_string(), self.to.port().to_string());
+        let (slot, port) = (self.slot.to_string(), self.to.announced().to_string());
         loop {
             let keys: Vec<String> = self.from.command(&["CLUSTER", "GETKEYSINSLOT", &slot, "100"])?;
             if keys.is_empty() {
@@ -268,7 +298,7 @@ impl Move<'_> {
         let owner = id(self.to)?;
         self.to.command::<()>(&["CLUSTER", "SETSLOT", &slot, "NODE", &owner])?;
         self.from.command::<()>(&["CLUSTER", "SETSLOT", &slot, "NODE", &owner])?;
-        self.cluster.wait_for_another(self.slot, self.from.port())
+        self.cluster.wait_for_another(self.slot, self.from.announced())
     }
 }
 

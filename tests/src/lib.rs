@@ -6,7 +6,7 @@
 pub mod cluster;
 pub mod commands;
 pub mod component;
-mod process;
+pub mod process;
 pub mod sentinel;
 pub mod server;
 pub mod wait;

@@ -1,4 +1,4 @@
-//! Server processes, and the shell that ends them should this process not be able to.
+//! Processes, and the shell that ends them should this process not be able to.
 
 use std::fs::File;
 use std::io::Write;
@@ -26,9 +26,9 @@ for pid in $pids; do kill -KILL "$pid" 2>/dev/null; done
 rm -rf -- "$0"
 "#;
 
-/// A running server, killed when dropped.
+/// A running process, killed when dropped.
 #[derive(Debug)]
-pub(crate) struct Process {
+pub struct Process {
     child: Child,
 }
 
@@ -38,12 +38,27 @@ impl Process {
         let log = File::options().create(true).append(true).open(dir.join("log"))?;
         let mut command = Command::new(program);
         command.args(arguments).current_dir(dir).stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
+        Self::spawn(&mut command)
+    }
+
+    /// Starts a process.
+    ///
+    /// # Errors
+    /// If the program is not installed, or cannot be started.
+    pub fn spawn(command: &mut Command) -> Result<Self> {
+        let reaper = reaper()?;
+        let program = command.get_program().display().to_string();
         let child = command.spawn().map_err(|why| match why.kind() {
             std::io::ErrorKind::NotFound => anyhow!("{program} is not installed: `cargo xtask test` installs it, or says how to"),
             _ => anyhow!("{program} cannot be started: {why}"),
         })?;
-        reaper()?.tell("add", child.id())?;
+        reaper.tell("add", child.id())?;
         Ok(Self { child })
+    }
+
+    /// The process itself, to take its pipes from or to wait for it.
+    pub fn child(&mut self) -> &mut Child {
+        &mut self.child
     }
 
     /// Fails if the process has ended.
@@ -58,7 +73,10 @@ impl Process {
     }
 
     /// Sends a signal: `STOP`, `CONT` …
-    pub(crate) fn signal(&self, name: &str) -> Result<()> {
+    ///
+    /// # Errors
+    /// If the process has ended.
+    pub fn signal(&self, name: &str) -> Result<()> {
         let status = Command::new("sh").arg("-c").arg(format!("kill -{name} {}", self.child.id())).status()?;
         if status.success() { Ok(()) } else { bail!("signal {name} was not delivered") }
     }
@@ -73,8 +91,11 @@ impl Drop for Process {
     }
 }
 
-/// A new directory for one server.
-pub(crate) fn directory() -> Result<PathBuf> {
+/// A new directory, removed when this process ends.
+///
+/// # Errors
+/// If it cannot be made.
+pub fn directory() -> Result<PathBuf> {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     let dir = reaper()?.root.join(NEXT.fetch_add(1, Ordering::Relaxed).to_string());
     std::fs::create_dir(&dir)?;
@@ -82,12 +103,16 @@ pub(crate) fn directory() -> Result<PathBuf> {
 }
 
 /// A port that is free, and so is the one 10,000 above it, which a cluster's nodes use among themselves.
-pub(crate) fn free_port() -> Result<u16> {
+///
+/// # Errors
+/// If none is.
+pub fn free_port() -> Result<u16> {
     static NEXT: OnceLock<AtomicU16> = OnceLock::new();
     // Processes that run side by side begin in different places, so that they seldom race for a port.
     let next = NEXT.get_or_init(|| AtomicU16::new(u16::try_from(std::process::id() % 900).unwrap_or(0) * 13));
     for _ in 0..2000 {
-        let port = 20_000 + next.fetch_add(1, Ordering::Relaxed) % 12_000;
+        // Both below what systems give to outgoing connections, which would take them at any time.
+        let port = 10_000 + next.fetch_add(1, Ordering::Relaxed) % 10_000;
         if TcpListener::bind(("127.0.0.1", port)).is_ok() && TcpListener::bind(("127.0.0.1", port + 10_000)).is_ok() {
             return Ok(port);
         }

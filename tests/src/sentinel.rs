@@ -1,12 +1,15 @@
 //! A primary with two replicas, watched by three Sentinels.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
 use crate::server::{Server, ServerOptions};
 use crate::wait::until;
 
 /// The name that the Sentinels know the primary by.
 pub const SERVICE: &str = "main";
+
+/// How many servers a set has.
+pub const SERVERS: usize = 3;
 
 /// A primary, two replicas and three Sentinels.
 #[derive(Debug)]
@@ -21,14 +24,23 @@ impl Sentinel {
     /// # Errors
     /// If redis-server is not installed, or they do not find together.
     pub fn start() -> Result<Self> {
-        let primary = Server::start()?;
-        let port = primary.port();
-        let mut servers = vec![primary];
-        for _ in 0..2 {
-            servers.push(Server::start_with(ServerOptions { replica_of: Some(port), ..ServerOptions::default() })?);
+        Self::start_each(vec![ServerOptions::default(); SERVERS], &ServerOptions::default())
+    }
+
+    /// The same, with more configuration for each of the servers, of which the first is the primary, and for the Sentinels.
+    ///
+    /// # Errors
+    /// If redis-server is not installed, or they do not find together.
+    pub fn start_each(options: Vec<ServerOptions>, watching: &ServerOptions) -> Result<Self> {
+        ensure!(options.len() == SERVERS, "there are {SERVERS} servers");
+        let mut servers: Vec<Server> = Vec::new();
+        for options in options {
+            let replica_of = servers.first().map(Server::announced);
+            servers.push(Server::start_with(ServerOptions { replica_of, ..options })?);
         }
-        let port = port.to_string();
-        let options = ServerOptions::default()
+        let port = servers.first().context("no server")?.announced().to_string();
+        let options = watching
+            .clone()
             .with(&["sentinel", "monitor", SERVICE, "127.0.0.1", &port, "2"])
             .with(&["sentinel", "down-after-milliseconds", SERVICE, "500"])
             .with(&["sentinel", "failover-timeout", SERVICE, "2000"]);
@@ -60,7 +72,12 @@ impl Sentinel {
     /// If none of them answers.
     pub fn primary(&self) -> Result<&Server> {
         let port = self.primary_port()?;
-        self.servers.iter().find(|server| server.port() == port).context("the primary is none of ours")
+        self.servers.iter().find(|server| server.announced() == port).context("the primary is none of ours")
+    }
+
+    /// The servers, to be killed or paused.
+    pub fn servers(&mut self) -> &mut [Server] {
+        &mut self.servers
     }
 
     /// The servers that copy the primary.
@@ -69,7 +86,7 @@ impl Sentinel {
     /// If no Sentinel answers.
     pub fn replicas(&self) -> Result<Vec<&Server>> {
         let port = self.primary_port()?;
-        Ok(self.servers.iter().filter(|server| server.port() != port).collect())
+        Ok(self.servers.iter().filter(|server| server.announced() != port).collect())
     }
 
     /// The Sentinels, to be killed or paused.
@@ -83,7 +100,7 @@ impl Sentinel {
     /// If they do not.
     pub fn kill_primary(&mut self) -> Result<()> {
         let port = self.primary_port()?;
-        for server in self.servers.iter_mut().filter(|server| server.port() == port) {
+        for server in self.servers.iter_mut().filter(|server| server.announced() == port) {
             server.kill();
         }
         self.wait_for_another(port)
@@ -127,7 +144,7 @@ impl Sentinel {
             server.command::<String>(&["INFO", "replication"]).map(|info| info.contains("master_link_status:up"))
         };
         let port = self.primary_port()?;
-        for server in self.servers.iter().filter(|server| server.runs() && server.port() != port) {
+        for server in self.servers.iter().filter(|server| server.runs() && server.announced() != port) {
             if !up(server)? {
                 return Ok(None);
             }

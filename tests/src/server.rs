@@ -7,6 +7,9 @@ use anyhow::{Context, Result};
 use crate::process::{Process, directory, free_port};
 use crate::wait::until;
 
+/// How far above the port of a cluster's node its bus is.
+pub const BUS: u16 = 10_000;
+
 /// How a server is started.
 #[derive(Debug, Clone, Default)]
 pub struct ServerOptions {
@@ -20,6 +23,11 @@ pub struct ServerOptions {
     pub tls: bool,
     /// The port of the primary that it copies.
     pub replica_of: Option<u16>,
+    /// The port to listen on; a free one if none is given.
+    pub port: Option<u16>,
+    /// The port that others are told to reach it at, because something stands in front of it there. In a cluster the same
+    /// thing stands in front of its bus, 10,000 ports above.
+    pub announce: Option<u16>,
 }
 
 impl ServerOptions {
@@ -31,7 +39,7 @@ impl ServerOptions {
     }
 }
 
-/// A Redis server that is killed when dropped. It keeps nothing on disk.
+/// A Redis server that is killed when dropped. It keeps nothing on disk unless it is configured to.
 #[derive(Debug)]
 pub struct Server {
     process: Option<Process>,
@@ -64,12 +72,14 @@ impl Server {
         if options.tls {
             write_certificates(&dir)?;
         }
-        let mut server = Self { process: None, port: free_port()?, dir, mode, options };
+        let port = options.port.map_or_else(free_port, Ok)?;
+        let mut server = Self { process: None, port, dir, mode, options };
         server.restart()?;
         Ok(server)
     }
 
-    /// Starts it again on the same port, having killed it if it still runs. The data is gone.
+    /// Starts it again on the same port, having killed it if it still runs. The data is gone, unless the configuration has it
+    /// kept on disk.
     ///
     /// # Errors
     /// If it does not start.
@@ -122,6 +132,12 @@ impl Server {
     #[must_use]
     pub fn port(&self) -> u16 {
         self.port
+    }
+
+    /// The port that others reach it at.
+    #[must_use]
+    pub fn announced(&self) -> u16 {
+        self.options.announce.unwrap_or(self.port)
     }
 
     /// The address of a store there, with the password and the certificates it takes.
@@ -194,6 +210,10 @@ impl Server {
         }
         if let Some(password) = &self.options.password {
             lines.extend([format!("requirepass {password}"), format!("masterauth {password}")]);
+        }
+        if let Some(port) = self.options.announce {
+            lines.extend([format!("replica-announce-port {port}"), format!("cluster-announce-port {port}")]);
+            lines.push(format!("cluster-announce-bus-port {}", port + BUS));
         }
         if let Some(most) = &self.options.maxmemory {
             lines.extend([format!("maxmemory {most}"), "maxmemory-policy noeviction".into()]);

@@ -3,6 +3,7 @@
 use clap::{Parser, Subcommand};
 
 mod bench;
+mod chaos;
 mod components;
 mod demo;
 mod packages;
@@ -25,6 +26,7 @@ Examples:
   cargo xtask demo --store redis://127.0.0.1:6379   the same on a server, from two processes that share one cache
   cargo xtask redis --cluster                       a local Redis Cluster to play with, until Ctrl-C
   cargo xtask bench cache --json                    figures of caches beside their raw references, a line of JSON each
+  cargo xtask chaos --minutes 30 --seed 7           locks on real servers that are made to fail, and what became of them
   cargo xtask test                                  everything that must pass before a change is merged";
 
 #[derive(Debug, Subcommand)]
@@ -33,6 +35,7 @@ enum Chore {
     Test(test::Options),
     Redis(redis::Options),
     Bench(bench::Options),
+    Chaos(chaos::Options),
     /// Builds the example guests and stages as WebAssembly components.
     Components,
 }
@@ -44,6 +47,7 @@ fn main() -> anyhow::Result<()> {
         Chore::Demo(options) => demo::run(&steps, &options),
         Chore::Test(options) => test::run(&steps, &options),
         Chore::Bench(options) => bench::run(&steps, &options),
+        Chore::Chaos(options) => chaos::run(&steps, &options),
         Chore::Redis(options) => redis::run(&steps, &options),
         Chore::Components => components::build(&steps, &components::EXAMPLES).map(|built| {
             for (_, file) in built.all() {

@@ -5,7 +5,7 @@ use clap::Args;
 use xshell::cmd;
 
 use crate::steps::Steps;
-use crate::{components, packages, toolchain};
+use crate::{chaos, components, packages, toolchain};
 
 /// Checks everything: format, clippy, tests, documentation.
 ///
@@ -16,14 +16,15 @@ use crate::{components, packages, toolchain};
 ///  3. the components that tests run, for wasm32-wasip2
 ///  4. the library with fewer features
 ///  5. all tests: of units, across crates, of real servers, and of the documentation
-///  6. rustdoc, warnings denied
+///  6. locks under faults, for two minutes
+///  7. rustdoc, warnings denied
 ///
 /// What is missing is added first: the wasm target, rustfmt and clippy by rustup; redis-server and python3's venv by the
 /// system's package manager, if this user is root or sudo asks for no password. If not, the one command to run is printed.
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Options {
-    /// Only tests whose name contains this; everything else is checked all the same.
+    /// Only tests whose name contains this (the sixth step has the name `chaos`); everything else is checked all the same.
     filter: Option<String>,
 }
 
@@ -47,6 +48,9 @@ pub(crate) fn run(steps: &Steps, options: &Options) -> Result<()> {
     steps.step("components for the tests", || components::build_for_tests(steps))?;
     let filter = &options.filter;
     steps.step("tests", || Ok(cmd!(shell, "cargo test --workspace -- {filter...}").run()?))?;
+    if filter.as_ref().is_none_or(|filter| "chaos".contains(filter.as_str())) {
+        steps.step("locks under faults", || chaos::short(steps))?;
+    }
     let deny = "--deny warnings";
     steps.step("rustdoc", || Ok(cmd!(shell, "cargo doc --workspace --no-deps").env("RUSTDOCFLAGS", deny).run()?))?;
     steps.say(&format!("all passed in {}", steps.elapsed()));

@@ -1,0 +1,57 @@
+//! No two holders at once, beyond what their shares allow, and nothing is deleted that another holds.
+
+use super::{Figures, Turn};
+use crate::history::{Share, Span};
+
+/// Counts overlaps; where the kind excludes them each is a broken promise.
+pub(super) fn check(turns: &[Turn], excludes: bool, figures: &mut Figures, broken: &mut Vec<String>) {
+    let mut holds: Vec<(Span, &Turn)> = turns.iter().filter_map(|turn| Some((turn.hold()?, turn))).collect();
+    holds.sort_unstable_by_key(|(span, _)| span.from);
+    let mut before: Vec<(Span, &Turn)> = Vec::new();
+    for (span, turn) in holds {
+        before.retain(|(earlier, _)| earlier.to > span.from);
+        let mut together = 1;
+        for (earlier, other) in &before {
+            together += 1;
+            if !goes_together(turn.share, other.share, together) {
+                let time = span.overlap(*earlier);
+                figures.overlaps += 1;
+                figures.worst_overlap = figures.worst_overlap.max(time);
+                if excludes {
+                    broken.push(format!("{turn}: held for {} µs together with {other}", time / 1000));
+                }
+                break;
+            }
+        }
+        before.push((span, turn));
+    }
+    if excludes {
+        check_releases(turns, broken);
+    }
+}
+
+fn goes_together(one: Share, other: Share, count: u32) -> bool {
+    match (one, other) {
+        (Share::Read, Share::Read) => true,
+        (Share::Permit(most), Share::Permit(_)) => count <= most,
+        _ => false,
+    }
+}
+
+/// A release that is said to have succeeded, while somebody else surely held the lock from before it began until after it ended.
+fn check_releases(turns: &[Turn], broken: &mut Vec<String>) {
+    let mut holds: Vec<(Span, &Turn)> = turns.iter().filter_map(|turn| Some((turn.hold()?, turn))).collect();
+    holds.sort_unstable_by_key(|(span, _)| span.from);
+    let longest = holds.iter().map(|(span, _)| span.to - span.from).max().unwrap_or(0);
+    for turn in turns {
+        let (Some(from), Some((to, Some(true)))) = (turn.let_go, turn.released) else { continue };
+        let first = holds.partition_point(|(span, _)| span.from + longest < from);
+        let around = holds.iter().skip(first).take_while(|(span, _)| span.from < from);
+        for (span, other) in around {
+            let same = (other.process, other.attempt) == (turn.process, turn.attempt);
+            if !same && span.to > to && !goes_together(turn.share, other.share, 1) {
+                broken.push(format!("{turn}: its release succeeded while the holder was {other}"));
+            }
+        }
+    }
+}

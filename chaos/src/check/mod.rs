@@ -1,0 +1,120 @@
+//! The judge: reads a history and says which promises were broken. Pure, so that it can be tried on histories that are made up.
+//!
+//! A holder counts as holding from the return of its acquire to the last moment of which its own guard said, asked later, that the
+//! lock was not lost. That is never longer than the guard claims, however slow the machine or long a process was stopped, so what
+//! overlaps here did overlap.
+
+use std::collections::BTreeMap;
+
+use crate::history::History;
+use crate::kind::{Kind, Topology};
+
+mod exclusion;
+mod fences;
+mod progress;
+#[cfg(test)]
+mod tests;
+mod turns;
+
+use turns::{Answer, Turn};
+
+/// By what a history is judged, in nanoseconds.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Rules {
+    /// What the servers were.
+    pub(crate) topology: Topology,
+    /// The lease of a lock.
+    pub(crate) lease: fn(&str) -> u64,
+    /// How long after the end of a lease, while servers are well, a waiter may still be without the lock.
+    pub(crate) bound: u64,
+    /// How long after its deadline an acquire may still be under way.
+    pub(crate) patience: u64,
+    /// How long servers count as unwell after they are well again.
+    pub(crate) grace: u64,
+}
+
+/// What was found.
+#[derive(Debug, Default)]
+pub(crate) struct Verdict {
+    /// Figures of each kind of lock.
+    pub(crate) kinds: BTreeMap<&'static str, Figures>,
+    /// Promises that were broken. None of it is excusable.
+    pub(crate) broken: Vec<String>,
+}
+
+/// What was counted for one kind of lock. Times are in nanoseconds.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub(crate) struct Figures {
+    /// Attempts that ended with the lock.
+    pub(crate) acquired: u64,
+    /// Those of them that took over a lock that was handed over.
+    pub(crate) adopted: u64,
+    /// Attempts that ended without, as their time was up.
+    pub(crate) refused: u64,
+    /// Attempts that were given up.
+    pub(crate) cancelled: u64,
+    /// Attempts that failed as the store was not there or full.
+    pub(crate) failed: u64,
+    /// Holders that began while another still held.
+    pub(crate) overlaps: u64,
+    /// The longest time for which two did.
+    pub(crate) worst_overlap: u64,
+    /// Guards that the store had forgotten before their lease was over.
+    pub(crate) gone: u64,
+    /// Writes that the register took.
+    pub(crate) accepted: u64,
+    /// Writes with an old fence, which it did not take.
+    pub(crate) rejected: u64,
+    /// The longest time from the question for a lock to the lock.
+    pub(crate) worst_wait: u64,
+    /// The longest time, beyond a lease, for which nobody had a lock that somebody waited for, while servers were well.
+    pub(crate) worst_lateness: u64,
+}
+
+/// Judges a history.
+pub(crate) fn check(history: &History, rules: &Rules) -> Verdict {
+    let mut verdict = Verdict::default();
+    let mut locks: BTreeMap<&str, Vec<Turn>> = BTreeMap::new();
+    for turn in turns::turns(history) {
+        locks.entry(turn.lock).or_default().push(turn);
+    }
+    for (lock, turns) in &locks {
+        let Some(kind) = Kind::of(lock) else {
+            verdict.broken.push(format!("{lock}: nobody knows this lock"));
+            continue;
+        };
+        let figures = verdict.kinds.entry(kind.name()).or_default();
+        count(turns, figures);
+        let excludes = kind.excludes_on(rules.topology);
+        exclusion::check(turns, excludes, figures, &mut verdict.broken);
+        // A server that keeps its word on disk forgets nothing, so only time takes a lock away.
+        if rules.topology == Topology::Single {
+            let gone = turns.iter().filter(|turn| turn.lost == Some(true));
+            verdict.broken.extend(gone.map(|turn| format!("{turn}: the store had it no more before its lease was over")));
+        }
+        fences::check(turns, excludes, &mut verdict.broken);
+        progress::check(turns, history, rules, figures, &mut verdict.broken);
+    }
+    fences::check_register(&history.writes, &mut verdict);
+    let stuck = history.stuck.iter().map(|process| format!("process {process} did not come to an end"));
+    let left = history.left_over.iter().map(|lock| format!("{lock}: still held long after everybody had gone"));
+    verdict.broken.extend(stuck.chain(left));
+    verdict
+}
+
+fn count(turns: &[Turn], figures: &mut Figures) {
+    for turn in turns {
+        let Some((at, answer)) = turn.answer else { continue };
+        match answer {
+            Answer::Acquired(_) => {
+                figures.acquired += 1;
+                figures.adopted += u64::from(turn.adopts);
+                figures.worst_wait = figures.worst_wait.max(at.saturating_sub(turn.asked));
+            }
+            Answer::Refused => figures.refused += 1,
+            Answer::Cancelled => figures.cancelled += 1,
+            Answer::Failed => figures.failed += 1,
+        }
+        figures.gone += u64::from(turn.lost == Some(true));
+    }
+}

@@ -1,0 +1,187 @@
+//! Made-up histories: each good one passes, and each breach is found. Times are in milliseconds.
+
+use super::*;
+use crate::clock::millis;
+use crate::history::{Event, Share, Span, What, Write};
+
+const RULES: Rules =
+    Rules { topology: Topology::Single, lease: |_| millis(1000), bound: millis(500), patience: millis(1000), grace: millis(100) };
+
+/// A history in the making. Process and attempt have the same number.
+#[derive(Default)]
+struct Tale(History);
+
+impl Tale {
+    fn say(mut self, who: u32, lock: &str, at: u64, what: What) -> Self {
+        self.0.events.push(Event { at: millis(at), process: who, attempt: who.into(), lock: lock.into(), what });
+        self
+    }
+
+    fn asks(self, who: u32, lock: &str, at: u64, wait: u64) -> Self {
+        self.say(who, lock, at, What::Asked { wait, share: Share::Whole, adopts: false })
+    }
+
+    /// Asks, acquires at once, and holds until the end.
+    fn holds(self, who: u32, lock: &str, from: u64, to: u64, fence: u64) -> Self {
+        self.shares(who, lock, (from, to), fence, Share::Whole)
+    }
+
+    fn shares(self, who: u32, lock: &str, (from, to): (u64, u64), fence: u64, share: Share) -> Self {
+        let asked = What::Asked { wait: 0, share, adopts: false };
+        let tale = self.say(who, lock, from, asked).say(who, lock, from, What::Acquired { fence });
+        tale.say(who, lock, from, What::Held).say(who, lock, to, What::Held)
+    }
+
+    fn releases(self, who: u32, lock: &str, from: u64, to: u64, ok: bool) -> Self {
+        self.say(who, lock, from, What::Releasing).say(who, lock, to, What::Released { ok: Some(ok) })
+    }
+
+    fn writes(mut self, who: u32, lock: &str, fence: u64, accepted: bool) -> Self {
+        self.0.writes.push(Write { process: who, attempt: who.into(), lock: lock.into(), fence, accepted });
+        self
+    }
+
+    fn broken_on(&self, topology: Topology) -> Vec<String> {
+        check(&self.0, &Rules { topology, ..RULES }).broken
+    }
+
+    #[track_caller]
+    fn is_good(&self) {
+        assert_eq!(self.broken_on(Topology::Single), Vec::<String>::new());
+    }
+
+    #[track_caller]
+    fn breaks(&self, promise: &str) {
+        let broken = self.broken_on(Topology::Single);
+        assert!(broken.iter().any(|line| line.contains(promise)), "{promise:?} is not in {broken:?}");
+    }
+}
+
+const LOCK: &str = "simple-0";
+
+#[test]
+fn one_after_the_other_is_good() {
+    let tale = Tale::default().holds(1, LOCK, 10, 20, 1).releases(1, LOCK, 20, 22, true);
+    let tale = tale.asks(2, LOCK, 12, 500).say(2, LOCK, 23, What::Acquired { fence: 2 }).say(2, LOCK, 30, What::Held);
+    let tale = tale.releases(2, LOCK, 31, 33, true).holds(3, "simple-1", 15, 25, 1);
+    tale.is_good();
+    let verdict = check(&tale.0, &RULES);
+    let figures = verdict.kinds.get("simple").cloned();
+    assert!(figures.is_some_and(|figures| figures.acquired == 3 && figures.worst_wait == millis(11) && figures.overlaps == 0));
+}
+
+#[test]
+fn two_holders_at_once() {
+    let tale = Tale::default().holds(1, LOCK, 10, 20, 1).holds(2, LOCK, 15, 30, 2);
+    tale.breaks("held for 5000 µs together");
+    let verdict = check(&tale.0, &Rules { topology: Topology::Sentinel, ..RULES });
+    assert!(verdict.broken.is_empty(), "a simple lock does not promise it there");
+    let figures = verdict.kinds.get("simple").cloned();
+    assert!(figures.is_some_and(|figures| figures.overlaps == 1 && figures.worst_overlap == millis(5)));
+    let quorum = Tale::default().holds(1, "quorum-0", 10, 20, 1).holds(2, "quorum-0", 15, 30, 2);
+    assert_eq!(quorum.broken_on(Topology::Cluster).len(), 1);
+}
+
+#[test]
+fn a_holder_counts_for_as_long_as_its_guard_says_so() {
+    // Stopped after 20, or killed: nobody knows of more.
+    Tale::default().holds(1, LOCK, 10, 20, 1).holds(2, LOCK, 21, 30, 2).is_good();
+    // Its guard never said that it held: it came too late.
+    let late = Tale::default().asks(1, LOCK, 10, 500).say(1, LOCK, 25, What::Acquired { fence: 1 });
+    late.say(1, LOCK, 25, What::Lost { gone: false }).holds(2, LOCK, 21, 30, 2).is_good();
+    // What it does after it began to let go is no claim any more.
+    let tale = Tale::default().holds(1, LOCK, 10, 20, 1).releases(1, LOCK, 15, 25, true);
+    tale.holds(2, LOCK, 16, 30, 2).is_good();
+}
+
+#[test]
+fn shares_go_together_as_far_as_they_go() {
+    let readers = |share| Tale::default().shares(1, LOCK, (10, 20), 1, Share::Read).shares(2, LOCK, (15, 25), 2, share);
+    readers(Share::Read).is_good();
+    readers(Share::Whole).breaks("together");
+    let permits = |most| {
+        let tale = Tale::default().shares(1, LOCK, (10, 20), 1, Share::Permit(most));
+        tale.shares(2, LOCK, (11, 20), 2, Share::Permit(most)).shares(3, LOCK, (12, 20), 3, Share::Permit(most))
+    };
+    permits(3).is_good();
+    permits(2).breaks("process 3");
+}
+
+#[test]
+fn fences_rise() {
+    let tale = Tale::default().holds(1, LOCK, 10, 20, 7).holds(2, LOCK, 30, 40, 7);
+    tale.breaks("no larger fence");
+    assert_eq!(tale.broken_on(Topology::Cluster).len(), 1, "everywhere");
+    // Who asked before the other had it may have got it before, where two can hold at once.
+    let tale = Tale::default().holds(1, LOCK, 10, 20, 7).asks(2, LOCK, 5, 500);
+    let tale = tale.say(2, LOCK, 30, What::Acquired { fence: 6 }).say(2, LOCK, 31, What::Held);
+    assert_eq!(tale.broken_on(Topology::Cluster), Vec::<String>::new());
+    tale.breaks("no larger fence");
+}
+
+#[test]
+fn a_release_deletes_only_its_own() {
+    let tale = Tale::default().holds(1, LOCK, 10, 20, 1).holds(2, LOCK, 30, 60, 2);
+    let ended = |tale: Tale, ok| tale.releases(1, LOCK, 40, 50, ok);
+    ended(tale, true).breaks("its release succeeded while the holder was");
+    let tale = Tale::default().holds(1, LOCK, 10, 20, 1).holds(2, LOCK, 30, 60, 2);
+    ended(tale, false).is_good();
+    // The release was done before the other acquired, and only its answer came late.
+    Tale::default().holds(1, LOCK, 10, 20, 1).releases(1, LOCK, 20, 50, true).holds(2, LOCK, 30, 60, 2).is_good();
+    Tale::default().holds(1, LOCK, 10, 20, 1).say(1, LOCK, 21, What::Lost { gone: true }).breaks("had it no more");
+}
+
+#[test]
+fn the_register_takes_no_old_fence() {
+    let tale = Tale::default().writes(1, LOCK, 5, true).writes(1, LOCK, 5, true).writes(2, LOCK, 6, true);
+    let tale = tale.writes(1, LOCK, 5, false);
+    tale.is_good();
+    let figures = check(&tale.0, &RULES).kinds.get("simple").cloned();
+    assert!(figures.is_some_and(|figures| (figures.accepted, figures.rejected) == (3, 1)));
+    tale.writes(1, LOCK, 5, true).breaks("the register took");
+    Tale::default().writes(1, LOCK, 5, true).writes(2, LOCK, 5, true).breaks("the register took");
+}
+
+#[test]
+fn nobody_waits_longer_than_he_said() {
+    let late = |at| Tale::default().asks(1, LOCK, 10, 200).say(1, LOCK, at, What::Refused);
+    late(1200).is_good();
+    late(1300).breaks("was to wait 200 ms");
+    let mut stopped = late(1300);
+    stopped.0.stops.push((1, Span { from: millis(100), to: millis(400) }));
+    stopped.is_good();
+    let never = Tale::default().asks(1, LOCK, 10, 200);
+    never.breaks("never heard of it");
+    let mut killed = Tale::default().asks(1, LOCK, 10, 200);
+    killed.0.killed.push(1);
+    killed.is_good();
+}
+
+#[test]
+fn no_lock_outlives_its_lease() {
+    // The first holder dies at 20; its lease may go on until 1020 or so.
+    let dies = |next: u64| {
+        let tale = Tale::default().holds(1, LOCK, 10, 20, 1).asks(2, LOCK, 15, 5000);
+        tale.say(2, LOCK, next, What::Acquired { fence: 2 }).say(2, LOCK, next, What::Held)
+    };
+    dies(1400).is_good();
+    dies(1600).breaks("waited 1580 ms for a lock that nobody had");
+    let mut outage = dies(1600);
+    outage.0.outages.push(Span { from: millis(500), to: millis(600) });
+    outage.is_good();
+    let mut stopped = dies(1600);
+    stopped.0.stops.push((2, Span { from: millis(500), to: millis(600) }));
+    stopped.is_good();
+    // Nor if the waiter gives up in the end.
+    Tale::default().holds(1, LOCK, 10, 20, 1).asks(2, LOCK, 15, 3000).say(2, LOCK, 3015, What::Refused).breaks("nobody had");
+}
+
+#[test]
+fn all_come_to_an_end() {
+    let mut tale = Tale::default();
+    tale.0.stuck.push(4);
+    tale.breaks("process 4 did not come to an end");
+    let mut tale = Tale::default();
+    tale.0.left_over.push(LOCK.into());
+    tale.breaks("still held");
+}

@@ -1,0 +1,171 @@
+//! One task that takes locks again and again, in all the ways there are.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use bellwether::Error;
+use bellwether::lock::Locks;
+use tokio::sync::watch;
+use tokio::time::sleep;
+
+use super::journal::{Journal, Page};
+use super::stay::Pen;
+use super::taken::{Opened, Taken};
+use crate::history::{Share, What};
+use crate::kind::{FIXED_LEASE, Kind, LEASE, lease};
+
+/// How a holder behaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    /// Holds it for a moment, and releases it.
+    Brief,
+    /// Holds it for longer than a lease, renewing it.
+    Long,
+    /// Never renews it, and goes on as if it held it when the lease is over.
+    TooLong,
+    /// Drops the guard.
+    Drops,
+    /// Hands it over to whoever has the token, and may or may not take it over.
+    HandsOver,
+    /// Goes away while it waits.
+    Cancels,
+}
+
+impl Way {
+    fn choose(random: &mut fastrand::Rng) -> Self {
+        // Those who hold for long are few, or nobody else would come to hold.
+        match random.u16(..1000) {
+            0..10 => Self::Long,
+            10..70 => Self::TooLong,
+            70..170 => Self::Drops,
+            170..220 => Self::HandsOver,
+            220..340 => Self::Cancels,
+            _ => Self::Brief,
+        }
+    }
+}
+
+/// One task.
+#[derive(Debug)]
+pub(super) struct Worker {
+    kind: Kind,
+    locks: Locks,
+    journal: Journal,
+    pen: Pen,
+    random: fastrand::Rng,
+}
+
+impl Worker {
+    pub(super) async fn new(kind: Kind, locks: &Locks, journal: Journal, register: u16, random: fastrand::Rng) -> Result<Self> {
+        Ok(Self { kind, locks: locks.clone(), journal, pen: Pen::new(register).await?, random })
+    }
+
+    /// Runs until told to stop.
+    pub(super) async fn run(mut self, stop: watch::Receiver<bool>) -> Result<()> {
+        while !*stop.borrow() {
+            let way = Way::choose(&mut self.random);
+            let pause = self.turn(way).await?;
+            sleep(pause).await;
+        }
+        Ok(())
+    }
+
+    /// Takes one lock once, and gives how long to rest.
+    async fn turn(&mut self, way: Way) -> Result<Duration> {
+        let names = self.kind.choose(&mut self.random);
+        let opened = Opened::open(self.kind, &self.locks, &names, way != Way::TooLong)?;
+        let page = self.journal.turn(names);
+        let wait = if self.random.u8(..10) == 0 { Duration::ZERO } else { Duration::from_millis(self.random.u64(200..6_000)) };
+        let share = opened.share(&mut self.random);
+        let patience = (way == Way::Cancels).then(|| Duration::from_millis(self.random.u64(..150)));
+        match acquire(&page, &opened, share, wait, patience).await {
+            Ok(Some(taken)) => self.hold(&page, &opened, taken, share, way).await?,
+            Ok(None) => {}
+            // A store that refuses at once is not to be asked a thousand times a second.
+            Err(_) => return Ok(Duration::from_millis(self.random.u64(20..60))),
+        }
+        Ok(Duration::from_millis(self.random.u64(..20)))
+    }
+
+    async fn hold(&mut self, page: &Page, opened: &Opened, taken: Taken, share: Share, way: Way) -> Result<()> {
+        let lease = page.locks().iter().map(|lock| lease(lock)).max().unwrap_or(LEASE);
+        let (lease, fixed) = (u64::try_from(lease.as_millis())?, u64::try_from(FIXED_LEASE.as_millis())?);
+        let time = match way {
+            // The watchdog has to renew it.
+            Way::Long => self.random.u64(lease / 2..2 * lease),
+            Way::TooLong => self.random.u64(fixed / 2..2 * fixed),
+            // A twentieth of the lease or so, and much of it where the lease is long.
+            _ => self.random.u64(..lease * lease / 25_000),
+        };
+        self.pen.stay(page, &taken, share, Duration::from_millis(time), way == Way::TooLong).await?;
+        match way {
+            Way::Drops => page.note(&What::LetGo),
+            Way::HandsOver => {
+                page.note(&What::LetGo);
+                if let Ok(Some(token)) = taken.hand_over().await
+                    && self.random.u8(..8) > 0
+                {
+                    drop(taken);
+                    self.take_over(opened, page, &token, share).await?;
+                }
+            }
+            _ => release(page, &taken).await,
+        }
+        Ok(())
+    }
+
+    /// Takes over what was handed over a moment ago.
+    async fn take_over(&mut self, opened: &Opened, before: &Page, token: &str, share: Share) -> Result<()> {
+        let page = self.journal.turn(before.locks().to_vec());
+        page.note(&What::Asked { wait: 0, share, adopts: true });
+        match opened.adopt(token).await {
+            Ok(Some(adopted)) => {
+                page.note(&What::Acquired { fence: adopted.fence() });
+                let time = Duration::from_millis(self.random.u64(..20));
+                self.pen.stay(&page, &adopted, share, time, false).await?;
+                release(&page, &adopted).await;
+            }
+            Ok(None) => page.note(&What::Refused),
+            Err(error) => page.note(&What::Failed { why: error.to_string() }),
+        }
+        Ok(())
+    }
+}
+
+async fn acquire(
+    page: &Page,
+    opened: &Opened,
+    share: Share,
+    wait: Duration,
+    patience: Option<Duration>,
+) -> Result<Option<Taken>, Error> {
+    let millis = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
+    page.note(&What::Asked { wait: millis, share, adopts: false });
+    let acquiring = opened.acquire(share, wait);
+    let acquired = match patience {
+        None => acquiring.await,
+        Some(patience) => {
+            let Ok(acquired) = tokio::time::timeout(patience, acquiring).await else {
+                page.note(&What::Cancelled);
+                return Ok(None);
+            };
+            acquired
+        }
+    };
+    page.note(&match &acquired {
+        Ok(Some(taken)) => What::Acquired { fence: taken.fence() },
+        Ok(None) => What::Refused,
+        Err(error) => What::Failed { why: error.to_string() },
+    });
+    acquired
+}
+
+async fn release(page: &Page, taken: &Taken) {
+    page.note(&What::Releasing);
+    let ok = match taken.release().await {
+        Ok(()) => Some(true),
+        Err(Error::NotHeld(_)) => Some(false),
+        Err(_) => None,
+    };
+    page.note(&What::Released { ok });
+}

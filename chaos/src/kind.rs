@@ -1,0 +1,132 @@
+//! The kinds of locks that are put to the test, and what each of them promises where.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bellwether::error::{Error, Invalid};
+use bellwether::lock::{self, LockOptions, Locks};
+use bellwether::store::memory::MemoryStore;
+use clap::ValueEnum;
+use serde::{Deserialize, Serialize};
+
+/// How long a holder that says nothing more keeps its lock.
+pub(crate) const LEASE: Duration = Duration::from_secs(1);
+
+/// The same for holders who never renew it: short, so that many of them can see its end without keeping the lock from all others.
+pub(crate) const FIXED_LEASE: Duration = Duration::from_millis(250);
+
+/// The same for the last lock of each kind, which holders keep for longer: longer than a failover takes, as leases are in practice.
+/// What a failover forgets shows only there, as shorter leases have ended before a replica is in the place of its primary.
+const LONG_LEASE: Duration = Duration::from_secs(4);
+
+/// What tells the locks of one kind apart. In a cluster these are on three shards, and locks of all kinds meet the same faults there.
+pub(crate) const TAGS: [&str; 3] = ["{a}", "{b}", LONG];
+
+/// The last of them.
+const LONG: &str = "{c}";
+
+/// A kind of lock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Kind {
+    /// One key on one server.
+    Simple,
+    /// The same, and served in the order of arrival.
+    Fair,
+    /// The same as simple, and a majority of the replicas has it too.
+    Quorum,
+}
+
+/// What the servers are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Topology {
+    /// One server, which writes every change to disk before it answers.
+    Single,
+    /// A primary with two replicas, watched by three Sentinels.
+    Sentinel,
+    /// A Redis Cluster of three primaries with two replicas each.
+    Cluster,
+}
+
+impl Kind {
+    /// Its name, which its locks' names begin with.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Simple => "simple",
+            Self::Fair => "fair",
+            Self::Quorum => "quorum",
+        }
+    }
+
+    /// The kind of a lock.
+    pub(crate) fn of(lock: &str) -> Option<Self> {
+        let (kind, _) = lock.split_once('-')?;
+        Self::value_variants().iter().copied().find(|known| known.name() == kind)
+    }
+
+    /// The names of its locks.
+    pub(crate) fn locks(self) -> Vec<String> {
+        TAGS.iter().map(|tag| format!("{}-{tag}", self.name())).collect()
+    }
+
+    /// What one holder takes at once.
+    pub(crate) fn choose(self, random: &mut fastrand::Rng) -> Vec<String> {
+        let mut locks = self.locks();
+        vec![locks.swap_remove(random.usize(..locks.len()))]
+    }
+
+    /// How its locks behave.
+    pub(crate) fn options(self, lock: &str, renew: bool) -> LockOptions {
+        let kind = if self == Self::Quorum { lock::Kind::Quorum } else { lock::Kind::Simple };
+        let retry = Duration::from_millis(100);
+        let lease = Some(if renew { lease(lock) } else { FIXED_LEASE });
+        LockOptions { kind, lease, renew, fair: self == Self::Fair, retry }
+    }
+
+    /// Whether this build has the kind.
+    pub(crate) fn is_built(self) -> bool {
+        let opened = Locks::new(Arc::new(MemoryStore::new())).open("probe", self.options("probe", true));
+        // That this store cannot keep it says nothing of others.
+        !matches!(opened, Err(Error::Invalid(Invalid::NotYet { .. })))
+    }
+
+    /// Whether it can work there at all.
+    pub(crate) fn works_on(self, topology: Topology) -> bool {
+        self != Self::Quorum || topology != Topology::Single
+    }
+
+    /// Whether no two may ever hold one lock there at once, whatever fails. Elsewhere it is counted how often two do.
+    pub(crate) fn excludes_on(self, topology: Topology) -> bool {
+        self == Self::Quorum || topology == Topology::Single
+    }
+}
+
+/// The lease of a lock that is renewed.
+pub(crate) fn lease(lock: &str) -> Duration {
+    if lock.ends_with(LONG) { LONG_LEASE } else { LEASE }
+}
+
+impl Topology {
+    /// Its name.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Single => "single",
+            Self::Sentinel => "sentinel",
+            Self::Cluster => "cluster",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_of_a_lock_tells_its_kind() {
+        for kind in Kind::value_variants() {
+            assert!(kind.locks().iter().all(|lock| Kind::of(lock) == Some(*kind)));
+        }
+        assert_eq!(Kind::of("what"), None);
+    }
+}

@@ -1,0 +1,81 @@
+//! What people read of a run.
+
+use std::fmt::Write;
+
+use crate::check::Figures;
+use crate::trial::{Outcome, Trial};
+
+/// So many broken promises are told in full.
+const TOLD: usize = 20;
+
+/// The report of one run.
+pub(crate) fn report(trial: &Trial, outcome: &Outcome) -> String {
+    let mut text = String::new();
+    // Writing to a string cannot fail.
+    let _ = write(&mut text, trial, outcome);
+    text
+}
+
+fn write(text: &mut String, trial: &Trial, outcome: &Outcome) -> std::fmt::Result {
+    let Trial { topology, seed, time, .. } = trial;
+    writeln!(text, "\n{} · seed {seed} · {} s of faults", topology.name(), time.as_secs())?;
+    let faults: Vec<_> = outcome.faults.iter().map(|(name, count)| format!("{name} {count}")).collect();
+    writeln!(text, "  faults: {}", faults.join(", "))?;
+    if let Some(why) = &outcome.ended {
+        writeln!(text, "  ended early, the servers did not get well {why}")?;
+    }
+    let names = [
+        "kind",
+        "acquired",
+        "adopted",
+        "refused",
+        "cancelled",
+        "failed",
+        "overlaps",
+        "worst",
+        "gone",
+        "written",
+        "stale",
+        "max wait",
+        "late",
+    ];
+    row(text, &names.map(ToOwned::to_owned))?;
+    for (kind, figures) in &outcome.verdict.kinds {
+        row(text, &cells(kind, figures))?;
+    }
+    let broken = &outcome.verdict.broken;
+    writeln!(text, "  promises broken: {}", broken.len())?;
+    for line in broken.iter().take(TOLD) {
+        writeln!(text, "    {line}")?;
+    }
+    if broken.len() > TOLD {
+        writeln!(text, "    and {} more", broken.len() - TOLD)?;
+    }
+    Ok(())
+}
+
+fn cells(kind: &str, figures: &Figures) -> [String; 13] {
+    let ms = |nanos: u64| format!("{} ms", nanos / 1_000_000);
+    [
+        kind.to_owned(),
+        figures.acquired.to_string(),
+        figures.adopted.to_string(),
+        figures.refused.to_string(),
+        figures.cancelled.to_string(),
+        figures.failed.to_string(),
+        figures.overlaps.to_string(),
+        ms(figures.worst_overlap),
+        figures.gone.to_string(),
+        figures.accepted.to_string(),
+        figures.rejected.to_string(),
+        ms(figures.worst_wait),
+        ms(figures.worst_lateness),
+    ]
+}
+
+fn row(text: &mut String, cells: &[String; 13]) -> std::fmt::Result {
+    for (number, cell) in cells.iter().enumerate() {
+        if number == 0 { write!(text, "  {cell:<11}")? } else { write!(text, "{cell:>10}")? }
+    }
+    writeln!(text)
+}

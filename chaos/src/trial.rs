@@ -1,0 +1,125 @@
+//! One run: servers of one topology, clients, faults, and the judgement.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, anyhow};
+use bellwether::lock::Locks;
+use bellwether::store::{self, StoreOptions};
+use tokio::runtime::Handle;
+
+use crate::check::{Rules, Verdict, check};
+use crate::client::{STORE_TIMEOUT, is_held};
+use crate::clock::millis;
+use crate::fleet::{Fleet, Orders};
+use crate::history::History;
+use crate::kind::{Kind, Topology, lease};
+use crate::nemesis::{self, schedule};
+use crate::register::Register;
+use crate::site::Site;
+
+/// How many clients there are.
+const CLIENTS: usize = 4;
+
+/// How long all is left in peace at the end, so that whoever waits must get what he waits for.
+const PEACE: Duration = Duration::from_secs(5);
+
+/// How long after the end of a lease a waiter may still be without the lock. In practice it is a few milliseconds, and less than a
+/// second for a fair one behind waiters that died; the rest is for machines with other things to do.
+const BOUND: u64 = millis(3000);
+
+/// How long after the store's time-outs an acquire may still be under way, for the same reason.
+const SLACK: Duration = Duration::from_secs(2);
+
+/// How long clients may take to find servers that are well again.
+const GRACE: u64 = millis(1500);
+
+/// What is to be run.
+#[derive(Debug, Clone)]
+pub(crate) struct Trial {
+    /// The servers.
+    pub(crate) topology: Topology,
+    /// The locks.
+    pub(crate) kinds: Vec<Kind>,
+    /// What the faults and the clients' choices come from.
+    pub(crate) seed: u64,
+    /// How long faults go on.
+    pub(crate) time: Duration,
+    /// The faults of servers there are to be; all if none is named.
+    pub(crate) faults: Vec<String>,
+}
+
+/// What came of it.
+#[derive(Debug)]
+pub(crate) struct Outcome {
+    /// What was found.
+    pub(crate) verdict: Verdict,
+    /// What happened.
+    pub(crate) history: History,
+    /// How often each fault was brought about.
+    pub(crate) faults: BTreeMap<&'static str, u64>,
+    /// Why it ended early, if it did.
+    pub(crate) ended: Option<String>,
+}
+
+impl Trial {
+    /// The faults there will be, a line each.
+    pub(crate) fn plan(&self) -> String {
+        let faults = schedule::faults(self.seed, self.topology, self.time, &self.faults);
+        let mishaps = schedule::mishaps(self.seed, self.time);
+        let head = format!("{}\n", self.topology.name());
+        let faults = faults.iter().map(|step| format!("  servers: {step}\n"));
+        let mishaps = mishaps.iter().map(|step| format!("  clients: {step}\n"));
+        std::iter::once(head).chain(faults).chain(mishaps).collect()
+    }
+
+    /// Runs it.
+    pub(crate) fn run(&self, runtime: &Handle) -> Result<Outcome> {
+        let mut site = Site::start(self.topology, runtime)?;
+        let register = Register::default();
+        let port = runtime.block_on(register.serve())?;
+        let locks: Vec<_> = self.kinds.iter().flat_map(|kind| kind.locks()).collect();
+        let url = site.url();
+        let orders = Orders { store: url.clone(), register: port, seed: self.seed, kinds: self.kinds.clone() };
+        let mut fleet = Fleet::start(orders, CLIENTS)?;
+
+        let end = Instant::now() + self.time;
+        let faults = schedule::faults(self.seed, self.topology, self.time, &self.faults);
+        let mishaps = schedule::mishaps(self.seed, self.time);
+        let (deeds, pestered) = std::thread::scope(|scope| {
+            let pestering = scope.spawn(|| nemesis::pester(&mut fleet, &mishaps, end));
+            let deeds = nemesis::torment(&mut site, &faults, end);
+            (deeds, pestering.join())
+        });
+        let mut counts = deeds.counts;
+        counts.extend(pestered.map_err(|_| anyhow!("the tormentor of clients has died"))??);
+        std::thread::sleep(PEACE);
+
+        let (events, stuck) = fleet.finish()?;
+        let left_over = if deeds.ended.is_some() { Vec::new() } else { runtime.block_on(left_over(&url, &locks))? };
+        let (stops, killed) = (std::mem::take(&mut fleet.stops), std::mem::take(&mut fleet.killed));
+        let history = History { events, writes: register.take(), outages: deeds.outages, stops, killed, stuck, left_over };
+        let patience = u64::try_from((2 * STORE_TIMEOUT + SLACK).as_nanos())?;
+        let lease = |lock: &str| u64::try_from(lease(lock).as_nanos()).unwrap_or(u64::MAX);
+        let rules = Rules { topology: self.topology, lease, bound: BOUND, patience, grace: GRACE };
+        Ok(Outcome { verdict: check(&history, &rules), history, faults: counts, ended: deeds.ended })
+    }
+}
+
+/// The locks that are still held when every lease must have ended.
+async fn left_over(url: &str, names: &[String]) -> Result<Vec<String>> {
+    let locks = Locks::new(store::open(url, &StoreOptions::default()).await?);
+    let mut left = Vec::new();
+    for name in names {
+        let Some(kind) = Kind::of(name) else { continue };
+        let deadline = Instant::now() + lease(name) + Duration::from_nanos(BOUND);
+        while is_held(kind, &locks, name).await? {
+            if Instant::now() > deadline {
+                left.push(name.clone());
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+    Ok(left)
+}
