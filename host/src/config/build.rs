@@ -33,7 +33,7 @@ pub(super) fn build(file: file::File, resolve: &dyn Fn(&Path) -> PathBuf) -> Res
     let file::File { _version, store, lock, cache, stages, guest, code } = file;
     let mut runtime = Runtime::builder()
         .store_options(store_options(&store))
-        .quorum(quorum(lock))
+        .quorum(quorum(&lock))
         .cache_policy(policy(&cache)?)
         .grant(grant(&guest, resolve)?)
         .guest_limits(limits(&guest))
@@ -67,7 +67,7 @@ fn store_options(store: &file::Store) -> StoreOptions {
     options
 }
 
-fn quorum(lock: file::Lock) -> Quorum {
+fn quorum(lock: &file::Lock) -> Quorum {
     match lock.quorum {
         None => Quorum::default(),
         Some(file::Quorum::Majority) => Quorum::Majority,
