@@ -41,6 +41,7 @@ pub(crate) struct Options {
 
     /// Asks the replicas too, so that the lock outlives a failover: it counts as acquired when this many of them are seen to hold
     /// it. As many as the configuration says if no number follows: majority, all, or one of 1, 2, 3 …
+    #[allow(clippy::option_option, reason = "how clap says that a flag is absent, is there alone, or has a value")]
     #[arg(long, value_name = "REPLICAS", num_args = 0..=1, require_equals = true, value_parser = quorum)]
     quorum: Option<Option<Quorum>>,
 

@@ -46,9 +46,9 @@ pub(crate) fn run(steps: &Steps, options: &Options) -> Result<()> {
     // What locks need is built without wasmtime, in a fraction of the time.
     let components = what.is_empty() || what.iter().any(|what| *what != What::Lock);
     if locks {
-        packages::ensure_all(steps)?
+        packages::ensure_all(steps)?;
     } else {
-        packages::ensure_redis(steps)?
+        packages::ensure_redis(steps)?;
     }
 
     let shell = steps.shell();

@@ -40,7 +40,7 @@ pub(super) async fn run(server: &Server, report: &mut Report) -> anyhow::Result<
     sleep(SETTLE).await;
     let (used, began) = (monotonic(ClockId::ProcessCPUTime), Instant::now());
     sleep(COUNTED).await;
-    let (used, took) = (monotonic(ClockId::ProcessCPUTime) - used, began.elapsed());
+    let (used, took) = (monotonic(ClockId::ProcessCPUTime).saturating_sub(used), began.elapsed());
 
     for guard in guards.iter().step_by(GUARDS / 100) {
         let left = guard.remaining().await?.context("a lock has lost its lease")?;

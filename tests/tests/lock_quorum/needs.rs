@@ -42,6 +42,8 @@ async fn more_replicas_than_there_are_is_refused_and_fewer_for_a_while_is_not() 
     any.acquire(LONG).await.unwrap().expect("a majority of those in service").release().await.unwrap();
     replicas[1].kill();
     assert!(any.acquire(Wait::UpTo(300 * MS)).await.unwrap().is_none(), "there were some before");
-    replicas.iter_mut().for_each(|replica| replica.restart().unwrap());
+    for replica in &mut replicas {
+        replica.restart().unwrap();
+    }
     two.acquire(LONG).await.unwrap().unwrap().release().await.unwrap();
 }

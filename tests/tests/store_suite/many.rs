@@ -75,7 +75,7 @@ pub(crate) async fn many_locks_go_from_hand_to_hand(store: Shared, name: &str) {
         // Every second one takes only two, which always have one in common.
         names.truncate(3 - n % 2);
         let locks = if n < 4 { &locks } else { &others };
-        let lock = locks.open_many(&names, LockOptions { fair: n % 3 == 0, ..LockOptions::default() }).unwrap();
+        let lock = locks.open_many(&names, LockOptions { fair: n.is_multiple_of(3), ..LockOptions::default() }).unwrap();
         let inside = Arc::clone(&inside);
         tokio::spawn(async move {
             for _ in 0..8 {
@@ -89,7 +89,7 @@ pub(crate) async fn many_locks_go_from_hand_to_hand(store: Shared, name: &str) {
     });
     let turns: Vec<_> = turns.collect();
     for turn in turns {
-        timeout(Duration::from_secs(60), turn).await.unwrap().unwrap();
+        timeout(Duration::from_mins(1), turn).await.unwrap().unwrap();
     }
 }
 
