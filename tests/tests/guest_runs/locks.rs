@@ -125,7 +125,7 @@ async fn options_that_cannot_work_are_refused_with_what_to_do() {
             "Err(Error::Invalid(\"a lock of kind quorum needs replicas that hold it too, and the store memory: has none",
         ),
         ("quorum none keep unfair 200", "Err(Error::Invalid(\"a lock of kind quorum needs a lease"),
-        ("simple 30000 renew fair 200", "Err(Error::Invalid(\"a fair lock is not available in this version"),
+        ("simple 30000 renew fair 200", "Ok(())"),
         ("simple 0 renew unfair 200", "Err(Error::Invalid(\"the lease is under 1 ms"),
         ("simple 30000 renew unfair 0", "Err(Error::Invalid(\"the retry is under 1 ms"),
         ("simple 200 renew unfair 200", "Err(Error::Invalid(\"the retry of 200ms is not less than the lease"),
