@@ -13,11 +13,14 @@ use super::*;
 /// More than enough for what is done in the background, and less than any pause between two polls.
 const SETTLE: Duration = Duration::from_millis(100);
 
+/// The lock that is counted. Whoever has waited for it lately would listen still.
+const LOCK: &str = "lock";
+
 /// The default pause between two polls.
 const RETRY: Duration = Duration::from_millis(200);
 
-fn open(locks: &Locks) -> Lock {
-    locks.open("lock", LockOptions { retry: RETRY, ..LockOptions::default() }).unwrap()
+fn open(locks: &Locks, name: &str) -> Lock {
+    locks.open(name, LockOptions { retry: RETRY, ..LockOptions::default() }).unwrap()
 }
 
 async fn take(lock: &Lock) -> Guard {
@@ -28,7 +31,7 @@ async fn take(lock: &Lock) -> Guard {
 async fn two(server: &Server) -> (Locks, Locks) {
     let (here, there) = (locks(server).await, locks(server).await);
     for (holder, waiter) in [(&here, &there), (&there, &here)] {
-        contend(&open(holder), &open(waiter), || {}).await.release().await.unwrap();
+        contend(&open(holder, "before"), &open(waiter, "before"), || {}).await.release().await.unwrap();
     }
     tokio::time::sleep(SETTLE).await;
     (here, there)
@@ -59,7 +62,7 @@ async fn an_acquire_is_one_command_and_so_is_a_release() {
     let server = Server::start().unwrap();
     let (here, _there) = two(&server).await;
     let mut counting = Counting::on(&server).unwrap();
-    let guard = take(&open(&here)).await;
+    let guard = take(&open(&here, LOCK)).await;
     tokio::time::sleep(SETTLE).await;
     assert_bounds("an acquire", &counting.so_far().unwrap(), 1, 8);
 
@@ -73,9 +76,9 @@ async fn an_acquire_is_one_command_and_so_is_a_release() {
 async fn an_attempt_at_a_held_lock_is_one_command() {
     let server = Server::start().unwrap();
     let (here, there) = two(&server).await;
-    let _guard = take(&open(&here)).await;
+    let _guard = take(&open(&here, LOCK)).await;
     let mut counting = Counting::on(&server).unwrap();
-    assert!(open(&there).acquire(Wait::None).await.unwrap().is_none());
+    assert!(open(&there, LOCK).acquire(Wait::None).await.unwrap().is_none());
     tokio::time::sleep(SETTLE).await;
     assert_bounds("an attempt", &counting.so_far().unwrap(), 1, 8);
 }
@@ -87,7 +90,7 @@ async fn a_contended_wait_is_four_commands() {
     let server = Server::start().unwrap();
     let (here, there) = two(&server).await;
     let mut counting = Counting::on(&server).unwrap();
-    let guard = contend(&open(&here), &open(&there), || counting.restart().unwrap()).await;
+    let guard = contend(&open(&here, LOCK), &open(&there, LOCK), || counting.restart().unwrap()).await;
     tokio::time::sleep(SETTLE).await;
     assert_bounds("a wait and a release", &counting.so_far().unwrap(), 4 + 1 + 1, 40);
     drop(guard);
@@ -97,10 +100,10 @@ async fn a_contended_wait_is_four_commands() {
 async fn a_hundred_waiters_cost_as_much_as_one() {
     let server = Server::start().unwrap();
     let (here, there) = two(&server).await;
-    let _guard = take(&open(&here)).await;
+    let _guard = take(&open(&here, LOCK)).await;
     let waiting = 2 * SECOND;
     let mut counting = Counting::on(&server).unwrap();
-    let wanted = open(&there);
+    let wanted = open(&there, LOCK);
     let waiters: Vec<_> = (0..100)
         .map(|_| {
             let wanted = wanted.clone();
