@@ -352,8 +352,8 @@ pub enum Outage {
     /// The connection broke; what was asked for may or may not have happened.
     #[error("lost the connection ({0}): what was asked for may or may not have happened")]
     Disconnected(String),
-    /// Too few of the replicas got the lock in time.
-    #[error("has no quorum: too few of its replicas got the lock in time, so it was let go of")]
+    /// Too few of the replicas heard of the lock, or of the time that was added to it, in time.
+    #[error("has no quorum: too few of its replicas heard of it in time")]
     NoQuorum,
     /// The user name or password was refused.
     #[error("refused the credentials: {0}")]

@@ -6,7 +6,7 @@ use tokio::runtime::Handle;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::background::{Surrender, let_go};
-use super::confirm::confirm;
+use super::confirm::{Subject, confirm};
 use super::guard::Guard;
 use super::held::Held;
 use super::lease::Lease;
@@ -192,7 +192,9 @@ impl<'a> Claim<'a> {
     /// Whether enough replicas hold the lock in time, if it is of that kind.
     async fn confirm(&self, wait: Wait, deadline: Option<Instant>, lease: &Lease) -> Result<bool, Error> {
         let limit = limit(wait, deadline, lease.ends(), Instant::now());
-        confirm(self.lock, &self.token()?, lease.ends(), limit).await
+        let Lock { shared, keys, terms, .. } = self.lock;
+        let subject = Subject { store: shared.lines.store(), lock: keys, quorum: terms.quorum };
+        confirm(subject, &self.token()?, lease.ends(), limit).await
     }
 
     /// Lets go of the lock, now. What is not settled then is left to the background.

@@ -2,18 +2,26 @@
 
 use tokio::time::{Instant, timeout_at};
 
-use super::quorum::{Action, Confirming, Event};
-use super::{Lock, metrics};
+use super::metrics;
+use super::quorum::{Action, Confirming, Event, Quorum};
 use crate::error::{Error, Invalid};
-use crate::store::{Copies, Token};
+use crate::names::LockKeys;
+use crate::store::{Copies, Store, Token};
+
+/// A lock that replicas are asked about.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Subject<'a> {
+    pub(super) store: &'a dyn Store,
+    pub(super) lock: &'a LockKeys,
+    pub(super) quorum: Option<Quorum>,
+}
 
 /// Asks the replicas until `limit` whether they hold the lock for `token`, about until `ends`. True for a lock of another kind, of
 /// which no replica is asked; false if too few do, or none can tell.
-pub(super) async fn confirm(lock: &Lock, token: &Token, ends: Option<Instant>, limit: Instant) -> Result<bool, Error> {
-    let Some(quorum) = lock.terms.quorum else { return Ok(true) };
-    let store = lock.shared.lines.store();
-    let Some(replicas) = store.replicas() else { return Err(too_few(lock, 0)) };
-    let mut survey = replicas.survey(&lock.keys, token, ends);
+pub(super) async fn confirm(subject: Subject<'_>, token: &Token, ends: Option<Instant>, limit: Instant) -> Result<bool, Error> {
+    let Subject { store, lock, quorum: Some(quorum) } = subject else { return Ok(true) };
+    let Some(replicas) = store.replicas() else { return Err(too_few(store, quorum, 0)) };
+    let mut survey = replicas.survey(lock, token, ends);
     let mut seen = Copies::Unknown;
     let (mut confirming, mut action) = Confirming::new(quorum, limit, Instant::now());
     loop {
@@ -29,7 +37,7 @@ pub(super) async fn confirm(lock: &Lock, token: &Token, ends: Option<Instant>, l
                 tracing::warn!(lock = lock.name(), ?quorum, ?seen, "the replicas do not hold it");
                 return Ok(false);
             }
-            Action::Impossible { replicas } => return Err(too_few(lock, replicas)),
+            Action::Impossible { replicas } => return Err(too_few(store, quorum, replicas)),
         };
         let event = match timeout_at(until, survey.news()).await {
             Ok(copies) => {
@@ -42,12 +50,10 @@ pub(super) async fn confirm(lock: &Lock, token: &Token, ends: Option<Instant>, l
     }
 }
 
-fn too_few(lock: &Lock, replicas: usize) -> Error {
-    let store = lock.shared.lines.store().address().to_owned();
-    match lock.terms.quorum {
-        Some(super::Quorum::AtLeast(wanted)) if replicas > 0 => {
-            Invalid::TooFewReplicas { store, wanted: wanted.get(), replicas }.into()
-        }
+fn too_few(store: &dyn Store, quorum: Quorum, replicas: usize) -> Error {
+    let store = store.address().to_owned();
+    match quorum {
+        Quorum::AtLeast(wanted) if replicas > 0 => Invalid::TooFewReplicas { store, wanted: wanted.get(), replicas }.into(),
         _ => Invalid::NoReplicas { store }.into(),
     }
 }

@@ -48,7 +48,8 @@ impl Guard {
     ///
     /// # Errors
     /// [`Error::NotHeld`] if the lock was lost; [`Error::Unavailable`] if the store cannot be reached, and then the time may or
-    /// may not have been added; [`Error::Invalid`] if `by` is under 1 ms or over 100 years.
+    /// may not have been added, which is so too if too few replicas hear of it for a lock of kind quorum; [`Error::Invalid`] if
+    /// `by` is under 1 ms or over 100 years.
     pub async fn extend(&self, by: Duration) -> Result<(), Error> {
         let by = Span::new("extension", by)?;
         // What is added to a lock that was only granted would be lost when that is confirmed.
@@ -58,6 +59,7 @@ impl Guard {
         }
         let sent = Instant::now();
         let holding = self.held.shared.lines.store().extend(&self.held.lock, &self.held.token, by).await?;
+        let holding = self.held.vouched(holding, sent).await?;
         self.held.hear(holding, sent)
     }
 
@@ -156,6 +158,7 @@ impl Guard {
         let Some(answer) = held.shared.lines.store().renew(std::slice::from_ref(&renewal)).await.pop() else { return Ok(()) };
         let holding = answer?;
         unsure.known = true;
+        let holding = held.vouched(holding, sent).await?;
         held.renewed(holding, sent)
     }
 
@@ -163,6 +166,7 @@ impl Guard {
         self.confirm().await?;
         let sent = Instant::now();
         let holding = self.held.shared.lines.store().holding(&self.held.lock, &self.held.token).await?;
+        let holding = self.held.cautious(holding, sent)?;
         self.held.hear(holding, sent)?;
         Ok(holding)
     }

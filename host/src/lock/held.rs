@@ -9,12 +9,14 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, timeout_at};
 
 use super::background::Surrender;
+use super::confirm::{Subject, confirm};
 use super::lease::{Lease, Upkeep};
 use super::options::Kind;
+use super::quorum::{Quorum, limit};
 use super::schedule::Slot;
 use super::{Lock, Shared, metrics};
-use crate::clock::Span;
-use crate::error::{Error, LossReason, NotHeld};
+use crate::clock::{Span, Wait, after};
+use crate::error::{Error, LossReason, NotHeld, Outage, Unavailable};
 use crate::names::LockKeys;
 use crate::store::{Holding, Renewal, Token};
 
@@ -30,6 +32,7 @@ pub(super) struct Held {
     /// In which what happens to the lock is told.
     pub(super) span: tracing::Span,
     kind: Kind,
+    quorum: Option<Quorum>,
     since: Instant,
     renew: bool,
     state: Mutex<State>,
@@ -57,6 +60,7 @@ impl Held {
             changed: Notify::new(),
             span: tracing::debug_span!("hold", lock = lock.name(), fence),
             kind: lock.terms.kind(),
+            quorum: lock.terms.quorum,
             since: now,
             renew: lock.terms.renew,
             state: Mutex::new(State { lease, lost: None, surrendered: false, slot: None }),
@@ -97,6 +101,31 @@ impl Held {
     /// Takes note of what the store answered to a request of `sent`.
     pub(super) fn hear(self: &Arc<Self>, holding: Holding, sent: Instant) -> Result<(), Error> {
         self.take(|lease, now| lease.hear(holding, sent, now))
+    }
+
+    /// What of an answer to a request of `sent`, which was to add time, may be believed: of a lock of kind quorum only what enough
+    /// replicas know of too. A primary that is cut off from them goes on to renew what its successor has given to somebody else.
+    pub(super) async fn vouched(&self, holding: Holding, sent: Instant) -> Result<Holding, Error> {
+        let (Some(quorum), Holding::Left(left)) = (self.quorum, holding) else { return Ok(holding) };
+        let (now, known) = (Instant::now(), self.lease()?.ends());
+        let ends = Some(after(sent, left));
+        if ends <= known {
+            return Ok(holding);
+        }
+        let store = self.shared.lines.store();
+        let subject = Subject { store, lock: &self.lock, quorum: Some(quorum) };
+        if confirm(subject, &self.token, ends, limit(Wait::None, None, known, now)).await? {
+            return Ok(holding);
+        }
+        Err(Unavailable { store: store.address().to_owned(), why: Outage::NoQuorum }.into())
+    }
+
+    /// An answer of the store to a question of `sent`, without time that nobody vouches for.
+    pub(super) fn cautious(&self, holding: Holding, sent: Instant) -> Result<Holding, Error> {
+        Ok(match (self.quorum, holding, self.lease()?.ends()) {
+            (Some(_), Holding::Left(left), Some(end)) => Holding::Left(left.min(end.saturating_duration_since(sent))),
+            _ => holding,
+        })
     }
 
     /// Takes note of what the store answered to a renewal of `sent`.

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::StreamExt;
+use futures_util::future::join_all;
 use futures_util::stream::FuturesUnordered;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
@@ -145,17 +146,29 @@ async fn renew(shared: &Shared, due: Vec<Arc<Held>>) {
         let why = Outage::Failed("no answer to a renewal".to_owned());
         Err(Error::from(Unavailable { store: shared.lines.store().address().to_owned(), why }))
     };
-    for (held, answer) in held.iter().zip(answers.into_iter().chain(std::iter::repeat_with(missing))) {
-        match answer {
-            Ok(holding) => {
-                metrics::renewed(Some(holding != Holding::No));
-                // A loss is told by the guard.
-                let _ = held.renewed(holding, sent);
-            }
-            Err(error) => {
-                metrics::renewed(None);
-                held.renewal_failed(&error);
-            }
+    // Side by side, as replicas may have to be asked about some, who are slow to answer.
+    join_all(
+        held.iter()
+            .zip(answers.into_iter().chain(std::iter::repeat_with(missing)))
+            .map(|(held, answer)| take(held, answer, sent)),
+    )
+    .await;
+}
+
+async fn take(held: &Arc<Held>, answer: Result<Holding, Error>, sent: Instant) {
+    let vouched = match answer {
+        Ok(holding) => held.vouched(holding, sent).await,
+        Err(error) => Err(error),
+    };
+    match vouched {
+        Ok(holding) => {
+            metrics::renewed(Some(holding != Holding::No));
+            // A loss is told by the guard.
+            let _ = held.renewed(holding, sent);
+        }
+        Err(error) => {
+            metrics::renewed(None);
+            held.renewal_failed(&error);
         }
     }
 }

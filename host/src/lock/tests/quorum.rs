@@ -139,6 +139,27 @@ async fn whoever_is_passed_the_lock_has_it_confirmed_too() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn time_counts_only_once_the_replicas_have_heard_of_it() {
+    let (store, mut lock) = setup(of_two(2));
+    lock.terms.renew = true;
+    let guard = lock.acquire(Wait::None).await.unwrap().unwrap();
+    sleep(45 * SECOND).await;
+    assert!(guard.held().await.unwrap(), "it is renewed, and the replicas know");
+    guard.extend(60 * SECOND).await.unwrap();
+    assert!(guard.remaining().await.unwrap() > Some(60 * SECOND));
+    guard.renew().await.unwrap();
+    // A primary that is cut off from its replicas, and takes everything.
+    let (cut, left) = (Instant::now(), guard.remaining().await.unwrap().unwrap());
+    store.say(of_two(0));
+    let refused = |answer| matches!(answer, Err(Error::Unavailable(Unavailable { why: Outage::NoQuorum, .. })));
+    sleep(SECOND).await;
+    assert!(refused(guard.extend(60 * SECOND).await) && refused(guard.renew().await));
+    assert!(guard.remaining().await.unwrap() < Some(left), "what the primary alone knows is no time");
+    assert_eq!(guard.lost().await, crate::error::LossReason::Expired);
+    assert!((left..left + 5 * MS).contains(&cut.elapsed()), "{:?} of {left:?}", cut.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_lock_of_another_kind_asks_no_replica() {
     let (store, _) = setup(of_two(0));
     let locks = Locks::new(Arc::clone(&store) as Arc<dyn Store>).with_quorum(Quorum::All);
