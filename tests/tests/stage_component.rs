@@ -381,15 +381,15 @@ fn what_is_no_stage_is_not_loaded_and_says_why() {
         ("text", b"#!/bin/sh\n".to_vec(), vec!["is not WebAssembly"]),
         ("a core module", b"\0asm\x01\0\0\0".to_vec(), vec!["core WebAssembly module", "wasm-tools component new"]),
         ("half a component", truncated.to_vec(), vec!["is no component that this version can run"]),
-        ("an empty component", b"\0asm\x0d\0\x01\0".to_vec(), vec!["exports no stage", "bellwether:core/serializer@0.1.0"]),
+        ("an empty component", b"\0asm\x0d\0\x01\0".to_vec(), vec!["exports no stage", "bellwether:core/serializer@0.2.0"]),
         (
             "another export",
             exporting("wasi:cli/run@0.3.0"),
-            vec!["exports no stage", "bellwether:core/identity@0.1.0", "bellwether:core/compressor@0.1.0"],
+            vec!["exports no stage", "bellwether:core/identity@0.2.0", "bellwether:core/compressor@0.2.0"],
         ),
         (
             "a stage with no functions",
-            exporting("bellwether:core/serializer@0.1.0"),
+            exporting("bellwether:core/serializer@0.2.0"),
             vec!["not as the contract has it", "serialize"],
         ),
         (

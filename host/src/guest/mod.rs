@@ -47,4 +47,5 @@ mod view;
 
 pub use grant::{Directory, Grant, Names};
 pub use quota::Quotas;
+pub(crate) use view::INTERFACES;
 pub use view::{BellwetherCtx, BellwetherCtxView, BellwetherView, HasBellwether, add_to_linker};

@@ -8,8 +8,14 @@ use super::quota::{Quota, Quotas};
 use crate::cache::Caches;
 use crate::lock::Locks;
 
-/// Adds the interfaces `types`, `lock` and `cache` of `bellwether:core` to a linker. The linker's engine needs
-/// `Config::wasm_component_model_async`.
+/// What guests can import of `bellwether:core`, by version, the newest first.
+pub(crate) const INTERFACES: [(&str, &[&str]); 2] = [("0.2.0", &["types", "lock", "cache"]), (V0_1, &["types", "lock", "cache"])];
+
+/// The version before, of which every guest keeps running.
+const V0_1: &str = "0.1.0";
+
+/// Adds all interfaces of `bellwether:core` that guests can import to a linker, those of 0.2.0 and those of 0.1.0. The linker's
+/// engine needs `Config::wasm_component_model_async`.
 ///
 /// What a guest may do with them is up to the [`BellwetherCtx`] in its store.
 ///
@@ -18,7 +24,17 @@ use crate::lock::Locks;
 pub fn add_to_linker<T: BellwetherView + 'static>(linker: &mut Linker<T>) -> wasmtime::Result<()> {
     types::add_to_linker::<T, HasBellwether>(linker, T::bellwether)?;
     lock::add_to_linker::<T, HasBellwether>(linker, T::bellwether)?;
-    cache::add_to_linker::<T, HasBellwether>(linker, T::bellwether)
+    cache::add_to_linker::<T, HasBellwether>(linker, T::bellwether)?;
+    add_v0_1_to_linker(linker)
+}
+
+/// Adds what 0.1.0 had. Later versions only added to it, so the same functions serve it under its old name. An interface that is to
+/// change needs bindings of its own version, from `wit/previous/`.
+fn add_v0_1_to_linker<T: BellwetherView + 'static>(linker: &mut Linker<T>) -> wasmtime::Result<()> {
+    let name = |interface: &str| format!("bellwether:core/{interface}@{V0_1}");
+    types::add_to_linker_instance::<T, HasBellwether>(&mut linker.instance(&name("types"))?, T::bellwether)?;
+    lock::add_to_linker_instance::<T, HasBellwether>(&mut linker.instance(&name("lock"))?, T::bellwether)?;
+    cache::add_to_linker_instance::<T, HasBellwether>(&mut linker.instance(&name("cache"))?, T::bellwether)
 }
 
 /// Store data that a guest with locks and caches can run on.

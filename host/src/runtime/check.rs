@@ -6,6 +6,7 @@ use wasmtime::component::{Component, InstancePre, Linker};
 use wasmtime_wasi::{p2, p3};
 
 use super::state::State;
+use crate::guest::INTERFACES;
 
 /// The export that the world `guest` has.
 const RUN: &str = "wasi:cli/run@0.3.0";
@@ -107,18 +108,22 @@ fn cannot_wait(component: &Component, engine: &Engine, run: &str) -> Result<(), 
 /// What to say about a component that imports what is not there.
 fn unlinked(component: &Component, engine: &Engine, why: &wasmtime::Error) -> String {
     let ty = component.component_type();
-    let known = ["types@0.1.0", "lock@0.1.0", "cache@0.1.0"];
     for (import, _) in ty.imports(engine) {
-        if let Some(ours) = import.strip_prefix(OURS)
-            && !known.contains(&ours)
-        {
-            return format!(
-                "imports `{import}`, which this version does not have: build it against {OURS}{{{}}}",
-                known.join(",")
-            );
+        if import.strip_prefix(OURS).is_some_and(|ours| !is_known(ours)) {
+            return format!("imports `{import}`, which this version does not have: build it against {}", ours(" or "));
         }
     }
-    format!(
-        "imports what nobody grants: {why:#}. Guests can import `{OURS}lock@0.1.0`, `{OURS}cache@0.1.0`, and WASI 0.2 and 0.3 without HTTP"
-    )
+    format!("imports what nobody grants: {why:#}. Guests can import {}, and WASI 0.2 and 0.3 without HTTP", ours(" and "))
+}
+
+/// Whether there is such an interface, as `lock@0.1.0`.
+fn is_known(ours: &str) -> bool {
+    let Some((interface, version)) = ours.split_once('@') else { return false };
+    INTERFACES.iter().any(|(known, interfaces)| *known == version && interfaces.contains(&interface))
+}
+
+/// All interfaces of ours, as `bellwether:core/{lock,cache}@0.1.0`.
+fn ours(and: &str) -> String {
+    let versions = INTERFACES.iter().map(|(version, interfaces)| format!("`{OURS}{{{}}}@{version}`", interfaces.join(",")));
+    versions.collect::<Vec<_>>().join(and)
 }

@@ -61,11 +61,20 @@ async fn what_lacks_the_export_says_which() {
 #[tokio::test]
 async fn what_imports_what_nobody_grants_says_which() {
     let other = command(r#"(import "wasi:http/types@0.2.0" (instance (export "f" (func))))"#);
-    assert_says(&refusal_of_text(&other).await, &["nobody grants", "wasi:http/types@0.2.0", "bellwether:core/lock@0.1.0"]);
-    let later = command(r#"(import "bellwether:core/lock@0.2.0" (instance (export "f" (func))))"#);
-    assert_says(&refusal_of_text(&later).await, &["bellwether:core/lock@0.2.0", "this version does not have"]);
-    let unknown = command(r#"(import "bellwether:core/lock@0.1.0" (instance (export "f" (func))))"#);
-    assert_says(&refusal_of_text(&unknown).await, &["bellwether:core/lock@0.1.0"]);
+    assert_says(&refusal_of_text(&other).await, &["nobody grants", "wasi:http/types@0.2.0", "bellwether:core/{types,lock,"]);
+    for unknown in ["lock@0.3.0", "semaphore@0.1.0", "lock"] {
+        let unknown = format!("bellwether:core/{unknown}");
+        let text = refusal_of_text(&command(&format!(r#"(import "{unknown}" (instance (export "f" (func))))"#))).await;
+        assert_says(
+            &text,
+            &[&unknown, "this version does not have", ",cache}@0.2.0`", "`bellwether:core/{types,lock,cache}@0.1.0`"],
+        );
+    }
+    for version in ["0.1.0", "0.2.0"] {
+        let lock = format!("bellwether:core/lock@{version}");
+        let text = refusal_of_text(&command(&format!(r#"(import "{lock}" (instance (export "f" (func))))"#))).await;
+        assert_says(&text, &[&lock, "nobody grants"]);
+    }
 }
 
 #[tokio::test]

@@ -9,6 +9,7 @@ mod grants;
 mod limits;
 mod locks;
 mod redis;
+mod versions;
 
 use std::path::PathBuf;
 use std::sync::LazyLock;

@@ -6,9 +6,9 @@ use wasmtime::component::InstancePre;
 use wasmtime::{Store, Trap, WasmBacktrace};
 
 use super::StageLimits;
-use super::bindings::{compressor, identity, serializer};
 use super::cell::Cell;
 use super::engine::Shared;
+use super::exports::{Answer, Exports, Functions};
 use crate::error::StageFault;
 
 /// How much an instance's memory may grow before it is retired, in bytes: large enough that a stage for megabytes stays warm,
@@ -31,30 +31,13 @@ pub(super) struct Blueprint {
     pub(super) shared: Arc<Shared>,
 }
 
-/// The stages that a component exports, as positions in it.
-pub(super) struct Exports {
-    pub(super) identity: Option<identity::GuestIndices>,
-    pub(super) serializer: Option<serializer::GuestIndices>,
-    pub(super) compressor: Option<compressor::GuestIndices>,
-}
-
-/// The same, as functions of an instance.
-pub(super) struct Guests {
-    pub(super) identity: Option<identity::Guest>,
-    pub(super) serializer: Option<serializer::Guest>,
-    pub(super) compressor: Option<compressor::Guest>,
-}
-
 /// One instance.
 pub(super) struct Instance {
     store: Store<Cell>,
-    guests: Guests,
+    functions: Functions,
     /// The memory above which it is retired.
     retire_at: usize,
 }
-
-/// What a stage answers: what was asked for, or its own words on why not.
-pub(super) type Answer<T> = Result<T, String>;
 
 impl Blueprint {
     /// Starts an instance; boxed, for it is handed from pool to call and back.
@@ -63,12 +46,12 @@ impl Blueprint {
         store.limiter(|cell| cell);
         self.arm(&mut store, self.limits.output);
         match self.instantiate(&mut store) {
-            Ok(guests) => {
+            Ok(functions) => {
                 let start = store.data().memory();
                 // A stage with little memory to grow into is retired before it runs out.
                 let room = usize::try_from(self.limits.memory).unwrap_or(usize::MAX).saturating_sub(start);
                 let retire_at = start.saturating_add(GROWTH.min(room / 2));
-                Ok(Box::new(Instance { store, guests, retire_at }))
+                Ok(Box::new(Instance { store, functions, retire_at }))
             }
             Err(error) => Err(match self.fault(&error, store.data(), self.limits.output) {
                 StageFault::Trapped(text) => StageFault::Start(text),
@@ -77,14 +60,9 @@ impl Blueprint {
         }
     }
 
-    fn instantiate(&self, store: &mut Store<Cell>) -> wasmtime::Result<Guests> {
+    fn instantiate(&self, store: &mut Store<Cell>) -> wasmtime::Result<Functions> {
         let instance = self.pre.instantiate(&mut *store)?;
-        let exports = &self.exports;
-        Ok(Guests {
-            identity: exports.identity.as_ref().map(|it| it.load(&mut *store, &instance)).transpose()?,
-            serializer: exports.serializer.as_ref().map(|it| it.load(&mut *store, &instance)).transpose()?,
-            compressor: exports.compressor.as_ref().map(|it| it.load(&mut *store, &instance)).transpose()?,
-        })
+        self.exports.load(store, &instance)
     }
 
     /// Sets the deadline and the limit of what comes out. The deadline before the ticker is told, see [`super::ticker`].
@@ -101,11 +79,11 @@ impl Blueprint {
         instance: &mut Instance,
         output: u64,
         size: impl FnOnce(&T) -> usize,
-        call: impl FnOnce(&Guests, &mut Store<Cell>) -> wasmtime::Result<Answer<T>>,
+        call: impl FnOnce(&Functions, &mut Store<Cell>) -> wasmtime::Result<Answer<T>>,
     ) -> (Result<T, StageFault>, bool) {
         instance.store.data_mut().begin();
         self.arm(&mut instance.store, output);
-        match call(&instance.guests, &mut instance.store) {
+        match call(&instance.functions, &mut instance.store) {
             Ok(answer) => {
                 let answer = match answer {
                     Ok(value) => within(output, size(&value) as u64).map(|()| value),

@@ -4,12 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use wasmtime::Engine;
-use wasmtime::component::{Component, InstancePre};
+use wasmtime::component::Component;
 
-use super::bindings::{compressor, identity, serializer};
-use super::cell::Cell;
 use super::engine::{Claim, Shared};
-use super::instance::{Blueprint, Exports};
+use super::exports::Exports;
+use super::instance::Blueprint;
 use super::pool::Pool;
 use super::sandbox::{self, Unlinked};
 use super::{StageLimits, call::Stage};
@@ -60,7 +59,7 @@ pub(super) fn load(shared: &Arc<Shared>, name: &str, wasm: &[u8], limits: StageL
     let pre = sandbox::link(&engine, &component)
         .and_then(|linker| Ok(linker.instantiate_pre(&component)?))
         .map_err(|error| unusable(explain(error)))?;
-    let exports = exports(&component, &pre).map_err(unusable)?;
+    let exports = Exports::of(&component).map_err(unusable)?;
     let ticks = shared.ticker.ticks(limits.deadline);
     let blueprint = Blueprint { pre, exports, limits, ticks, shared: Arc::clone(shared) };
     let first = blueprint.start().map_err(|fault| {
@@ -119,22 +118,4 @@ fn explain(error: Unlinked) -> String {
         ),
         Unlinked::Mismatch(error) => format!("imports a WASI that is not the one published: {error:#}"),
     }
-}
-
-/// The stages that a component exports.
-fn exports(component: &Component, pre: &InstancePre<Cell>) -> Result<Exports, String> {
-    const IDENTITY: &str = "bellwether:core/identity@0.1.0";
-    const SERIALIZER: &str = "bellwether:core/serializer@0.1.0";
-    const COMPRESSOR: &str = "bellwether:core/compressor@0.1.0";
-    let exported = |name| component.get_export_index(None, name).is_some();
-    let wrong = |error: wasmtime::Error| format!("exports a stage that is not as the contract has it: {error:#}");
-    let exports = Exports {
-        identity: exported(IDENTITY).then(|| identity::GuestIndices::new(pre)).transpose().map_err(wrong)?,
-        serializer: exported(SERIALIZER).then(|| serializer::GuestIndices::new(pre)).transpose().map_err(wrong)?,
-        compressor: exported(COMPRESSOR).then(|| compressor::GuestIndices::new(pre)).transpose().map_err(wrong)?,
-    };
-    if exports.identity.is_none() && exports.serializer.is_none() && exports.compressor.is_none() {
-        return Err(format!("exports no stage: export {IDENTITY}, {SERIALIZER} or {COMPRESSOR}"));
-    }
-    Ok(exports)
 }

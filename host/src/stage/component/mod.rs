@@ -32,11 +32,11 @@
 
 use std::time::Duration;
 
-mod bindings;
 mod call;
 mod cell;
 mod code_cache;
 mod engine;
+mod exports;
 mod instance;
 mod load;
 mod pool;

@@ -50,7 +50,7 @@ impl StageComponent {
         self.exports().compressor.as_ref().map(|_| Arc::new(Component(Arc::clone(&self.stage))) as Arc<dyn Compressor>)
     }
 
-    fn exports(&self) -> &super::instance::Exports {
+    fn exports(&self) -> &super::exports::Exports {
         &self.stage.pool.blueprint.exports
     }
 }
@@ -130,9 +130,10 @@ impl<S: AsRef<str>> Call for Generate<S> {
     }
 
     fn run(&self, blueprint: &Blueprint, instance: &mut Instance) -> (Result<String, StageFault>, bool) {
-        blueprint.call(instance, blueprint.limits.output.min(MAX_IDENTITY), String::len, |guests, store| {
-            let identity = guests.identity.as_ref().ok_or_else(absent)?;
-            identity.call_generate(store, self.cache.as_ref(), self.key.as_ref(), self.content.as_ref())
+        blueprint.call(instance, blueprint.limits.output.min(MAX_IDENTITY), String::len, |functions, store| {
+            let identity = functions.identity.as_ref().ok_or_else(absent)?;
+            let (cache, key) = (self.cache.as_ref().to_owned(), self.key.as_ref().to_owned());
+            Ok(identity.generate.call(store, (cache, key, self.content.clone()))?.0)
         })
     }
 }
@@ -145,9 +146,9 @@ impl Call for Serialize {
     }
 
     fn run(&self, blueprint: &Blueprint, instance: &mut Instance) -> (Result<Bytes, StageFault>, bool) {
-        blueprint.call(instance, blueprint.limits.output, Bytes::len, |guests, store| {
-            let serializer = guests.serializer.as_ref().ok_or_else(absent)?;
-            Ok(serializer.call_serialize(store, &self.0)?.map(Bytes::from))
+        blueprint.call(instance, blueprint.limits.output, Bytes::len, |functions, store| {
+            let serializer = functions.serializer.as_ref().ok_or_else(absent)?;
+            Ok(serializer.serialize.call(store, (self.0.clone(),))?.0)
         })
     }
 }
@@ -160,9 +161,9 @@ impl Call for Deserialize {
     }
 
     fn run(&self, blueprint: &Blueprint, instance: &mut Instance) -> (Result<Bytes, StageFault>, bool) {
-        blueprint.call(instance, blueprint.limits.output, Bytes::len, |guests, store| {
-            let serializer = guests.serializer.as_ref().ok_or_else(absent)?;
-            serializer.call_deserialize(store, &self.0)
+        blueprint.call(instance, blueprint.limits.output, Bytes::len, |functions, store| {
+            let serializer = functions.serializer.as_ref().ok_or_else(absent)?;
+            Ok(serializer.deserialize.call(store, (self.0.clone(),))?.0)
         })
     }
 }
@@ -176,9 +177,9 @@ impl Call for Compress {
 
     fn run(&self, blueprint: &Blueprint, instance: &mut Instance) -> (Result<Option<Bytes>, StageFault>, bool) {
         let size = |bytes: &Option<Bytes>| bytes.as_ref().map_or(0, Bytes::len);
-        blueprint.call(instance, blueprint.limits.output, size, |guests, store| {
-            let compressor = guests.compressor.as_ref().ok_or_else(absent)?;
-            Ok(compressor.call_compress(store, &self.0)?.map(|bytes| bytes.map(Bytes::from)))
+        blueprint.call(instance, blueprint.limits.output, size, |functions, store| {
+            let compressor = functions.compressor.as_ref().ok_or_else(absent)?;
+            Ok(compressor.compress.call(store, (self.0.clone(),))?.0)
         })
     }
 }
@@ -192,9 +193,9 @@ impl Call for Decompress {
 
     fn run(&self, blueprint: &Blueprint, instance: &mut Instance) -> (Result<Bytes, StageFault>, bool) {
         let max = blueprint.limits.output.min(self.1);
-        blueprint.call(instance, max, Bytes::len, |guests, store| {
-            let compressor = guests.compressor.as_ref().ok_or_else(absent)?;
-            Ok(compressor.call_decompress(store, &self.0, max)?.map(Bytes::from))
+        blueprint.call(instance, max, Bytes::len, |functions, store| {
+            let compressor = functions.compressor.as_ref().ok_or_else(absent)?;
+            Ok(compressor.decompress.call(store, (self.0.clone(), max))?.0)
         })
     }
 }

@@ -19,9 +19,9 @@ mod bindings {
             package test:misbehaving;
 
             world all-stages {
-                include bellwether:core/identity-stage@0.1.0;
-                include bellwether:core/serializer-stage@0.1.0;
-                include bellwether:core/compressor-stage@0.1.0;
+                include bellwether:core/identity-stage@0.2.0;
+                include bellwether:core/serializer-stage@0.2.0;
+                include bellwether:core/compressor-stage@0.2.0;
             }
         ",
         world: "test:misbehaving/all-stages",
