@@ -28,6 +28,15 @@ impl Lock {
         Ok(Self { inner: wit::Lock::open(name, options.into())?, name: name.to_owned() })
     }
 
+    /// The same for a lock of a class: what the platform registered under this name to do more, as to record who holds the lock.
+    /// `note` says why the lock is wanted, for the class to make use of: at most 1,024 bytes.
+    ///
+    /// # Errors
+    /// As [`Lock::open`]; [`Error::Invalid`] for a class that there is not, [`Error::Limit`] for a note that is too long.
+    pub fn open_as(class: &str, name: &str, note: Option<&str>, options: LockOptions) -> Result<Self> {
+        Ok(Self { inner: wit::Lock::open_as(class, name, note, options.into())?, name: name.to_owned() })
+    }
+
     /// The lock's name.
     #[must_use]
     pub fn name(&self) -> &str {

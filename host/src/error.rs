@@ -146,6 +146,32 @@ pub enum Invalid {
         /// Another one.
         other: String,
     },
+    /// A lock class that nobody registered.
+    #[error("no lock class is registered as {name:?}: {known}")]
+    UnknownClass {
+        /// The name asked for.
+        name: String,
+        /// Which names there are, in words.
+        known: String,
+    },
+    /// A name that a lock class is registered under already.
+    #[error("the lock class name {name:?} is taken: choose another")]
+    ClassTaken {
+        /// The name.
+        name: String,
+    },
+    /// A lock class that acquired another lock than the one it was asked for.
+    #[error(
+        "the lock class {class:?} gave a guard of {given:?} for the lock {lock:?}: it has to acquire the one it is asked for"
+    )]
+    ForeignGuard {
+        /// The class.
+        class: String,
+        /// The lock whose guard it gave.
+        given: String,
+        /// The lock that it was asked for.
+        lock: String,
+    },
     /// Part of the contract that this version does not have yet.
     #[error("{what} is not available in this version: {instead}")]
     NotYet {
@@ -288,6 +314,12 @@ pub enum Denied {
         pinned: String,
         /// What was asked for.
         wish: String,
+    },
+    /// A lock that its class does not give.
+    #[error("the class of the lock refuses it: {why}")]
+    ByClass {
+        /// What the class says.
+        why: String,
     },
     /// Something that was not granted.
     #[error("{what} is not granted to this guest: ask the platform for it")]

@@ -9,11 +9,20 @@ use crate::steps::Steps;
 use crate::toolchain::{self, WASM};
 
 /// The packages under `examples/guests` and `examples/stages`.
-pub(crate) const EXAMPLES: [&str; 4] = ["example-licences", "example-msgpack", "example-lz4", "example-tenant"];
+pub(crate) const EXAMPLES: [&str; 5] = ["example-licences", "example-backup", "example-msgpack", "example-lz4", "example-tenant"];
 
 /// The packages that tests build for themselves if they are not there.
-const TESTED: [&str; 6] =
-    ["test-probe", "test-misbehaving", "example-licences", "example-msgpack", "example-lz4", "example-tenant"];
+const TESTED: [&str; 9] = [
+    "test-probe",
+    "test-v0-1",
+    "test-misbehaving",
+    "test-stages-v0-1",
+    "example-licences",
+    "example-backup",
+    "example-msgpack",
+    "example-lz4",
+    "example-tenant",
+];
 
 /// The packages under `bench/components`.
 pub(crate) const BENCH: [&str; 2] = ["bench-stage", "bench-guest"];

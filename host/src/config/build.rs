@@ -131,6 +131,7 @@ fn grant(guest: &file::Guest, resolve: &dyn Fn(&Path) -> PathBuf) -> Result<Gran
     };
     Ok(Grant {
         locks: Names::matching(&guest.locks)?,
+        lock_classes: Names::matching(&guest.lock_classes)?,
         caches: Names::matching(&guest.caches)?,
         directories: guest.directories.iter().map(directory).collect(),
         network: guest.network,

@@ -101,6 +101,8 @@ pub(super) struct Guest {
     #[serde(default)]
     pub(super) locks: Vec<String>,
     #[serde(default)]
+    pub(super) lock_classes: Vec<String>,
+    #[serde(default)]
     pub(super) caches: Vec<String>,
     #[serde(default)]
     pub(super) network: bool,

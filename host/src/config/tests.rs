@@ -25,7 +25,7 @@ fn the_sample_says_what_the_defaults_are() {
     };
     remove(&mut trimmed, "store", &["holder"]);
     remove(&mut trimmed, "cache", &["expire", "identity", "serializer", "compressor"]);
-    remove(&mut trimmed, "guest", &["locks", "caches", "deadline", "directory"]);
+    remove(&mut trimmed, "guest", &["locks", "lock_classes", "caches", "deadline", "directory"]);
     remove(&mut trimmed, "code", &["directory"]);
     let written = Config::parse(&trimmed.to_string()).unwrap();
     let default = Config::parse("version = 1").unwrap();

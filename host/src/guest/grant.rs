@@ -10,8 +10,10 @@ use crate::glob::Glob;
 /// Arguments, environment and standard streams are not part of it: whoever runs the guest gives them with the run.
 #[derive(Debug, Clone, Default)]
 pub struct Grant {
-    /// The locks that it may open.
+    /// The locks that it may open, of any kind.
     pub locks: Names,
+    /// The classes that it may open them as.
+    pub lock_classes: Names,
     /// The caches that it may open.
     pub caches: Names,
     /// The directories that it finds.
@@ -27,14 +29,18 @@ impl Grant {
         Self::default()
     }
 
-    /// Every lock and every cache under the platform's prefix; no file and no network.
+    /// Every lock, as every class there is, and every cache under the platform's prefix; no file and no network.
     #[must_use]
     pub fn all() -> Self {
-        Self { locks: Names::All, caches: Names::All, ..Self::default() }
+        Self { locks: Names::All, lock_classes: Names::All, caches: Names::All, ..Self::default() }
     }
 
     pub(super) fn lock(&self, name: &str) -> Result<(), Denied> {
         allow(&self.locks, "lock", name)
+    }
+
+    pub(super) fn lock_class(&self, name: &str) -> Result<(), Denied> {
+        allow(&self.lock_classes, "lock class", name)
     }
 
     pub(super) fn cache(&self, name: &str) -> Result<(), Denied> {
@@ -42,7 +48,7 @@ impl Grant {
     }
 }
 
-/// Names of locks or caches, as the guest gives them: without the platform's prefix.
+/// Names of locks, lock classes or caches, as the guest gives them: without the platform's prefix.
 ///
 /// Under a prefix that another tenant's begins with, or under none, a guest with [`Names::All`] locks can take that tenant's locks
 /// and the keys of its entries, for they are names under the shorter prefix too. See [`crate::names`].
@@ -111,8 +117,8 @@ mod tests {
     #[test]
     fn nothing_is_allowed_unless_granted() {
         assert!(Grant::none().lock("a").is_err());
-        assert!(Grant::none().cache("a").is_err());
-        assert!(Grant::all().lock("a").is_ok());
+        assert!(Grant::none().cache("a").is_err() && Grant::none().lock_class("a").is_err());
+        assert!(Grant::all().lock("a").is_ok() && Grant::all().lock_class("a").is_ok());
         assert!(!Grant::all().network);
         let grant = Grant { locks: Names::matching(["jobs-*", "one"]).unwrap(), ..Grant::none() };
         assert!(grant.lock("jobs-7").is_ok() && grant.lock("one").is_ok());

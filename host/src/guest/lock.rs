@@ -30,6 +30,20 @@ impl HostLock for BellwetherCtxView<'_> {
         self.keep(lock, room)
     }
 
+    fn open_as(
+        &mut self,
+        class: String,
+        name: String,
+        note: Option<String>,
+        options: Options,
+    ) -> Result<Resource<LockEntry>, Failure> {
+        self.ctx.grant.lock_class(&class)?;
+        self.ctx.grant.lock(&name)?;
+        let room = self.room()?;
+        let lock = self.ctx.locks.open_as(&class, &name, note.as_deref(), options.into())?;
+        self.keep(lock, room)
+    }
+
     fn drop(&mut self, this: Resource<LockEntry>) -> wasmtime::Result<()> {
         self.remove(this)
     }

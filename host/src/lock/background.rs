@@ -1,4 +1,5 @@
-//! Releases that outlive whoever wanted them: of guards that were dropped, of acquires that were given up.
+//! What outlives whoever wanted it: releases of guards that were dropped and of acquires that were given up, and what a class does
+//! at the end of a hold.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +17,7 @@ use crate::error::{Error, Outage};
 use crate::names::LockKeys;
 use crate::store::{Released, Ticket, Token};
 
-/// The releases under way.
+/// What is under way.
 #[derive(Debug)]
 pub(super) struct Background {
     lines: Lines,
@@ -56,7 +57,12 @@ impl Background {
         self.tasks.spawn_on(async move { settle(&lines, &surrender).await }, runtime);
     }
 
-    /// Waits until no releases are under way.
+    /// Does something else that is to be done before it is settled.
+    pub(super) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static, runtime: &Handle) {
+        self.tasks.spawn_on(task, runtime);
+    }
+
+    /// Waits until nothing is under way.
     pub(super) async fn settled(&self) {
         self.tasks.wait().await;
     }

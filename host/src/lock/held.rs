@@ -9,6 +9,7 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, timeout_at};
 
 use super::background::Surrender;
+use super::class::Ending;
 use super::confirm::{Subject, confirm};
 use super::lease::{Lease, Upkeep};
 use super::options::Kind;
@@ -45,6 +46,8 @@ struct State {
     surrendered: bool,
     /// Where the watchdog has it.
     slot: Option<Slot>,
+    /// Who is to be told that the lock is lost.
+    endings: Vec<Ending>,
 }
 
 impl Held {
@@ -63,7 +66,7 @@ impl Held {
             quorum: lock.terms.quorum,
             since: now,
             renew: lock.terms.renew,
-            state: Mutex::new(State { lease, lost: None, surrendered: false, slot: None }),
+            state: Mutex::new(State { lease, lost: None, surrendered: false, slot: None, endings: Vec::new() }),
         });
         held.tend(&mut held.open(), now);
         held
@@ -94,6 +97,24 @@ impl Held {
                 Err(why) => return why,
                 Ok(None) => changed.await,
                 Ok(Some(end)) => _ = timeout_at(end, changed).await,
+            }
+        }
+    }
+
+    /// Whether it is a hold of this lock.
+    pub(super) fn is_of(&self, lock: &Lock) -> bool {
+        self.lock == lock.keys && Arc::ptr_eq(&self.shared, &lock.shared)
+    }
+
+    /// Has a class told when the lock is lost, and notices the end of the lease even if nobody else looks.
+    pub(super) fn tell_at_end(self: &Arc<Self>, ending: Ending) {
+        let mut state = self.open();
+        match state.lost {
+            Some(why) => self.shared.background.spawn(ending.tell(why), &self.runtime),
+            None => {
+                state.endings.push(ending);
+                let held = Arc::clone(self);
+                self.runtime.spawn(async move { held.lost().await });
             }
         }
     }
@@ -300,6 +321,9 @@ impl Held {
         }
         metrics::held(self.kind, self.since.elapsed());
         metrics::lost(why);
+        for ending in state.endings.drain(..) {
+            self.shared.background.spawn(ending.tell(why), &self.runtime);
+        }
         let (lock, fence) = (self.lock.name(), self.fence);
         match why {
             LossReason::Released | LossReason::HandedOver => tracing::debug!(parent: &self.span, lock, fence, %why, "let go"),

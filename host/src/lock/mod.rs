@@ -30,6 +30,7 @@ use tokio::runtime::Handle;
 use tracing::Instrument;
 
 use self::background::Background;
+use self::class::{Classes, Member};
 use self::lines::Lines;
 use self::options::Terms;
 use self::watchdog::Watchdog;
@@ -42,6 +43,7 @@ pub use crate::store::{Broken, Fingerprint};
 
 mod acquire;
 mod background;
+mod class;
 mod confirm;
 mod guard;
 mod held;
@@ -63,6 +65,7 @@ mod sightings;
 mod tests;
 mod watchdog;
 
+pub use class::{BoxFuture, Hold, LockClass, MAX_NOTE, Request};
 pub use guard::Guard;
 pub use many::{MultiGuard, MultiLock};
 pub use options::{Kind, LockOptions};
@@ -78,6 +81,7 @@ pub struct Locks {
     prefix: Arc<Prefix>,
     quorum: Quorum,
     holder: Holder,
+    classes: Classes,
 }
 
 /// What all locks of one store share.
@@ -95,7 +99,13 @@ impl Locks {
         metrics::describe();
         let lines = Lines::new(store);
         let shared = Shared { background: Background::new(lines.clone()), lines, watchdog: Watchdog::default() };
-        Self { shared: Arc::new(shared), prefix: Arc::default(), quorum: Quorum::default(), holder: Holder::default() }
+        Self {
+            shared: Arc::new(shared),
+            prefix: Arc::default(),
+            quorum: Quorum::default(),
+            holder: Holder::default(),
+            classes: Classes::default(),
+        }
     }
 
     /// The same store's locks with names under `prefix`, which takes the place of the one there was.
@@ -117,6 +127,14 @@ impl Locks {
         Self { holder, ..self.clone() }
     }
 
+    /// The same locks with one more class to choose from, for [`Locks::open_as`].
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for a name that is taken or cannot be one.
+    pub fn with_class(&self, name: &str, class: Arc<dyn LockClass>) -> Result<Self, Error> {
+        Ok(Self { classes: self.classes.with(name, class)?, ..self.clone() })
+    }
+
     /// A named lock. Checks the name and the options, and touches no store.
     ///
     /// # Errors
@@ -127,6 +145,16 @@ impl Locks {
             return Err(Invalid::NoReplicas { store: self.shared.lines.store().address().to_owned() }.into());
         }
         self.lock(name, Share::Alone, terms)
+    }
+
+    /// The same for a lock of a class that [`Locks::with_class`] registered. `note` says why the lock is wanted, for the class to
+    /// make use of, in at most [`MAX_NOTE`] bytes.
+    ///
+    /// # Errors
+    /// As [`Locks::open`]; [`Error::Invalid`] for a class that there is not, [`Error::Limit`] for a note that is too long.
+    pub fn open_as(&self, class: &str, name: &str, note: Option<&str>, options: LockOptions) -> Result<Lock, Error> {
+        let member = Some(self.classes.member(class, note)?);
+        Ok(Lock { member, ..self.open(name, options)? })
     }
 
     /// A named read-write lock. Checks the name and the options, and touches no store.
@@ -166,10 +194,11 @@ impl Locks {
 
     fn lock(&self, name: &str, share: Share, terms: Terms) -> Result<Lock, Error> {
         let keys = Arc::new(LockKeys::shared(&self.prefix, name, share)?);
-        Ok(Lock { shared: Arc::clone(&self.shared), keys, terms, holder: self.holder.clone() })
+        Ok(Lock { shared: Arc::clone(&self.shared), keys, terms, holder: self.holder.clone(), member: None })
     }
 
-    /// Waits until no release is under way in the background: of guards that were dropped, of acquires that were cancelled.
+    /// Waits until no release is under way in the background: of guards that were dropped, of acquires that were cancelled; and until
+    /// no class is being told of the end of a hold.
     ///
     /// Await it before the runtime shuts down; a lock whose release had no time is only freed by its lease.
     pub async fn settled(&self) {
@@ -184,6 +213,7 @@ pub struct Lock {
     keys: Arc<LockKeys>,
     terms: Terms,
     holder: Holder,
+    member: Option<Member>,
 }
 
 impl Lock {
@@ -207,6 +237,9 @@ impl Lock {
     /// [`Error::Limit`] if the store is full; [`Error::Invalid`] if the lock's key holds something that is no lock, or if it is to
     /// have a quorum of replicas that the store does not have.
     pub async fn acquire(&self, wait: Wait) -> Result<Option<Guard>, Error> {
+        if let Some(member) = &self.member {
+            return member.acquire(self, wait).await;
+        }
         let waiting = metrics::Waiting::begin(self.terms.kind());
         let outcome = acquire::acquire(self, wait).instrument(tracing::debug_span!("acquire", lock = self.name())).await;
         waiting.end(&outcome);
@@ -235,7 +268,11 @@ impl Lock {
     /// [`Error::NotHeld`] if the token does not hold this lock (any more); [`Error::Invalid`] if it cannot be a token;
     /// [`Error::Unavailable`] if the store or a quorum of its replicas cannot be reached, or if this is no tokio runtime.
     pub async fn adopt(&self, token: &str) -> Result<Guard, Error> {
-        acquire::adopt(self, &Token::parse(token)?).await
+        let guard = acquire::adopt(self, &Token::parse(token)?).await?;
+        match &self.member {
+            None => Ok(guard),
+            Some(member) => member.begin(guard).await,
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use super::{CodeCache, Inner, Runtime, StageLimits};
 use crate::cache::{CachePolicy, Caches, StageChoice};
 use crate::error::{Error, StageKind};
 use crate::guest::Grant;
-use crate::lock::{Locks, Quorum};
+use crate::lock::{LockClass, Locks, Quorum};
 use crate::names::{Holder, Prefix};
 use crate::stage::Stages;
 use crate::stage::component::{StageEngine, StageEngineOptions};
@@ -27,6 +27,7 @@ pub struct RuntimeBuilder {
     native_stages: Stages,
     stages: Vec<Stage>,
     quorum: Quorum,
+    lock_classes: Vec<(String, Arc<dyn LockClass>)>,
     policy: CachePolicy,
     defaults: Defaults,
     code_cache: CodeCache,
@@ -64,6 +65,7 @@ impl Default for RuntimeBuilder {
             native_stages: Stages::builtin(),
             stages: Vec::new(),
             quorum: Quorum::default(),
+            lock_classes: Vec::new(),
             policy: CachePolicy::default(),
             defaults: Defaults::default(),
             code_cache: CodeCache::default(),
@@ -135,6 +137,12 @@ impl RuntimeBuilder {
         self
     }
 
+    /// Registers a class under this name, for [`Locks::open_as`] and for guests whose grant has it.
+    pub fn lock_class(mut self, name: impl Into<String>, class: Arc<dyn LockClass>) -> Self {
+        self.lock_classes.push((name.into(), class));
+        self
+    }
+
     /// How caches behave that ask for nothing else, and which parts no one may choose.
     pub fn cache_policy(mut self, policy: CachePolicy) -> Self {
         self.policy = policy;
@@ -173,8 +181,8 @@ impl RuntimeBuilder {
     /// Opens the store and loads the stages.
     ///
     /// # Errors
-    /// [`crate::error::Unavailable`] when the store cannot be reached; [`crate::error::Invalid`] for an address, a prefix, a stage or
-    /// a setting that cannot be used.
+    /// [`crate::error::Unavailable`] when the store cannot be reached; [`crate::error::Invalid`] for an address, a prefix, a stage, a
+    /// lock class or a setting that cannot be used.
     pub async fn build(self) -> Result<Runtime, Error> {
         let prefix = Prefix::new(&self.prefix)?;
         let stages = if self.stages.is_empty() {
@@ -189,7 +197,11 @@ impl RuntimeBuilder {
             Source::Address(address) => store::open(&address, &self.store_options).await?,
             Source::Open(store) => store,
         };
-        let locks = Locks::new(Arc::clone(&store)).with_prefix(prefix.clone()).with_quorum(self.quorum).with_holder(self.holder);
+        let mut locks =
+            Locks::new(Arc::clone(&store)).with_prefix(prefix.clone()).with_quorum(self.quorum).with_holder(self.holder);
+        for (name, class) in self.lock_classes {
+            locks = locks.with_class(&name, class)?;
+        }
         let caches = Caches::new(Arc::clone(&store)).with_prefix(prefix).with_stages(stages).with_policy(self.policy);
         Ok(Runtime { inner: Arc::new(Inner { store, locks, caches, code, defaults: self.defaults }) })
     }

@@ -1,9 +1,19 @@
 //! Everything the SDK has, tried by a guest that traps where something is not as documented.
 
+use std::sync::Arc;
+
+use bellwether::lock::LockClass;
+
 use super::*;
 
+/// A class that changes nothing.
+#[derive(Debug)]
+struct Ordinary;
+
+impl LockClass for Ordinary {}
+
 async fn try_out(subject: &str) -> Ran {
-    let runtime = builder().build().await.unwrap();
+    let runtime = builder().lock_class("ordinary", Arc::new(Ordinary)).build().await.unwrap();
     let guest = runtime.load(bellwether_tests::component("test-sdk").unwrap()).unwrap();
     let ran = run(&guest, [subject], GuestRun::default()).await;
     runtime.shutdown().await;
@@ -63,6 +73,11 @@ async fn a_lock_is_waited_for() {
 #[tokio::test]
 async fn a_lock_is_handed_over() {
     works("handing over").await;
+}
+
+#[tokio::test]
+async fn a_lock_of_a_class_that_is_not_there_is_refused() {
+    works("classes").await;
 }
 
 #[tokio::test]

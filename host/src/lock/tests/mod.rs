@@ -23,6 +23,7 @@ use crate::store::{
 
 mod acquire;
 mod cancel;
+mod class;
 mod guard;
 mod many;
 mod metrics;

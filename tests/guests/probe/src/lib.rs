@@ -9,6 +9,7 @@
 )]
 
 mod caches;
+mod classes;
 mod locks;
 mod misbehave;
 
@@ -56,6 +57,7 @@ impl bindings::exports::wasi::cli::run::Guest for Probe {
             ["write", file] => println!("{:?}", std::fs::write(file, "probe")),
             ["connect", address] => println!("{:?}", std::net::TcpStream::connect(*address).map(|_| ())),
             ["lock", rest @ ..] => locks::run(rest).await,
+            ["class", rest @ ..] => classes::run(rest).await,
             ["cache", rest @ ..] => caches::run(rest).await,
             ["misbehave", rest @ ..] => misbehave::run(rest).await,
             other => panic!("the probe does not know {other:?}"),

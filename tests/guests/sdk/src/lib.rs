@@ -24,6 +24,7 @@ async fn app() -> Result<(), Box<dyn Error>> {
         "waiting" => locks::waiting().await?,
         "handing over" => locks::handing_over().await?,
         "losing" => locks::losing().await?,
+        "classes" => locks::classes()?,
         "failing" => return Err(Failure(std::io::Error::other("the disk is full")).into()),
         "printing" => print!("no newline at the end"),
         other => panic!("there is no subject {other:?}"),

@@ -77,3 +77,10 @@ pub(crate) async fn losing() -> Result<()> {
     assert_eq!(guard.renew().await, Err(Error::NotHeld));
     Ok(())
 }
+
+pub(crate) fn classes() -> Result<()> {
+    Lock::open_as("ordinary", "classes", Some("a note"), LockOptions::default())?;
+    let unknown = Lock::open_as("nobody", "classes", None, LockOptions::default());
+    assert!(matches!(unknown, Err(Error::Invalid(text)) if text.contains("nobody") && text.contains("ordinary")));
+    Ok(())
+}
