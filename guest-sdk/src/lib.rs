@@ -49,6 +49,9 @@
 //! [`Lock::open`] names a lock; [`Lock::acquire`], [`Lock::try_acquire`] and [`Lock::acquire_within`] give a [`Guard`], whose
 //! drop releases the lock. A lock excludes every other guest, process and program that uses the same name on the same store.
 //!
+//! [`RwLock`] has many readers or one writer, [`Semaphore`] so many holders at once, and [`MultiLock`] several names, all or none.
+//! [`Lock::open_as`] opens a lock of a class, which does what the platform has registered by that name.
+//!
 //! # Caches
 //! A [`Cache`] keeps any value that serde can serialize. [`Cache::with_content`] gives the same cache for entries that were
 //! computed from something: the same key with other content is another entry.
@@ -78,7 +81,7 @@ mod time;
 pub use cache::{Cache, CacheOptions, Found, Herd, StageChoice, Ttl, Vacancy};
 pub use error::{Error, Result};
 pub use join::{join_all, join_at_most};
-pub use lock::{Guard, Kind, Lock, LockOptions, Token};
+pub use lock::{Guard, Kind, Lock, LockOptions, MultiGuard, MultiLock, RwLock, Semaphore, Token};
 pub use run::{Termination, report};
 pub use stage::{Compressor, Identity, Serializer};
 

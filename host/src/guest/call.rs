@@ -5,8 +5,11 @@ use std::sync::Arc;
 use wasmtime::component::{Accessor, Resource};
 
 use super::convert::Failure;
+use super::lock::GuardEntry;
 use super::quota::{CallShare, Share};
 use super::view::{BellwetherCtxView, HasBellwether};
+use crate::error::Error;
+use crate::lock::Guard;
 
 /// An entry of the guest's table: something native, and its share of the quota.
 #[derive(Debug)]
@@ -40,10 +43,27 @@ impl<N: Send + Sync + 'static> Call<N> {
     }
 }
 
+/// Waits for a guard and keeps it, in room that was made before.
+pub(super) async fn keep_guard<T: 'static>(
+    accessor: &Accessor<T, HasBellwether>,
+    acquire: impl Future<Output = Result<Option<Guard>, Error>>,
+) -> Result<Option<Resource<GuardEntry>>, Failure> {
+    let room = accessor.with(|mut access| access.get().room())?;
+    match acquire.await? {
+        Some(guard) => accessor.with(|mut access| access.get().keep(guard, room)).map(Some),
+        None => Ok(None),
+    }
+}
+
 impl BellwetherCtxView<'_> {
     /// Makes room for a resource.
     pub(super) fn room(&self) -> Result<Room, Failure> {
-        Ok(Room(self.ctx.quota.resource()?))
+        self.rooms(1)
+    }
+
+    /// Makes room for a resource that stands for so many, and at least one.
+    pub(super) fn rooms(&self, count: usize) -> Result<Room, Failure> {
+        Ok(Room(self.ctx.quota.resources(count.max(1))?))
     }
 
     /// Puts something into its room.

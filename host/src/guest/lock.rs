@@ -8,7 +8,7 @@ use super::bindings::bellwether::core::lock::{
     Host, HostGuard, HostGuardWithStore, HostLock, HostLockWithStore, Options, Token, Wait,
 };
 use super::bindings::bellwether::core::types::Milliseconds;
-use super::call::{Call, Entry};
+use super::call::{Call, Entry, keep_guard};
 use super::convert::Failure;
 use super::view::{BellwetherCtxView, HasBellwether};
 use crate::clock::millis;
@@ -56,11 +56,7 @@ impl<T: 'static> HostLockWithStore<T> for HasBellwether {
         wait: Wait,
     ) -> Result<Option<Resource<GuardEntry>>, Failure> {
         let call = Call::begin(accessor, &this, 0)?;
-        let room = accessor.with(|mut access| access.get().room())?;
-        match call.on.acquire(wait.into()).await? {
-            Some(guard) => accessor.with(|mut access| access.get().keep(guard, room)).map(Some),
-            None => Ok(None),
-        }
+        keep_guard(accessor, call.on.acquire(wait.into())).await
     }
 
     async fn is_locked(accessor: &Accessor<T, Self>, this: Resource<LockEntry>) -> Result<bool, Failure> {

@@ -42,7 +42,13 @@ mod convert;
 mod grant;
 #[allow(unreachable_pub, reason = "the bindings re-export its types")]
 mod lock;
+#[allow(unreachable_pub, reason = "the bindings re-export its types")]
+mod multi_lock;
 mod quota;
+#[allow(unreachable_pub, reason = "the bindings re-export its types")]
+mod read_write_lock;
+#[allow(unreachable_pub, reason = "the bindings re-export its types")]
+mod semaphore;
 mod view;
 
 pub use grant::{Directory, Grant, Names};

@@ -16,7 +16,8 @@ use crate::error::Limit;
 /// [`CacheLimits::batch_bytes`]: crate::cache::CacheLimits::batch_bytes
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Quotas {
-    /// Open locks, guards and caches, all together. 10,000 by default.
+    /// Open locks of all kinds, guards and caches, all together. A multi-lock and its guard count as much as their names are.
+    /// 10,000 by default.
     pub resources: u64,
     /// Calls in flight. 10,000 by default.
     pub calls: u64,
@@ -47,9 +48,9 @@ impl Quota {
         }
     }
 
-    /// Makes room for one more lock, guard or cache.
-    pub(super) fn resource(&self) -> Result<Share, Limit> {
-        self.resources.take(1)
+    /// Makes room for so many more locks, guards or caches.
+    pub(super) fn resources(&self, count: usize) -> Result<Share, Limit> {
+        self.resources.take(count as u64)
     }
 
     /// Makes room for one more call, with arguments of so many bytes.
@@ -108,10 +109,10 @@ mod tests {
     #[test]
     fn what_is_given_back_can_be_taken_again() {
         let quota = Quota::new(Quotas { resources: 1, calls: 2, bytes: 10 });
-        let resource = quota.resource().unwrap();
-        assert!(matches!(quota.resource(), Err(Limit::Count { max: 1, .. })));
+        let resource = quota.resources(1).unwrap();
+        assert!(matches!(quota.resources(1), Err(Limit::Count { max: 1, .. })));
         drop(resource);
-        quota.resource().unwrap();
+        quota.resources(1).unwrap();
 
         let call = quota.call(6).unwrap();
         assert!(matches!(quota.call(5), Err(Limit::Count { max: 10, .. })), "too many bytes");

@@ -2,14 +2,15 @@
 
 use wasmtime::component::{HasData, Linker, ResourceTable};
 
-use super::bindings::bellwether::core::{cache, lock, types};
+use super::bindings::bellwether::core::{cache, lock, multi_lock, read_write_lock, semaphore, types};
 use super::grant::Grant;
 use super::quota::{Quota, Quotas};
 use crate::cache::Caches;
 use crate::lock::Locks;
 
 /// What guests can import of `bellwether:core`, by version, the newest first.
-pub(crate) const INTERFACES: [(&str, &[&str]); 2] = [("0.2.0", &["types", "lock", "cache"]), (V0_1, &["types", "lock", "cache"])];
+pub(crate) const INTERFACES: [(&str, &[&str]); 2] =
+    [("0.2.0", &["types", "lock", "read-write-lock", "semaphore", "multi-lock", "cache"]), (V0_1, &["types", "lock", "cache"])];
 
 /// The version before, of which every guest keeps running.
 const V0_1: &str = "0.1.0";
@@ -24,6 +25,9 @@ const V0_1: &str = "0.1.0";
 pub fn add_to_linker<T: BellwetherView + 'static>(linker: &mut Linker<T>) -> wasmtime::Result<()> {
     types::add_to_linker::<T, HasBellwether>(linker, T::bellwether)?;
     lock::add_to_linker::<T, HasBellwether>(linker, T::bellwether)?;
+    read_write_lock::add_to_linker::<T, HasBellwether>(linker, T::bellwether)?;
+    semaphore::add_to_linker::<T, HasBellwether>(linker, T::bellwether)?;
+    multi_lock::add_to_linker::<T, HasBellwether>(linker, T::bellwether)?;
     cache::add_to_linker::<T, HasBellwether>(linker, T::bellwether)?;
     add_v0_1_to_linker(linker)
 }

@@ -109,14 +109,13 @@ impl Held {
     /// Has a class told when the lock is lost, and notices the end of the lease even if nobody else looks.
     pub(super) fn tell_at_end(self: &Arc<Self>, ending: Ending) {
         let mut state = self.open();
-        match state.lost {
-            Some(why) => self.shared.background.spawn(ending.tell(why), &self.runtime),
-            None => {
-                state.endings.push(ending);
-                let held = Arc::clone(self);
-                self.runtime.spawn(async move { held.lost().await });
-            }
+        if let Some(why) = state.lost {
+            self.shared.background.spawn(ending.tell(why), &self.runtime);
+            return;
         }
+        state.endings.push(ending);
+        let held = Arc::clone(self);
+        self.runtime.spawn(async move { held.lost().await });
     }
 
     /// Takes note of what the store answered to a request of `sent`.

@@ -1,6 +1,5 @@
 //! What guests may use, and what becomes of those that want more.
 
-use bellwether::GuestLimits;
 use bellwether::guest::Quotas;
 
 use super::*;

@@ -7,6 +7,7 @@ mod classes;
 mod components;
 mod embedding;
 mod grants;
+mod kinds;
 mod limits;
 mod locks;
 mod redis;
@@ -19,7 +20,7 @@ use std::time::Duration;
 use bellwether::guest::Grant;
 use bellwether::lock::LockOptions;
 use bellwether::runtime::{Capture, CodeCache, ExitStatus, Output};
-use bellwether::{Guest, GuestError, GuestRun, Locks, Runtime, RuntimeBuilder};
+use bellwether::{Guest, GuestError, GuestLimits, GuestRun, Locks, Runtime, RuntimeBuilder};
 
 static PROBE: LazyLock<PathBuf> = LazyLock::new(|| bellwether_tests::component("test-probe").unwrap());
 

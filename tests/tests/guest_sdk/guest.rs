@@ -81,6 +81,26 @@ async fn a_lock_of_a_class_that_is_not_there_is_refused() {
 }
 
 #[tokio::test]
+async fn a_fair_lock_is_taken_in_turn() {
+    works("fair").await;
+}
+
+#[tokio::test]
+async fn a_read_write_lock_has_readers_or_a_writer() {
+    works("read-write").await;
+}
+
+#[tokio::test]
+async fn a_semaphore_has_permits() {
+    works("semaphore").await;
+}
+
+#[tokio::test]
+async fn several_locks_are_taken_as_one() {
+    works("many").await;
+}
+
+#[tokio::test]
 async fn work_stops_when_its_lock_is_lost() {
     works("losing").await;
 }

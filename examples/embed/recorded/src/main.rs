@@ -22,6 +22,7 @@ use std::sync::Arc;
 use anyhow::bail;
 use bellwether::guest::{Grant, Names};
 use bellwether::names::Prefix;
+use bellwether::runtime::ExitStatus;
 use bellwether::store::{self, Store, StoreOptions};
 use bellwether::{Caches, GuestRun, Runtime};
 use recorded::{Holder, Record, Recorded};
@@ -47,7 +48,7 @@ async fn run(store: Arc<dyn Store>, guest: &str, args: &[&str]) -> anyhow::Resul
     let guest = runtime.load(guest)?;
     let run = GuestRun::default().args(args.iter().copied()).inherit_stdio();
     let end = tokio::select! {
-        end = guest.run(run) => end.map(|status| status.code()),
+        end = guest.run(run) => end.map(ExitStatus::code),
         // Dropping the run ends the guest; what it held is released, and the record says so.
         _ = tokio::signal::ctrl_c() => Ok(130),
     };

@@ -25,14 +25,13 @@ async fn backup() -> Result<(), Box<dyn Error>> {
     let what = std::env::args().nth(1).ok_or("say what to back up")?;
     let holders = Cache::open("holders")?;
     let lock = Lock::open_as("recorded", LOCK, Some(&format!("the backup of {what}")), LockOptions::default())?;
-    let guard = match lock.try_acquire().await? {
-        Some(guard) => guard,
-        None => {
-            if let Some(Holder { who, why }) = holder(&holders).await? {
-                println!("waiting for {who}, who is at {why}");
-            }
-            lock.acquire().await?
+    let guard = if let Some(guard) = lock.try_acquire().await? {
+        guard
+    } else {
+        if let Some(Holder { who, why }) = holder(&holders).await? {
+            println!("waiting for {who}, who is at {why}");
         }
+        lock.acquire().await?
     };
     if let Some(Holder { who, why }) = holder(&holders).await? {
         println!("{who} is at {why}");

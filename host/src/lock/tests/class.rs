@@ -50,7 +50,7 @@ impl LockClass for Diary {
             tokio::task::yield_now().await;
             self.write(format!("{} ended: {why}", hold.lock));
             if hold.note.as_deref() == Some("for ever") {
-                std::future::pending().await
+                std::future::pending::<()>().await;
             }
         })
     }

@@ -10,6 +10,7 @@
 
 mod caches;
 mod classes;
+mod kinds;
 mod locks;
 mod misbehave;
 
@@ -58,6 +59,7 @@ impl bindings::exports::wasi::cli::run::Guest for Probe {
             ["connect", address] => println!("{:?}", std::net::TcpStream::connect(*address).map(|_| ())),
             ["lock", rest @ ..] => locks::run(rest).await,
             ["class", rest @ ..] => classes::run(rest).await,
+            ["kinds", rest @ ..] => kinds::run(rest).await,
             ["cache", rest @ ..] => caches::run(rest).await,
             ["misbehave", rest @ ..] => misbehave::run(rest).await,
             other => panic!("the probe does not know {other:?}"),

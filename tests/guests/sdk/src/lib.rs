@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a trap is how a test guest fails")]
 
 mod caches;
+mod kinds;
 mod locks;
 
 use std::error::Error;
@@ -25,6 +26,10 @@ async fn app() -> Result<(), Box<dyn Error>> {
         "handing over" => locks::handing_over().await?,
         "losing" => locks::losing().await?,
         "classes" => locks::classes()?,
+        "fair" => kinds::fair().await?,
+        "read-write" => kinds::read_write().await?,
+        "semaphore" => kinds::semaphore().await?,
+        "many" => kinds::many().await?,
         "failing" => return Err(Failure(std::io::Error::other("the disk is full")).into()),
         "printing" => print!("no newline at the end"),
         other => panic!("there is no subject {other:?}"),
