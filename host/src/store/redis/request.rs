@@ -87,6 +87,12 @@ fn share(lock: &LockKeys) -> Cow<'static, str> {
 /// No lock can have this name, as it begins like a companion of one, and no entry either, as it is in no cache.
 const PROBE: &str = ":bellwether:probe";
 
+/// How many of a lock's keys come before those of who waits for it.
+const LOCK_AND_FENCE: usize = 2;
+
+/// For how long a lock's fence is remembered beyond its lease, in ms, as `fence.lua` says.
+const REMEMBERED: u64 = 86_400_000;
+
 impl<'a> Request<'a> {
     /// The key that decides which server of a cluster is asked.
     pub(super) fn key(&self) -> &'a str {
@@ -173,12 +179,17 @@ fn set(key: &str, bytes: &Bytes, millis: Option<u64>) -> Cmd {
 
 /// A script on as many keys of each lock as it takes, and no arguments yet.
 fn evaluate(script: &Script, locks: &[LockKeys]) -> Cmd {
+    evaluate_on(script, locks, script.keys)
+}
+
+/// A script on the first so many keys of each lock, and no arguments yet.
+fn evaluate_on(script: &Script, locks: &[LockKeys], count: usize) -> Cmd {
     let room: usize = locks.iter().map(|lock| 6 * lock.channel().len()).sum();
-    let mut command = Cmd::with_capacity(11 + script.keys * locks.len(), 256 + room);
-    command.arg("EVALSHA").arg(script.digest()).arg(script.keys * locks.len());
+    let mut command = Cmd::with_capacity(11 + count * locks.len(), 256 + room);
+    command.arg("EVALSHA").arg(script.digest()).arg(count * locks.len());
     for lock in locks {
         let keys = [lock.key(), lock.fence(), lock.queue(), lock.alive(), lock.channel()];
-        for key in keys.into_iter().take(script.keys) {
+        for key in keys.into_iter().take(count) {
             command.arg(key);
         }
     }
@@ -186,7 +197,13 @@ fn evaluate(script: &Script, locks: &[LockKeys]) -> Cmd {
 }
 
 fn run(script: &Script, lock: &LockKeys, token: &Token, argument: Argument<'_>) -> Cmd {
-    let mut command = evaluate(script, std::slice::from_ref(lock));
+    let alone = lock.share().is_alone();
+    // Each key and argument costs the server as much as a fifth of a bare command, so what it will not look at is not sent.
+    let count = match argument {
+        Argument::Queueing(_, Queueing { joins: false, fair: false, .. }, _) if alone => LOCK_AND_FENCE,
+        _ => script.keys,
+    };
+    let mut command = evaluate_on(script, std::slice::from_ref(lock), count);
     command.arg(token.as_str());
     match argument {
         Argument::None => {}
@@ -195,16 +212,22 @@ fn run(script: &Script, lock: &LockKeys, token: &Token, argument: Argument<'_>) 
         }
         Argument::Time(time) => time_or_none(&mut command, time),
         Argument::Queueing(waiter, queueing @ Queueing { joins, fair, .. }, ticket) => {
-            time_or_none(&mut command, ticket.taken(queueing));
-            command.arg(waiter.place(lock, (joins || fair).then_some(ticket)));
-            command.arg(if joins { "join" } else { "" }).arg(if fair { "fair" } else { "" }).arg(waiter.publish);
+            let lease = ticket.taken(queueing);
+            time_or_none(&mut command, lease);
+            command.arg(lease.map_or(0, |lease| lease.millis().saturating_add(REMEMBERED)));
+            if !alone || joins || fair {
+                command.arg(waiter.place(lock, (joins || fair).then_some(ticket)));
+                command.arg(if joins { "join" } else { "" }).arg(if fair { "fair" } else { "" }).arg(waiter.publish);
+            }
         }
         Argument::Next(waiter, Release { withdraws, next, yields, .. }) => {
-            command.arg(waiter.place(lock, withdraws)).arg(waiter.place(lock, next));
-            command.arg(if yields { "yield" } else { "" }).arg(waiter.publish);
+            command.arg(waiter.publish);
+            if !alone || withdraws.is_some() || next.is_some() {
+                command.arg(waiter.place(lock, withdraws)).arg(waiter.place(lock, next)).arg(if yields { "yield" } else { "" });
+            }
         }
     }
-    if !lock.share().is_alone() {
+    if !alone {
         command.arg(&*share(lock));
     }
     command

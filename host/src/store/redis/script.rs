@@ -39,21 +39,21 @@ macro_rules! script {
     };
 }
 
-script!(ACQUIRE, "acquire.lua" after "fence.lua" "queue.lua", 5, true);
-script!(ADOPT, "adopt.lua" after "fence.lua", 2, true);
-script!(RELEASE, "release.lua" after "fence.lua" "queue.lua", 5, true);
+script!(ACQUIRE, "acquire.lua" after "acquire_usual.lua" "clock.lua" "fence.lua" "queue.lua", 5, true);
+script!(ADOPT, "adopt.lua" after "clock.lua" "fence.lua", 2, true);
+script!(RELEASE, "release.lua" after "release_usual.lua" "clock.lua" "fence.lua" "queue.lua", 5, true);
 script!(EXTEND, "extend.lua" after "outlast.lua", 2, false);
 script!(RENEW, "renew.lua" after "outlast.lua", 2, true);
 script!(HOLDING, "holding.lua", 1, true);
-script!(ACQUIRE_ALL, "acquire_all.lua" after "fence.lua" "queue.lua", 4, true);
-script!(SHARED_ACQUIRE, "shared_acquire.lua" after "fence.lua" "queue.lua" "shared.lua", 5, true);
-script!(SHARED_RELEASE, "shared_release.lua" after "fence.lua" "queue.lua" "shared.lua", 5, true);
-script!(SHARED_EXTEND, "shared_extend.lua" after "queue.lua" "shared.lua", 1, false);
-script!(SHARED_RENEW, "shared_renew.lua" after "queue.lua" "shared.lua", 1, true);
-script!(SHARED_HOLDING, "shared_holding.lua" after "queue.lua" "shared.lua", 1, true);
-script!(SHARED_HOLDERS, "shared_holders.lua" after "queue.lua", 1, true);
+script!(ACQUIRE_ALL, "acquire_all.lua" after "clock.lua" "fence.lua" "queue.lua", 4, true);
+script!(SHARED_ACQUIRE, "shared_acquire.lua" after "clock.lua" "fence.lua" "queue.lua" "shared.lua", 5, true);
+script!(SHARED_RELEASE, "shared_release.lua" after "clock.lua" "fence.lua" "queue.lua" "shared.lua", 5, true);
+script!(SHARED_EXTEND, "shared_extend.lua" after "clock.lua" "queue.lua" "shared.lua", 1, false);
+script!(SHARED_RENEW, "shared_renew.lua" after "clock.lua" "queue.lua" "shared.lua", 1, true);
+script!(SHARED_HOLDING, "shared_holding.lua" after "clock.lua" "queue.lua" "shared.lua", 1, true);
+script!(SHARED_HOLDERS, "shared_holders.lua" after "clock.lua" "queue.lua", 1, true);
 script!(SIGHT, "sight.lua", 3, true);
-script!(BREAK, "break.lua" after "fence.lua" "queue.lua", 5, true);
+script!(BREAK, "break.lua" after "clock.lua" "fence.lua" "queue.lua", 5, true);
 
 /// What is done with a lock, where that depends on how many can hold it.
 #[derive(Debug, Clone, Copy)]
