@@ -8,5 +8,6 @@ mod config;
 mod help;
 mod lock;
 mod locks;
+mod locks_shared;
 mod run;
 mod support;

@@ -39,7 +39,8 @@ use crate::error::{Error, Invalid, Outage, Unavailable};
 use crate::names::{Holder, LockKeys, Prefix, Share};
 use crate::store::{Store, Token};
 
-pub use crate::store::{Broken, Fingerprint};
+pub use crate::names::Form;
+pub use crate::store::{Broken, Fingerprint, Part, SeenHolder};
 
 mod acquire;
 mod background;

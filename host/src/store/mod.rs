@@ -38,7 +38,7 @@ mod token;
 
 pub use open::{StoreOptions, open};
 pub use replicas::{Copies, Replicas, Survey};
-pub use sighting::{Broken, Fingerprint, Sighting};
+pub use sighting::{Broken, Fingerprint, MOST_SEEN, Part, SeenHolder, Sighting};
 pub use token::Token;
 
 /// The answer of a store, to be awaited.
@@ -100,15 +100,17 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// How many hold the lock at the moment.
     fn holders<'a>(&'a self, lock: &'a LockKeys) -> Reply<'a, u64>;
 
-    /// Looks at who holds the lock, ours or foreign. `None` if nobody does.
+    /// Looks at who holds the lock, any share of it, ours or foreign. `None` if nobody does.
     fn sight<'a>(&'a self, lock: &'a LockKeys) -> Reply<'a, Option<Sighting>>;
 
-    /// Looks at all locks under a prefix that are held, in no particular order: on every node, in bounded batches, while they
-    /// change. Whoever holds theirs all the while is found. One that only other programs have taken within the last day is not.
+    /// Looks at all locks of every form under a prefix that are held, in no particular order: on every node, in bounded batches,
+    /// while they change. Whoever holds theirs all the while is found. A plain lock that only other programs have taken within the
+    /// last day is not.
     fn sightings<'a>(&'a self, prefix: &'a Prefix) -> Reply<'a, Vec<Sighting>>;
 
-    /// Takes the lock away from the holder that was seen, if it is still the same: its token is not for use again, the fence
-    /// rises above that holder's, and the lock goes to the next who waits. Repeating it is harmless and has the same answer.
+    /// Takes the lock away from the holder that was seen, whatever share it has, if it still holds it: its token is not for use
+    /// again, the fence rises above that holder's, and the lock goes to those who wait, as by a release. Repeating it is harmless and
+    /// has the same answer, but for the fence, which may have risen, and whether it was handed on, as far as that can still be told.
     fn break_lock<'a>(&'a self, lock: &'a LockKeys, seen: &'a Fingerprint) -> Reply<'a, Broken>;
 
     /// Starts to watch for grants of the lock to waiters of this process. When the answer is there, no later one is missed without

@@ -85,6 +85,10 @@ every_store! {
     sightings::a_lock_is_broken_and_its_holder_fenced_out
     sightings::a_broken_lock_goes_to_the_first_who_waits
     sightings::only_the_holder_that_was_seen_is_broken
+    sightings::all_holders_of_a_shared_lock_are_seen
+    sightings::more_holders_are_counted_than_told
+    sightings::one_of_many_holders_is_broken_and_the_others_go_on
+    sightings::readers_are_broken_for_a_writer_and_a_writer_for_readers
     watches::names_may_have_braces
     watches::a_grant_reaches_all_watches
     watches::a_watch_hears_only_its_lock

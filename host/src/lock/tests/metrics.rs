@@ -101,8 +101,8 @@ async fn waits_holds_and_what_became_of_them_are_told() {
     expires.lost().await;
     drop(expires);
     let broken = lock.acquire(Wait::None).await.unwrap().unwrap();
-    let seen = locks.look("lock").await.unwrap().unwrap();
-    locks.break_lock(&seen).await.unwrap();
+    let seen = locks.look("lock").await.unwrap().pop().unwrap();
+    locks.break_lock(&seen, &seen.holders()[0]).await.unwrap();
     assert!(!broken.held().await.unwrap());
     locks.settled().await;
 
@@ -150,8 +150,8 @@ async fn renewals_are_told_with_their_outcome() {
     store.fail(Op::Renew, Fault::RequestLost, 1);
     // Due after ten seconds, and repeated a second later.
     tokio::time::sleep(15 * SECOND).await;
-    let seen = locks.look("lock").await.unwrap().unwrap();
-    store.inner.break_lock(&guard.held.lock, seen.fingerprint()).await.unwrap();
+    let seen = locks.look("lock").await.unwrap().pop().unwrap();
+    store.inner.break_lock(&guard.held.lock, &seen.holders()[0].fingerprint).await.unwrap();
     guard.lost().await;
     let told = recorder.all();
     for (outcome, count) in [("failed", 1), ("renewed", 1), ("lost", 1)] {

@@ -64,20 +64,11 @@ impl MemoryStore {
     }
 
     async fn seen(&self, prefix: &Prefix) -> Vec<Sighting> {
-        let mut sightings = Vec::new();
-        let mut from: Option<String> = None;
-        loop {
-            {
-                let now = Instant::now();
-                let locks = open(&self.locks);
-                let batch = locks.keys(prefix.as_str(), from.as_deref(), BATCH);
-                let Some(last) = batch.last().cloned() else { return sightings };
-                let found = batch.iter().filter_map(|key| LockKeys::of_key(prefix, key));
-                sightings.extend(found.filter_map(|lock| locks.sight(&lock, now)));
-                from = Some(last);
-            }
-            tokio::task::yield_now().await;
-        }
+        let plain = |from: Option<&str>| open(&self.locks).sightings(prefix, from, BATCH, Instant::now());
+        let shared = |from: Option<&str>| open(&self.shared).sightings(prefix, from, BATCH, Instant::now());
+        let mut sightings = walked(plain).await;
+        sightings.extend(walked(shared).await);
+        sightings
     }
 
     async fn delete_chosen(&self, prefix: &str, chosen: &(dyn Fn(&str) -> bool + Send + Sync)) -> u64 {
@@ -191,7 +182,10 @@ impl Store for MemoryStore {
     }
 
     fn sight<'a>(&'a self, lock: &'a LockKeys) -> Reply<'a, Option<Sighting>> {
-        Box::pin(async move { Ok(open(&self.locks).sight(lock, Instant::now())) })
+        Box::pin(async move {
+            let now = Instant::now();
+            Ok(if lock.share().is_alone() { open(&self.locks).sight(lock, now) } else { open(&self.shared).sight(lock, now) })
+        })
     }
 
     fn sightings<'a>(&'a self, prefix: &'a Prefix) -> Reply<'a, Vec<Sighting>> {
@@ -201,7 +195,12 @@ impl Store for MemoryStore {
     fn break_lock<'a>(&'a self, lock: &'a LockKeys, seen: &'a Fingerprint) -> Reply<'a, Broken> {
         Box::pin(async move {
             let tell = |word| self.watches.tell(lock.channel(), &word);
-            Ok(open(&self.locks).break_lock(lock, seen, &tell, Instant::now()))
+            let now = Instant::now();
+            Ok(if lock.share().is_alone() {
+                open(&self.locks).break_lock(lock, seen, &tell, now)
+            } else {
+                open(&self.shared).break_lock(lock, seen, &tell, now)
+            })
         })
     }
 
@@ -262,6 +261,21 @@ impl Store for MemoryStore {
         chosen: &'a (dyn Fn(&str) -> bool + Send + Sync),
     ) -> Reply<'a, u64> {
         Box::pin(async move { Ok(self.delete_chosen(prefix, chosen).await) })
+    }
+}
+
+/// What is seen in all batches, each of which begins behind the last key of the one before.
+async fn walked(batch: impl Fn(Option<&str>) -> (Vec<String>, Vec<Sighting>)) -> Vec<Sighting> {
+    let mut sightings = Vec::new();
+    let mut from: Option<String> = None;
+    loop {
+        let (mut keys, seen) = batch(from.as_deref());
+        sightings.extend(seen);
+        from = keys.pop();
+        if from.is_none() {
+            return sightings;
+        }
+        tokio::task::yield_now().await;
     }
 }
 

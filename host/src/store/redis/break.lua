@@ -12,7 +12,8 @@ end
 if not holder or redis.sha1hex(holder) ~= seen then
   -- A repetition, as the reply to the first was lost.
   if is_noted(notes, '~', seen) then
-    return {1, tonumber(last), holder and 1 or 0}
+    -- What is held since has the last fence.
+    return {1, tonumber(last) - (holder and 1 or 0), holder and 1 or 0}
   end
   return {holder and 2 or 0}
 end

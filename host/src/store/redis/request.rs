@@ -6,10 +6,10 @@ use bytes::Bytes;
 use redis::Cmd;
 
 use super::fault::BAD_FENCE;
-use super::script::{self, Script};
+use super::script::{self, Deed, Script};
 use crate::clock::Span;
 use crate::names::{LockKeys, Share};
-use crate::store::{Entry, Fingerprint, Queueing, Release, Ticket, Token};
+use crate::store::{Entry, Fingerprint, MOST_SEEN, Queueing, Release, Ticket, Token};
 
 /// A request. It is kept as its parts, so that it can be sent anew without having been copied.
 #[derive(Debug, Clone, Copy)]
@@ -127,8 +127,8 @@ impl<'a> Request<'a> {
             Self::Run(script, ..) => Some(script),
             Self::AcquireAll { .. } => Some(&script::ACQUIRE_ALL),
             Self::Count(_) => Some(&script::SHARED_HOLDERS),
-            Self::Sight(_) => Some(&script::SIGHT),
-            Self::Break(..) => Some(&script::BREAK),
+            Self::Sight(lock) => Some(Deed::Sight.script(lock)),
+            Self::Break(lock, ..) => Some(Deed::Break.script(lock)),
             _ => None,
         }
     }
@@ -152,9 +152,13 @@ impl<'a> Request<'a> {
                 command
             }
             Self::Count(lock) => evaluate(&script::SHARED_HOLDERS, std::slice::from_ref(lock)),
-            Self::Sight(lock) => evaluate(&script::SIGHT, std::slice::from_ref(lock)),
+            Self::Sight(lock) => {
+                let mut command = evaluate(Deed::Sight.script(lock), std::slice::from_ref(lock));
+                command.arg(MOST_SEEN);
+                command
+            }
             Self::Break(lock, seen, publish) => {
-                let mut command = evaluate(&script::BREAK, std::slice::from_ref(lock));
+                let mut command = evaluate(Deed::Break.script(lock), std::slice::from_ref(lock));
                 command.arg(seen.as_str()).arg(publish);
                 command
             }
@@ -184,11 +188,11 @@ fn evaluate(script: &Script, locks: &[LockKeys]) -> Cmd {
 
 /// A script on the first so many keys of each lock, and no arguments yet.
 fn evaluate_on(script: &Script, locks: &[LockKeys], count: usize) -> Cmd {
-    let room: usize = locks.iter().map(|lock| 6 * lock.channel().len()).sum();
-    let mut command = Cmd::with_capacity(11 + count * locks.len(), 256 + room);
+    let room: usize = locks.iter().map(|lock| 7 * lock.channel().len()).sum();
+    let mut command = Cmd::with_capacity(12 + count * locks.len(), 256 + room);
     command.arg("EVALSHA").arg(script.digest()).arg(count * locks.len());
     for lock in locks {
-        let keys = [lock.key(), lock.fence(), lock.queue(), lock.alive(), lock.channel()];
+        let keys = [lock.key(), lock.fence(), lock.queue(), lock.alive(), lock.channel(), lock.fences()];
         for key in keys.into_iter().take(count) {
             command.arg(key);
         }
