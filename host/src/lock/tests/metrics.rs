@@ -120,6 +120,43 @@ async fn waits_holds_and_what_became_of_them_are_told() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn every_kind_of_lock_is_told_by_its_name() {
+    let recorder = Told::default();
+    let _installed = ::metrics::set_default_local_recorder(&recorder);
+    let (_store, locks) = setup();
+    let rw = locks.open_rw("lock", LockOptions::default()).unwrap();
+    let semaphore = locks.open_semaphore("lock", 1, LockOptions::default()).unwrap();
+    let several = locks.open_many(["a", "b"], LockOptions::default()).unwrap();
+    let (reader, permit) = (rw.read(Wait::None).await.unwrap().unwrap(), semaphore.acquire(Wait::None).await.unwrap().unwrap());
+    let both = several.acquire(Wait::None).await.unwrap().unwrap();
+    assert!(rw.write(Wait::UpTo(SECOND)).await.unwrap().is_none());
+    assert!(semaphore.acquire(Wait::None).await.unwrap().is_none());
+    assert!(several.acquire(Wait::Forever).now_or_never().is_none(), "dropped while it waits");
+    reader.release().await.unwrap();
+    permit.release().await.unwrap();
+    both.release().await.unwrap();
+    // The place of the writer that gave up.
+    locks.settled().await;
+    rw.write(Wait::None).await.unwrap().unwrap().release().await.unwrap();
+    locks.settled().await;
+
+    let expected = [
+        ("hold_seconds kind=reader", (1, 1)),
+        ("hold_seconds kind=semaphore", (1, 1)),
+        ("hold_seconds kind=several", (2, 2)),
+        ("hold_seconds kind=writer", (1, 0)),
+        ("wait_seconds kind=reader outcome=acquired", (1, 0)),
+        ("wait_seconds kind=semaphore outcome=acquired", (1, 0)),
+        ("wait_seconds kind=semaphore outcome=busy", (1, 0)),
+        ("wait_seconds kind=several outcome=acquired", (1, 0)),
+        ("wait_seconds kind=several outcome=cancelled", (1, 0)),
+        ("wait_seconds kind=writer outcome=acquired", (1, 0)),
+        ("wait_seconds kind=writer outcome=busy", (1, 1)),
+    ];
+    assert_eq!(recorder.all(), expected.map(|(name, value)| (name.to_owned(), value)).into());
+}
+
+#[tokio::test(start_paused = true)]
 async fn grants_are_told_with_who_gave_them() {
     let recorder = Told::default();
     let _installed = ::metrics::set_default_local_recorder(&recorder);
