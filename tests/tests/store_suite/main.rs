@@ -32,6 +32,7 @@ async fn opened(url: &str) -> Shared {
 
 #[path = "../common/attempts.rs"]
 mod attempts;
+mod bad_input;
 mod entries;
 mod locks;
 mod many;
@@ -114,6 +115,11 @@ every_store! {
     many::many_locks_without_lease_last
     many::many_locks_are_taken_past_others_unless_fair
     many::many_locks_go_from_hand_to_hand
+    bad_input::a_token_that_was_never_issued_opens_nothing
+    bad_input::a_lock_that_expired_is_not_adopted
+    bad_input::a_second_release_says_that_there_is_nothing_to_release
+    bad_input::a_lock_that_was_lost_gets_no_more_time
+    bad_input::what_a_kind_cannot_be_is_said
     entries::entries_are_kept
     entries::entries_expire
     entries::any_bytes_are_kept
