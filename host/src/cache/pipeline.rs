@@ -84,7 +84,7 @@ impl Pipeline {
             serializer: id(self.serializer.as_ref()),
             compressor: id(self.compressor.as_ref()),
             created,
-            expires: None,
+            ..Envelope::default()
         };
         Ok(envelope.seal(&smaller.unwrap_or(payload))?)
     }
