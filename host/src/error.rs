@@ -33,6 +33,13 @@ pub enum Error {
     Corrupt(#[from] Corrupt),
 }
 
+impl Error {
+    /// Whether asking again in a while may go better.
+    pub(crate) fn is_passing(&self) -> bool {
+        matches!(self, Self::Unavailable(Unavailable { why, .. }) if why.is_passing())
+    }
+}
+
 /// A call that can never work as it was made.
 #[derive(Debug, Clone, PartialEq, Eq, ThisError)]
 #[non_exhaustive]
