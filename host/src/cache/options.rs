@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::herd::{Herding, Life, life};
 use crate::clock::Span;
 use crate::error::{Denied, Error, Invalid, StageKind};
 use crate::stage::StageChoice;
@@ -9,7 +10,7 @@ use crate::stage::StageChoice;
 /// How a cache behaves. The default: entries that live until they are deleted, and the platform's stages.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct CacheOptions {
-    /// Herd protection, if any. Not available in this version.
+    /// Herd protection, if any.
     pub herd: Option<Herd>,
     /// How long entries live that are set with no expiry of their own, from 1 ms to 100 years; `None`: until they are deleted.
     pub expire: Option<Duration>,
@@ -21,12 +22,13 @@ pub struct CacheOptions {
     pub compressor: StageChoice,
 }
 
-/// Keeps a herd of readers from recomputing one entry all at once.
+/// Keeps a herd of readers from recomputing one entry all at once: the first who reads it after its expiry finds nothing and is to
+/// compute it anew, while the others still get the old value. Entries without an expiry are not concerned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Herd {
-    /// How long after its expiry an entry can still be served while one reader recomputes it.
+    /// How long after its expiry an entry can still be served while one reader recomputes it, from 1 ms.
     pub herd_timeout: Duration,
-    /// How long the one reader has before another is asked to.
+    /// How long the one reader has before another is asked to, from 1 ms.
     pub extend_timeout: Duration,
 }
 
@@ -83,6 +85,7 @@ impl Default for CacheLimits {
 #[derive(Debug)]
 pub(super) struct Settled {
     pub(super) expiry: Expiry,
+    pub(super) herd: Option<Herding>,
     pub(super) identity: StageChoice,
     pub(super) serializer: StageChoice,
     pub(super) compressor: StageChoice,
@@ -93,6 +96,7 @@ pub(super) struct Settled {
 pub(super) struct Expiry {
     default: Option<Span>,
     pinned: bool,
+    herd: Option<Herding>,
 }
 
 impl CachePolicy {
@@ -105,9 +109,9 @@ impl CachePolicy {
             Some(herd) => format!("{:?} and {:?}", herd.herd_timeout, herd.extend_timeout),
         })?;
         pinned("expire", pins.expire, defaults.expire, wish.expire, lifetime)?;
-        if wish.herd.is_some() {
-            return Err(Invalid::NotYet { what: "herd", instead: "open the cache without it" }.into());
-        }
+        let herd = wish.herd.map(Herding::new).transpose()?;
+        let default = span(wish.expire)?;
+        life(default, herd)?;
         let stage = |kind, pin, default: &StageChoice, wish: &StageChoice| {
             let default = default.named(kind);
             let wish = if *wish == StageChoice::Default { default.clone() } else { wish.clone() };
@@ -119,7 +123,8 @@ impl CachePolicy {
             pinned(part, pin, &default, &wish, ToString::to_string).map(|()| wish)
         };
         Ok(Settled {
-            expiry: Expiry { default: span(wish.expire)?, pinned: pins.expire },
+            expiry: Expiry { default, pinned: pins.expire, herd },
+            herd,
             identity: stage(StageKind::Identity, pins.identity, &defaults.identity, &wish.identity)?,
             serializer: stage(StageKind::Serializer, pins.serializer, &defaults.serializer, &wish.serializer)?,
             compressor: stage(StageKind::Compressor, pins.compressor, &defaults.compressor, &wish.compressor)?,
@@ -129,13 +134,13 @@ impl CachePolicy {
 
 impl Expiry {
     /// How long an entry lives that is set with this expiry of its own.
-    pub(super) fn of(self, own: Option<Duration>) -> Result<Option<Span>, Error> {
+    pub(super) fn of(self, own: Option<Duration>) -> Result<Life, Error> {
         if own.is_none() {
-            return Ok(self.default);
+            return Ok(life(self.default, self.herd)?);
         }
         let own = span(own)?;
         pinned("expire", self.pinned, self.default.map(Span::duration), own.map(Span::duration), lifetime)?;
-        Ok(own)
+        Ok(life(own, self.herd)?)
     }
 
     /// How long an entry lives that is set with none.

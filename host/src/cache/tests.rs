@@ -13,6 +13,8 @@ use crate::error::{Corrupt, Denied, Invalid, Limit, StageFault, StageKind};
 use crate::store::Entry;
 use crate::store::memory::MemoryStore;
 
+mod herd;
+mod lookup;
 mod odd_stages;
 mod policy;
 

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::num::NonZeroU64;
 
-use super::{CLAIMABLE_HEADER, MAGIC, layout};
+use super::{CLAIMABLE_HEADER, Holds, MAGIC, layout};
 use crate::error::{Error, Outage, Unavailable};
 
 /// Who computes the value of an entry: 64 random bits, and never 0.
@@ -47,8 +47,8 @@ impl fmt::Debug for Claim {
 /// What the header of an entry of version 2 says that matters to who would compute its value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Head {
-    /// Whether the entry is a placeholder.
-    pub vacant: bool,
+    /// What the entry holds.
+    pub holds: Holds,
     /// When the value is due to be computed again, in milliseconds since 1970 by the store's clock; `None`: never.
     pub expires: Option<u64>,
     /// Who computes.
@@ -58,7 +58,7 @@ pub struct Head {
 }
 
 impl Head {
-    /// The header of what is stored; `None` if that is of version 1, of a later one, too short, or not ours.
+    /// The header of what is stored; `None` if that is of version 1, of a later one, too short, has unknown flags, or is not ours.
     #[must_use]
     pub fn read(stored: &[u8]) -> Option<Self> {
         let head: &[u8; CLAIMABLE_HEADER] = stored.first_chunk()?;
@@ -67,7 +67,7 @@ impl Head {
         }
         let expires = u64::from_le_bytes(*head[22..].first_chunk()?);
         Some(Self {
-            vacant: layout::is_vacant(head[5]),
+            holds: layout::holds(head[5])?,
             expires: (expires != 0).then_some(expires),
             claim: Claim::of_number(u64::from_le_bytes(*head[30..].first_chunk()?)),
             took: u32::from_le_bytes(*head[38..].first_chunk()?),
@@ -100,5 +100,5 @@ impl Head {
 /// Whether what is stored is a placeholder, for which there is no entry yet to who reads.
 #[must_use]
 pub fn is_vacant(stored: &[u8]) -> bool {
-    Head::read(stored).is_some_and(|head| head.vacant)
+    Head::read(stored).is_some_and(|head| head.holds == Holds::Nothing)
 }

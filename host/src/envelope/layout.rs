@@ -65,13 +65,7 @@ pub(super) fn open(version: u8, stored: &[u8]) -> Option<Opened<'_>> {
         return Some(Opened { envelope: known.then_some(envelope), flags: head.flags, length: head.length, payload, whole });
     }
     let (head, payload): (Version2, &[u8]) = postcard::take_from_bytes(stored).ok()?;
-    let holds = match head.flags & !COMPRESSED {
-        0 => Some(Holds::Value),
-        VACANT => Some(Holds::Nothing),
-        FAILURE => Some(Holds::Failure),
-        _ => None,
-    };
-    let envelope = holds.map(|holds| Envelope {
+    let envelope = holds(head.flags).map(|holds| Envelope {
         holds,
         compressed: head.flags & COMPRESSED != 0,
         serializer: StageId(head.serializer),
@@ -85,9 +79,14 @@ pub(super) fn open(version: u8, stored: &[u8]) -> Option<Opened<'_>> {
     Some(Opened { envelope, flags: head.flags, length: head.length, payload, whole })
 }
 
-/// Whether these are the flags of a placeholder.
-pub(super) fn is_vacant(flags: u8) -> bool {
-    flags & VACANT != 0
+/// What an entry of version 2 holds that has these flags; `None` for unknown ones.
+pub(super) fn holds(flags: u8) -> Option<Holds> {
+    match flags & !COMPRESSED {
+        0 => Some(Holds::Value),
+        VACANT => Some(Holds::Nothing),
+        FAILURE => Some(Holds::Failure),
+        _ => None,
+    }
 }
 
 fn flags(envelope: &Envelope) -> u8 {

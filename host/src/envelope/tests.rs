@@ -139,8 +139,8 @@ fn a_script_can_move_expiry_and_claim_in_place() {
         let mut moved = stored.to_vec();
         let head = Head::read(stored).unwrap();
         assert_eq!(
-            (head.vacant, head.expires, head.claim, head.took),
-            (envelope.holds == Holds::Nothing, envelope.expires, envelope.claim, envelope.took)
+            (head.holds, head.expires, head.claim, head.took),
+            (envelope.holds, envelope.expires, envelope.claim, envelope.took)
         );
         let claim = Some(Claim::random().unwrap());
         let head = Head { expires: Some(77), claim, ..head };
@@ -157,7 +157,7 @@ fn what_is_not_of_version_2_cannot_be_claimed() {
     for stored in [&entry()[..], b"", b"\x8bbwe\x02 too short", &[b'x'; 99]] {
         assert_eq!((Head::read(stored), Head::identity(stored), is_vacant(stored)), (None, None, false));
         let mut moved = stored.to_vec();
-        Head { vacant: false, expires: Some(1), claim: None, took: 0 }.patch(&mut moved);
+        Head { holds: Holds::Value, expires: Some(1), claim: None, took: 0 }.patch(&mut moved);
         assert_eq!(moved, stored);
     }
 }

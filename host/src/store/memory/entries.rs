@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::expiring::Expiring;
 use crate::clock::{Span, after, millis};
-use crate::envelope::{Claim, Envelope, Head, is_vacant};
+use crate::envelope::{Claim, Envelope, Head, Holds, is_vacant};
 use crate::store::{Bid, Entry, Filling, Prolonging, Stale, Standing, Ttl};
 
 /// All entries, and the clock they run on.
@@ -74,7 +74,7 @@ impl Entries {
         };
         let Some(head) = Head::read(&slot.value) else { return Standing::Hit(slot.value.clone()) };
         let mine = head.claim == Some(bid.claim);
-        if head.vacant {
+        if vacant(head) {
             return match slot.left(now) {
                 _ if !bid.cold => Standing::Absent,
                 Some(lease_left) if !mine => Standing::Busy { lease_left },
@@ -124,10 +124,10 @@ impl Entries {
         let (time, lease_ends) = (self.millis(now), after(now, lease.duration()));
         let Some(slot) = self.kept.get_mut(key, now) else { return false };
         let Some(head) = Head::read(&slot.value).filter(|head| head.claim == Some(claim)) else { return false };
-        if !serves && !head.vacant {
+        if !serves && !vacant(head) {
             slot.value = Envelope::vacant(claim).seal(&[]).unwrap_or_default();
         } else {
-            let expires = (!head.vacant).then(|| time.saturating_add(lease.millis()));
+            let expires = (!vacant(head)).then(|| time.saturating_add(lease.millis()));
             slot.value = moved(&slot.value, Head { expires, ..head });
         }
         let vacant = is_vacant(&slot.value);
@@ -140,7 +140,7 @@ impl Entries {
         let time = self.millis(now);
         let Some(slot) = self.kept.get_mut(key, now) else { return false };
         let Some(head) = Head::read(&slot.value).filter(|head| head.claim == Some(claim)) else { return false };
-        if head.vacant {
+        if vacant(head) {
             self.kept.remove(key, now);
         } else {
             let expires = Some(time.saturating_add(rest.map_or(0, Span::millis)));
@@ -169,6 +169,10 @@ fn is_same(stored: &[u8], other: &[u8]) -> bool {
         Some(identity) => Head::identity(other) == Some(identity),
         None => stored == other,
     }
+}
+
+fn vacant(head: Head) -> bool {
+    head.holds == Holds::Nothing
 }
 
 fn moved(stored: &Bytes, head: Head) -> Bytes {
