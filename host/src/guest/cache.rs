@@ -1,6 +1,6 @@
 //! The interface `cache`.
 
-use std::convert::Infallible;
+use std::time::Duration;
 
 use bytes::Bytes;
 use wasmtime::component::{Accessor, Resource};
@@ -12,14 +12,13 @@ use super::bindings::bellwether::core::types::{Cbor, Milliseconds};
 use super::call::{Call, Entry};
 use super::convert::{Failure, time};
 use super::view::{BellwetherCtxView, HasBellwether};
-use crate::cache::{Cache, Key};
-use crate::error::Invalid;
+use crate::cache::{self, Cache, Key, Vacancy};
 
 /// A cache in a guest's table.
 pub type CacheEntry = Entry<Cache>;
 
-/// A vacancy in a guest's table. There is none as long as `lookup` is not available.
-pub type VacancyEntry = Entry<Infallible>;
+/// A vacancy in a guest's table.
+pub type VacancyEntry = Entry<Vacancy>;
 
 impl Host for BellwetherCtxView<'_> {}
 
@@ -134,10 +133,15 @@ impl<T: 'static> HostCacheWithStore<T> for HasBellwether {
         this: Resource<CacheEntry>,
         key: String,
         content: Option<Cbor>,
-        _wait: Milliseconds,
+        wait: Milliseconds,
     ) -> Result<Found, Failure> {
-        Call::begin(accessor, &this, key.len() + size(content.as_ref()))?;
-        Err(Invalid::NotYet { what: "lookup", instead: "take a lock, then get, compute and set" }.into())
+        let call = Call::begin(accessor, &this, key.len() + size(content.as_ref()))?;
+        let room = accessor.with(|mut access| access.get().room())?;
+        match call.on.lookup_cbor(&key, content.as_deref(), Duration::from_millis(wait)).await? {
+            cache::Found::Hit(value) => Ok(Found::Hit(value.into())),
+            cache::Found::Vacant(vacancy) => accessor.with(|mut access| access.get().keep(vacancy, room)).map(Found::Vacant),
+            cache::Found::Busy => Ok(Found::Busy),
+        }
     }
 }
 
@@ -152,9 +156,10 @@ impl<T: 'static> HostVacancyWithStore<T> for HasBellwether {
         accessor: &Accessor<T, Self>,
         this: Resource<VacancyEntry>,
         value: Cbor,
-        _expire: Option<Milliseconds>,
+        expire: Option<Milliseconds>,
     ) -> Result<bool, Failure> {
-        match *Call::begin(accessor, &this, value.len())?.on {}
+        let call = Call::begin(accessor, &this, value.len())?;
+        Ok(call.on.fill_cbor(Bytes::from(value), time(expire)).await?)
     }
 }
 
