@@ -41,7 +41,7 @@ use crate::error::{Corrupt, Limit};
 mod claim;
 mod layout;
 
-pub use claim::{Claim, Head, is_vacant};
+pub use claim::{Claim, Head, has_no_value};
 
 /// The newest version.
 pub const VERSION: u8 = 2;

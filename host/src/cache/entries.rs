@@ -9,7 +9,6 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::flights::Flights;
-use super::herd::Herding;
 use super::options::Expiry;
 use super::pipeline::{Pipeline, within};
 use super::promises::Promises;
@@ -27,7 +26,6 @@ pub(super) struct Inner {
     pub(super) store: Arc<dyn Store>,
     pub(super) pipeline: Pipeline,
     pub(super) expiry: Expiry,
-    pub(super) herd: Option<Herding>,
     /// What this handle said it would compute.
     pub(super) promises: Promises,
     pub(super) flights: Flights,
@@ -107,13 +105,15 @@ impl Cache {
         values: impl Iterator<Item = (Parts<'k>, Bytes)>,
         expire: Option<Duration>,
     ) -> Result<(), Error> {
-        let life = self.0.expiry.of(expire)?;
+        self.0.expiry.of(expire)?;
         let mut fillings = Vec::with_capacity(values.size_hint().0);
         let mut bytes = 0;
         for (key, value) in values {
             tokio::task::consume_budget().await;
             self.batch_bytes(&mut bytes, &value)?;
             let key = self.key(key).await?;
+            // Each by itself, as they are not to expire all at once.
+            let life = self.0.expiry.of(expire)?;
             fillings.push(self.filling(key, value, life).await?);
         }
         self.store(fillings).await
@@ -166,7 +166,7 @@ impl fmt::Debug for Cache {
             .field("serializer", &self.stage(StageKind::Serializer))
             .field("compressor", &self.stage(StageKind::Compressor))
             .field("expire", &self.expire())
-            .field("herd", &self.0.herd)
+            .field("rules", &self.0.expiry.rules)
             .finish_non_exhaustive()
     }
 }

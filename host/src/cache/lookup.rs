@@ -8,12 +8,14 @@ use tokio::time::Instant;
 
 use super::entries::parts;
 use super::flights::Landed;
-use super::herd::{Sight, sight};
+use super::herd::Sight;
 use super::{Cache, Key, Vacancy};
 use crate::cbor;
-use crate::clock::{Span, after};
-use crate::envelope::Claim;
+use crate::clock::after;
+use crate::envelope::{Claim, Envelope};
 use crate::error::Error;
+#[cfg(feature = "component")]
+use crate::error::{Outage, Unavailable};
 use crate::store::Bid;
 
 /// What a lookup found.
@@ -25,10 +27,9 @@ pub enum Found<T> {
     Vacant(Vacancy),
     /// Nothing, and somebody else was still computing the value when the wait was over.
     Busy,
+    /// Nothing, as the computation failed with this error, and it is too soon to try again: see [`Vacancy::fail`].
+    Failed(String),
 }
-
-/// How long somebody who computes may be silent where there is no herd protection.
-const LEASE: Duration = Duration::from_secs(10);
 
 impl Cache {
     /// The value of an entry, or the duty to compute it: exactly one caller among all processes has it at a time. The others wait
@@ -42,6 +43,7 @@ impl Cache {
             Found::Hit(value) => Found::Hit(cbor::from_slice(&value)?),
             Found::Vacant(vacancy) => Found::Vacant(vacancy),
             Found::Busy => Found::Busy,
+            Found::Failed(why) => Found::Failed(why),
         })
     }
 
@@ -53,6 +55,12 @@ impl Cache {
         self.find(&Key::new(key, self.content(content)?), wait).await
     }
 
+    /// The error of a lookup that can tell a failure in no other way.
+    #[cfg(feature = "component")]
+    pub(crate) fn no_value(&self, why: String) -> Error {
+        Unavailable { store: self.0.store.address().to_owned(), why: Outage::NoValue(why) }.into()
+    }
+
     async fn find(&self, key: &Key<'_>, wait: Duration) -> Result<Found<Bytes>, Error> {
         let deadline = after(Instant::now(), wait);
         let key = self.key(parts(key)).await?;
@@ -62,6 +70,10 @@ impl Cache {
             landed => landed?,
         };
         Ok(match landed {
+            Landed::Hit(bytes) if self.sight(Some(&bytes)) == Sight::Failed => {
+                let (_, text) = Envelope::open(&key, &bytes)?;
+                Found::Failed(String::from_utf8_lossy(&text).into_owned())
+            }
             Landed::Hit(bytes) => Found::Hit(self.0.pipeline.open(&key, &bytes).await?),
             Landed::Yours(tenure) => Found::Vacant(Vacancy::new(self.clone(), tenure)),
             Landed::Busy => Found::Busy,
@@ -71,12 +83,15 @@ impl Cache {
     /// What a plain GET finds; the store is asked who computes only where that may not be all.
     async fn first_look(&self, key: &str, waits: bool) -> Result<Landed, Error> {
         let stored = self.0.store.get(key).await?;
-        match sight(stored.as_deref(), self.0.store.now()) {
-            Sight::Fresh => Ok(stored.map_or(Landed::Busy, Landed::Hit)),
+        let early = match self.sight(stored.as_deref()) {
+            Sight::Fresh | Sight::Failed => return Ok(stored.map_or(Landed::Busy, Landed::Hit)),
             // Of those who wait, one asks at a time.
-            Sight::Absent if waits => Ok(Landed::Busy),
-            Sight::Absent | Sight::Due => Ok(self.0.flights.ask(&self.0.store, key, &self.bid(stored)?).await?.0),
-        }
+            Sight::Absent if waits => return Ok(Landed::Busy),
+            Sight::Absent => 0,
+            Sight::Due { early } => early,
+        };
+        let bid = Bid { early, ..self.bid(stored)? };
+        Ok(self.0.flights.ask(&self.0.store, key, &bid).await?.0)
     }
 
     async fn fly(&self, key: &str, deadline: Instant) -> Result<Landed, Error> {
@@ -84,10 +99,7 @@ impl Cache {
     }
 
     fn bid(&self, seen: Option<Bytes>) -> Result<Bid, Error> {
-        let lease = match self.0.herd {
-            Some(herd) => herd.lease(),
-            None => Span::new("lease", LEASE)?,
-        };
+        let lease = self.0.expiry.rules.lease();
         Ok(Bid { claim: Claim::random()?, lease, cold: true, early: 0, seen })
     }
 }

@@ -44,6 +44,7 @@ mod pipeline;
 mod promises;
 mod raw;
 mod serve;
+mod tuning;
 mod typed;
 mod vacancy;
 
@@ -52,6 +53,7 @@ pub use entries::Cache;
 pub use key::{Content, Key};
 pub use lookup::Found;
 pub use options::{CacheLimits, CacheOptions, CachePolicy, Herd, Pins};
+pub use tuning::Tuning;
 pub use vacancy::Vacancy;
 
 pub use crate::stage::StageChoice;
@@ -127,7 +129,6 @@ impl Caches {
             store: self.store.clone(),
             pipeline,
             expiry: settled.expiry,
-            herd: settled.herd,
             promises: Promises::default(),
             flights: self.flights.clone(),
         }))

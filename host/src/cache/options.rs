@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
-use super::herd::{Herding, Life, life};
+use super::herd::{Life, Rules};
+use super::tuning::Tuning;
 use crate::clock::Span;
 use crate::error::{Denied, Error, Invalid, StageKind};
+use crate::pause::random;
 use crate::stage::StageChoice;
 
 /// How a cache behaves. The default: entries that live until they are deleted, and the platform's stages.
@@ -20,6 +22,8 @@ pub struct CacheOptions {
     pub serializer: StageChoice,
     /// Makes the bytes fewer.
     pub compressor: StageChoice,
+    /// What else is done to spare whoever computes values; `None`: what the platform says.
+    pub tuning: Option<Tuning>,
 }
 
 /// Keeps a herd of readers from recomputing one entry all at once: the first who reads it after its expiry finds nothing and is to
@@ -85,7 +89,6 @@ impl Default for CacheLimits {
 #[derive(Debug)]
 pub(super) struct Settled {
     pub(super) expiry: Expiry,
-    pub(super) herd: Option<Herding>,
     pub(super) identity: StageChoice,
     pub(super) serializer: StageChoice,
     pub(super) compressor: StageChoice,
@@ -96,7 +99,7 @@ pub(super) struct Settled {
 pub(super) struct Expiry {
     default: Option<Span>,
     pinned: bool,
-    herd: Option<Herding>,
+    pub(super) rules: Rules,
 }
 
 impl CachePolicy {
@@ -109,9 +112,10 @@ impl CachePolicy {
             Some(herd) => format!("{:?} and {:?}", herd.herd_timeout, herd.extend_timeout),
         })?;
         pinned("expire", pins.expire, defaults.expire, wish.expire, lifetime)?;
-        let herd = wish.herd.map(Herding::new).transpose()?;
+        let tuning = Rules::wished(wish.tuning, defaults.tuning, wish.herd.is_some())?;
+        let rules = Rules::new(wish.herd, tuning)?;
         let default = span(wish.expire)?;
-        life(default, herd)?;
+        rules.life(default, 0)?;
         let stage = |kind, pin, default: &StageChoice, wish: &StageChoice| {
             let default = default.named(kind);
             let wish = if *wish == StageChoice::Default { default.clone() } else { wish.clone() };
@@ -123,8 +127,7 @@ impl CachePolicy {
             pinned(part, pin, &default, &wish, ToString::to_string).map(|()| wish)
         };
         Ok(Settled {
-            expiry: Expiry { default, pinned: pins.expire, herd },
-            herd,
+            expiry: Expiry { default, pinned: pins.expire, rules },
             identity: stage(StageKind::Identity, pins.identity, &defaults.identity, &wish.identity)?,
             serializer: stage(StageKind::Serializer, pins.serializer, &defaults.serializer, &wish.serializer)?,
             compressor: stage(StageKind::Compressor, pins.compressor, &defaults.compressor, &wish.compressor)?,
@@ -135,12 +138,15 @@ impl CachePolicy {
 impl Expiry {
     /// How long an entry lives that is set with this expiry of its own.
     pub(super) fn of(self, own: Option<Duration>) -> Result<Life, Error> {
-        if own.is_none() {
-            return Ok(life(self.default, self.herd)?);
-        }
-        let own = span(own)?;
-        pinned("expire", self.pinned, self.default.map(Span::duration), own.map(Span::duration), lifetime)?;
-        Ok(life(own, self.herd)?)
+        let expire = match own {
+            None => self.default,
+            own => {
+                let own = span(own)?;
+                pinned("expire", self.pinned, self.default.map(Span::duration), own.map(Span::duration), lifetime)?;
+                own
+            }
+        };
+        Ok(self.rules.life(expire, random())?)
     }
 
     /// How long an entry lives that is set with none.

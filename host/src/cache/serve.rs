@@ -9,28 +9,31 @@ use super::herd::{Life, Sight, sight};
 use super::pipeline::Stamp;
 use crate::envelope::Claim;
 use crate::error::{Error, Limit};
+use crate::pause::random;
 use crate::store::{Bid, Entry, Filling, Standing};
 
 impl Cache {
     /// What is served of what was read; `None` where the reader is to compute the value.
     pub(super) async fn served(&self, key: &str, stored: Option<Bytes>) -> Result<Option<Bytes>, Error> {
         let Some(stored) = stored else { return Ok(None) };
-        let Some(herd) = self.0.herd else {
-            return Ok(Some(stored).filter(|stored| sight(Some(stored), 0) != Sight::Absent));
-        };
-        match sight(Some(&stored), self.0.store.now()) {
-            Sight::Absent => return Ok(None),
-            Sight::Fresh => return Ok(Some(stored)),
-            Sight::Due => {}
+        let rules = &self.0.expiry.rules;
+        if !rules.protects() {
+            let has_value = !matches!(sight(Some(&stored), 0, |_| 0), Sight::Absent | Sight::Failed);
+            return Ok(Some(stored).filter(|_| has_value));
         }
+        let early = match self.sight(Some(&stored)) {
+            Sight::Absent | Sight::Failed => return Ok(None),
+            Sight::Fresh => return Ok(Some(stored)),
+            Sight::Due { early } => early,
+        };
         let claim = Claim::random()?;
-        let bid = Bid { claim, lease: herd.lease(), cold: false, early: 0, seen: Some(stored.clone()) };
+        let bid = Bid { claim, lease: rules.lease(), cold: false, early, seen: Some(stored.clone()) };
         let asked = Instant::now();
         match self.0.store.claim(key, &bid).await {
-            Ok(Standing::Hit(bytes)) => Ok(Some(bytes)),
+            Ok(Standing::Hit(bytes)) => Ok(Some(bytes).filter(|bytes| sight(Some(bytes), 0, |_| 0) == Sight::Fresh)),
             Ok(Standing::Absent | Standing::Busy { .. }) => Ok(None),
             Ok(Standing::Yours { .. }) => {
-                self.0.promises.make(key, claim, herd.memory(), asked);
+                self.0.promises.make(key, claim, rules.memory(), asked);
                 Ok(None)
             }
             // A store that is too full to note who computes still serves what it has.
@@ -39,14 +42,19 @@ impl Cache {
         }
     }
 
-    /// The same for many.
+    /// What to make of what was read.
+    pub(super) fn sight(&self, stored: Option<&[u8]>) -> Sight {
+        sight(stored, self.0.store.now(), |took| self.0.expiry.rules.early(took, random()))
+    }
+
+    /// [`Cache::served`] for many.
     pub(super) async fn served_many(&self, keys: &[String], stored: Vec<Option<Bytes>>) -> Result<Vec<Option<Bytes>>, Error> {
         try_join_all(keys.iter().zip(stored).map(|(key, stored)| self.served(key, stored))).await
     }
 
     /// A value to be set, as what this handle said it would compute if it did.
     pub(super) async fn filling(&self, key: String, value: Bytes, life: Life) -> Result<Filling, Error> {
-        let promise = self.0.herd.and_then(|_| self.0.promises.keep(&key, Instant::now()));
+        let promise = if self.0.expiry.rules.protects() { self.0.promises.keep(&key, Instant::now()) } else { None };
         let (claim, took) = promise.map_or((None, 0), |(claim, took)| (Some(claim), took));
         self.sealed(key, value, life, claim, took).await
     }
@@ -70,11 +78,8 @@ impl Cache {
 
     /// Has the store keep what was set. What somebody else has set since it was claimed stays.
     pub(super) async fn store(&self, fillings: Vec<Filling>) -> Result<(), Error> {
-        let plain = |filling: &Filling| filling.due.is_none() && filling.claim.is_none();
-        let Some(first) = fillings.first() else { return Ok(()) };
-        if fillings.iter().all(plain) {
-            // All values of one call live equally long.
-            let kept = first.kept;
+        let Some(kept) = fillings.first().map(|first| first.kept) else { return Ok(()) };
+        if fillings.iter().all(|it| it.due.is_none() && it.claim.is_none() && it.kept == kept) {
             let entries: Vec<_> = fillings.into_iter().map(|filling| filling.entry).collect();
             return match &entries[..] {
                 [entry] => self.0.store.set(entry, kept).await,

@@ -17,6 +17,7 @@ mod herd;
 mod lookup;
 mod odd_stages;
 mod policy;
+mod tuning;
 
 fn caches() -> Caches {
     Caches::new(Arc::new(MemoryStore::new()))

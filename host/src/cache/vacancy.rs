@@ -15,10 +15,10 @@ use super::Cache;
 use super::flights::Background;
 use crate::cbor;
 use crate::clock::{Span, after, millis};
-use crate::envelope::Claim;
+use crate::envelope::{Claim, Envelope, Holds};
 use crate::error::{Error, Outage, Unavailable};
 use crate::pause::{back_off, random};
-use crate::store::{Bid, Prolonging, Stale, Store};
+use crate::store::{Bid, Entry, Filling, Prolonging, Stale, Store};
 
 /// The duty to compute one entry, which this caller alone has, among all processes. It lasts as long as it is kept; dropping it lets
 /// somebody else compute. When its process dies, somebody else is asked to once its lease ends: after
@@ -34,6 +34,8 @@ pub struct Vacancy {
 pub(super) struct Tenure {
     abandoned: Abandoned,
     stale: Option<Stale>,
+    /// Until when that may be served.
+    served_until: Option<Instant>,
     keeper: AbortHandle,
 }
 
@@ -54,6 +56,9 @@ pub(super) struct Abandoned {
 
 /// How long a request that was given up may still be on its way, on a connection other than the one that takes it back.
 const STRAGGLER: Duration = Duration::from_millis(100);
+
+/// How much of an error's text is kept, in bytes.
+const MOST_TEXT: usize = 1024;
 
 impl Vacancy {
     pub(super) fn new(cache: Cache, tenure: Tenure) -> Self {
@@ -81,18 +86,44 @@ impl Vacancy {
         let life = self.cache.0.expiry.of(expire)?;
         let took = u32::try_from(millis(abandoned.since.elapsed())).unwrap_or(u32::MAX);
         let filling = self.cache.sealed(abandoned.key.clone(), value, life, Some(abandoned.claim), took).await?;
-        let filled = match self.cache.0.store.fill(&[filling]).await.pop() {
-            Some(filled) => filled?,
-            None => false,
-        };
+        let filled = self.cache.0.store.fill(&[filling]).await.pop().unwrap_or(Ok(false))?;
         keeper.abort();
         abandoned.settled.store(true, Ordering::Release);
         Ok(filled)
     }
 
-    /// The value that is to be computed anew, as it is stored, if others still get it.
-    pub(super) fn stale(&self) -> Option<&Stale> {
-        self.tenure.stale.as_ref()
+    /// Says that the value cannot be computed, and why, so that nobody tries again for so long. Lookups are told the text meanwhile,
+    /// of which at most 1 KiB is kept, and other reads find nothing; or if there is an old value that may still be served, they get
+    /// that. False if the entry was deleted or set meanwhile.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for a time of under 1 ms, [`Error::Unavailable`], [`Error::Limit`] if the store is full.
+    pub async fn fail(&self, why: &str, expire: Duration) -> Result<bool, Error> {
+        let rest = Span::new("expire", expire)?;
+        let Tenure { abandoned, keeper, .. } = &self.tenure;
+        if abandoned.settled.load(Ordering::Acquire) {
+            return Ok(false);
+        }
+        let store = &self.cache.0.store;
+        let noted = if self.old().is_some() {
+            store.abandon(&abandoned.key, abandoned.claim, Some(rest)).await?
+        } else {
+            let why = why.get(..why.floor_char_boundary(MOST_TEXT)).unwrap_or_default();
+            let envelope = Envelope { holds: Holds::Failure, created: store.now(), ..Envelope::default() };
+            let entry = Entry { key: abandoned.key.clone(), bytes: envelope.seal(why.as_bytes())? };
+            let filling = Filling { entry, claim: Some(abandoned.claim), due: None, kept: Some(rest) };
+            store.fill(&[filling]).await.pop().unwrap_or(Ok(false))?
+        };
+        keeper.abort();
+        abandoned.settled.store(true, Ordering::Release);
+        Ok(noted)
+    }
+
+    /// The key of the entry in the store, and the value that is to be computed anew, as it is stored, if that may still be served.
+    pub(super) fn old(&self) -> Option<(&str, &Bytes)> {
+        let Tenure { abandoned, stale, served_until, .. } = &self.tenure;
+        let serves = served_until.is_none_or(|end| end > Instant::now());
+        stale.as_ref().filter(|_| serves).map(|stale| (abandoned.key.as_str(), &stale.bytes))
     }
 }
 
@@ -127,7 +158,7 @@ impl Abandoned {
         let served_until = stale.as_ref().and_then(|stale| stale.kept).map(|kept| after(Instant::now(), kept));
         let keeping = keep(Arc::clone(&self.store), self.key.clone(), self.claim, self.lease, served_until);
         let keeper = self.runtime.spawn(keeping).abort_handle();
-        Tenure { abandoned: self, stale, keeper }
+        Tenure { abandoned: self, stale, served_until, keeper }
     }
 }
 

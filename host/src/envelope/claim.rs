@@ -97,8 +97,8 @@ impl Head {
     }
 }
 
-/// Whether what is stored is a placeholder, for which there is no entry yet to who reads.
+/// Whether what is stored is a placeholder or a failure: no entry to who reads.
 #[must_use]
-pub fn is_vacant(stored: &[u8]) -> bool {
-    Head::read(stored).is_some_and(|head| head.holds == Holds::Nothing)
+pub fn has_no_value(stored: &[u8]) -> bool {
+    Head::read(stored).is_some_and(|head| head.holds != Holds::Value)
 }

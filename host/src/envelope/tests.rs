@@ -148,14 +148,14 @@ fn a_script_can_move_expiry_and_claim_in_place() {
         assert_eq!(Head::read(&moved), Some(head));
         assert_eq!(open(&moved).unwrap(), (Envelope { expires: Some(77), claim, ..envelope }, Bytes::from_static(payload)));
         assert_eq!(Head::identity(&moved), Head::identity(stored), "it is still the same entry");
-        assert_eq!(is_vacant(stored), envelope.holds == Holds::Nothing);
+        assert_eq!(has_no_value(stored), envelope.holds != Holds::Value);
     }
 }
 
 #[test]
 fn what_is_not_of_version_2_cannot_be_claimed() {
     for stored in [&entry()[..], b"", b"\x8bbwe\x02 too short", &[b'x'; 99]] {
-        assert_eq!((Head::read(stored), Head::identity(stored), is_vacant(stored)), (None, None, false));
+        assert_eq!((Head::read(stored), Head::identity(stored), has_no_value(stored)), (None, None, false));
         let mut moved = stored.to_vec();
         Head { holds: Holds::Value, expires: Some(1), claim: None, took: 0 }.patch(&mut moved);
         assert_eq!(moved, stored);

@@ -155,14 +155,14 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// share one subscription.
     fn watch_entry<'a>(&'a self, key: &'a str) -> Reply<'a, Watch>;
 
-    /// Whether there is such an entry. A placeholder is none.
+    /// Whether there is such an entry. A placeholder or failure is none.
     fn exists<'a>(&'a self, key: &'a str) -> Reply<'a, bool>;
 
-    /// How long an entry has to live. A placeholder is none.
+    /// How long an entry has to live. A placeholder or failure is none.
     fn ttl<'a>(&'a self, key: &'a str) -> Reply<'a, Ttl>;
 
-    /// Deletes entries, in one round trip a node, nodes in parallel, and says how many there were. Placeholders are deleted too, and
-    /// do not count; those who wait for them are told. Not repeated on a lost connection.
+    /// Deletes entries, in one round trip a node, nodes in parallel, and says how many there were. Placeholders and failures are deleted too,
+    /// and do not count; those who wait for them are told. Not repeated on a lost connection.
     fn delete<'a>(&'a self, keys: &'a [String]) -> Reply<'a, u64>;
 
     /// Deletes, on every node and in bounded batches, the entries whose key begins with `prefix` (literally) and for which `chosen`

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::expiring::Expiring;
 use crate::clock::{Span, after, millis};
-use crate::envelope::{Claim, Envelope, Head, Holds, is_vacant};
+use crate::envelope::{Claim, Envelope, Head, Holds, has_no_value};
 use crate::store::{Bid, Entry, Filling, Prolonging, Stale, Standing, Ttl};
 
 /// All entries, and the clock they run on.
@@ -44,7 +44,7 @@ impl Entries {
 
     pub(super) fn ttl(&self, key: &str, now: Instant) -> Ttl {
         match self.kept.get(key, now) {
-            Some(slot) if !is_vacant(&slot.value) => slot.left(now).map_or(Ttl::Persistent, Ttl::Remaining),
+            Some(slot) if !has_no_value(&slot.value) => slot.left(now).map_or(Ttl::Persistent, Ttl::Remaining),
             _ => Ttl::Absent,
         }
     }
@@ -52,7 +52,7 @@ impl Entries {
     pub(super) fn delete(&mut self, key: &str, now: Instant) -> Option<Deleted> {
         let value = self.kept.remove(key, now)?;
         let head = Head::read(&value);
-        Some(Deleted { counts: !is_vacant(&value), claimed: head.is_some_and(|head| head.claim.is_some()) })
+        Some(Deleted { counts: !has_no_value(&value), claimed: head.is_some_and(|head| head.claim.is_some()) })
     }
 
     pub(super) fn keys(&self, prefix: &str, from: Option<&str>, most: usize) -> Vec<String> {
@@ -130,7 +130,7 @@ impl Entries {
             let expires = (!vacant(head)).then(|| time.saturating_add(lease.millis()));
             slot.value = moved(&slot.value, Head { expires, ..head });
         }
-        let vacant = is_vacant(&slot.value);
+        let vacant = vacant(head) || !serves;
         slot.ends = if vacant { Some(lease_ends) } else { slot.ends.map(|ends| ends.max(lease_ends)) };
         true
     }

@@ -16,6 +16,11 @@ local function is_vacant(head)
   return is_claimable(head) and math.floor(string.byte(head, 6) / 2) % 2 == 1
 end
 
+-- Whether it is that of a placeholder or of a failure, which are no entries to who reads.
+local function has_no_value(head)
+  return is_claimable(head) and string.byte(head, 6) % 8 >= 2
+end
+
 local function claim_of(head)
   return is_claimable(head) and string.sub(head, 31, 38) or NOBODY
 end
