@@ -1,5 +1,6 @@
 //! Who computes an entry, where guests do.
 
+use bellwether::cache::Found;
 use bellwether::guest::Quotas;
 use bellwether::store::StoreOptions;
 use bellwether_tests::Server;
@@ -49,7 +50,7 @@ async fn a_vacancy_of_another_runtime_is_waited_for() {
     let server = Server::start().unwrap();
     let [(_one, here), (two, _there)] = [load(builder().store(server.url())).await, load(builder().store(server.url())).await];
     let cache = two.caches().open("a", None).unwrap();
-    let Ok(bellwether::cache::Found::Vacant(vacancy)) = cache.lookup::<u8>("key", Duration::ZERO).await else { panic!() };
+    let Ok(Found::Vacant(vacancy)) = cache.lookup::<u8>("key", Duration::ZERO).await else { panic!() };
     assert_eq!(run(&here, "herd look a 0").await.lines(), ["busy"]);
     assert_eq!(run(&here, "herd look a 50").await.lines(), ["busy"]);
     let waiting = run(&here, "herd look a 60000");
@@ -78,6 +79,19 @@ async fn a_delete_voids_the_computation() {
                 "get Ok(Some([2]))"
             ]
         );
+    }
+}
+
+#[tokio::test]
+async fn a_failure_is_told_for_a_while() {
+    let (_server, runtimes) = both().await;
+    for (runtime, guest) in &runtimes {
+        assert_eq!(run(guest, "herd fail a").await.lines(), ["fail Ok(true)", "fail Ok(false)", "failed no luck"]);
+        let ran = run(guest, "herd look a 60000").await;
+        assert!(ran.lines()[0].starts_with("Error::Unavailable("), "{ran:?}");
+        assert!(ran.lines()[0].contains("computation failed lately: no luck"), "{ran:?}");
+        let cache = runtime.caches().open("a", None).unwrap();
+        assert!(matches!(cache.lookup::<u8>("key", Duration::ZERO).await, Ok(Found::Failed(why)) if why == "no luck"));
     }
 }
 

@@ -2,7 +2,7 @@
 
 use futures_util::future::join_all;
 
-use crate::bindings::bellwether::core::cache::{Cache, Found, Herd, Options, Stage, Vacancy};
+use crate::bindings::bellwether::core::cache::{Cache, Found, Herd, Options, Outcome, Stage, Vacancy};
 use crate::misbehave;
 
 pub(crate) async fn run(args: &[&str]) {
@@ -14,6 +14,15 @@ pub(crate) async fn run(args: &[&str]) {
         }
         ["drop", name] => drop(vacancy(&open(name), "key").await),
         ["look", name, wait] => println!("{}", look(name, wait.parse().unwrap()).await),
+        ["fail", name] => {
+            let kept = vacancy(&open(name), "key").await;
+            println!("fail {:?}", kept.fail("no luck".to_owned(), 3_600_000).await);
+            println!("fail {:?}", kept.fail("again".to_owned(), 3_600_000).await);
+            match open(name).lookup_or_failure("key".to_owned(), None, 0).await {
+                Ok(Outcome::Failed(why)) => println!("failed {why}"),
+                other => println!("{:?}", other.map(|_| "something else")),
+            }
+        }
         ["void", name] => void(name).await,
         ["stale", name] => stale(name).await,
         ["options", herd, extend] => options(herd.parse().unwrap(), extend.parse().unwrap()),

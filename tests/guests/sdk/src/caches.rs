@@ -130,11 +130,16 @@ pub(crate) async fn computing() -> Result<()> {
         assert_eq!(found, Ok(forecast("Oslo")));
     }
     assert_eq!(computed.get(), 1);
-    assert!(matches!(cache.lookup("oslo", Duration::ZERO).await?, Found::Hit(found) if found == forecast("Oslo")));
+    assert!(matches!(cache.lookup::<Forecast>("oslo", Duration::ZERO).await?, Found::Hit(found) if found == forecast("Oslo")));
     let Found::Vacant(vacancy) = cache.lookup::<Forecast>("quito", Duration::ZERO).await? else { panic!("nobody computes") };
     assert!(matches!(cache.lookup::<Forecast>("quito", Duration::from_millis(5)).await?, Found::Busy));
     assert!(vacancy.fill(&forecast("Quito"), Some(Duration::from_mins(1))).await?);
     assert_eq!(cache.get("quito").await?, Some(forecast("Quito")));
+    let Found::Vacant(vacancy) = cache.lookup::<Forecast>("athens", Duration::ZERO).await? else { panic!("nobody computes") };
+    assert!(vacancy.fail("no connection", Duration::from_mins(1)).await?);
+    let failed = cache.get_or_try_insert_with("athens", async || Ok::<_, Error>(forecast("Athens"))).await;
+    assert_eq!(failed, Err(ComputeError::Failed("no connection".into())));
+    assert!(!cache.exists("athens").await?);
     Ok(())
 }
 
