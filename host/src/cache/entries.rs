@@ -4,16 +4,17 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry as MapEntry;
 use std::fmt;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::flights::Flights;
 use super::options::Expiry;
 use super::pipeline::{Pipeline, within};
+use super::promises::Promises;
 use super::{Content, Key};
-use crate::clock::millis;
 use crate::error::{Error, Limit, StageKind};
-use crate::store::{Entry, Store};
+use crate::store::Store;
 
 /// A named cache. A clone costs nothing.
 ///
@@ -24,12 +25,15 @@ pub struct Cache(pub(super) Arc<Inner>);
 pub(super) struct Inner {
     pub(super) store: Arc<dyn Store>,
     pub(super) pipeline: Pipeline,
-    expiry: Expiry,
+    pub(super) expiry: Expiry,
+    /// What this handle said it would compute.
+    pub(super) promises: Promises,
+    pub(super) flights: Flights,
 }
 
 impl Cache {
-    pub(super) fn new(store: Arc<dyn Store>, pipeline: Pipeline, expiry: Expiry) -> Self {
-        Self(Arc::new(Inner { store, pipeline, expiry }))
+    pub(super) fn new(inner: Inner) -> Self {
+        Self(Arc::new(inner))
     }
 
     /// The cache's name.
@@ -52,7 +56,8 @@ impl Cache {
 
     pub(super) async fn read(&self, key: &Key<'_>) -> Result<Option<Bytes>, Error> {
         let key = self.key(parts(key)).await?;
-        match self.0.store.get(&key).await? {
+        let stored = self.0.store.get(&key).await?;
+        match self.served(&key, stored).await? {
             Some(stored) => Ok(Some(self.0.pipeline.open(&key, &stored).await?)),
             None => Ok(None),
         }
@@ -65,6 +70,7 @@ impl Cache {
         }
         let (distinct, places) = distinct(keys);
         let found = self.0.store.get_many(&distinct).await?;
+        let found = self.served_many(&distinct, found).await?;
         let mut values = Vec::with_capacity(found.len());
         let mut bytes = 0;
         for (key, stored) in distinct.iter().zip(found) {
@@ -88,10 +94,10 @@ impl Cache {
     }
 
     pub(super) async fn write(&self, key: &Key<'_>, value: Bytes, expire: Option<Duration>) -> Result<(), Error> {
-        let expire = self.0.expiry.of(expire)?;
+        let life = self.0.expiry.of(expire)?;
         let key = self.key(parts(key)).await?;
-        let bytes = self.0.pipeline.seal(value, now()).await?;
-        self.0.store.set(&Entry { key, bytes }, expire).await
+        let filling = self.filling(key, value, life).await?;
+        self.store(vec![filling]).await
     }
 
     pub(super) async fn write_many<'k>(
@@ -99,20 +105,18 @@ impl Cache {
         values: impl Iterator<Item = (Parts<'k>, Bytes)>,
         expire: Option<Duration>,
     ) -> Result<(), Error> {
-        let expire = self.0.expiry.of(expire)?;
-        let created = now();
-        let mut entries = Vec::with_capacity(values.size_hint().0);
+        self.0.expiry.of(expire)?;
+        let mut fillings = Vec::with_capacity(values.size_hint().0);
         let mut bytes = 0;
         for (key, value) in values {
             tokio::task::consume_budget().await;
             self.batch_bytes(&mut bytes, &value)?;
             let key = self.key(key).await?;
-            entries.push(Entry { key, bytes: self.0.pipeline.seal(value, created).await? });
+            // Each by itself, as they are not to expire all at once.
+            let life = self.0.expiry.of(expire)?;
+            fillings.push(self.filling(key, value, life).await?);
         }
-        if entries.is_empty() {
-            return Ok(());
-        }
-        self.0.store.set_many(&entries, expire).await
+        self.store(fillings).await
     }
 
     pub(super) async fn key(&self, (key, content): Parts<'_>) -> Result<String, Error> {
@@ -162,6 +166,7 @@ impl fmt::Debug for Cache {
             .field("serializer", &self.stage(StageKind::Serializer))
             .field("compressor", &self.stage(StageKind::Compressor))
             .field("expire", &self.expire())
+            .field("rules", &self.0.expiry.rules)
             .finish_non_exhaustive()
     }
 }
@@ -187,9 +192,4 @@ type Parts<'k> = (&'k str, Option<&'k Content>);
 
 pub(super) fn parts<'k>(key: &'k Key<'_>) -> Parts<'k> {
     (key.name(), key.content())
-}
-
-/// Milliseconds since 1970 by this machine's clock, for people who look at an entry.
-fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, millis)
 }

@@ -17,25 +17,44 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! Where many readers would compute one entry at once, [`Cache::get_or_try_insert_with`] and [`Cache::lookup`] have one of them do it,
+//! among all processes. [`Herd`] protection has the others get the old value meanwhile, and [`Tuning`] says what becomes of
+//! failures.
 
 use std::sync::Arc;
 
+use self::entries::Inner;
+use self::flights::Flights;
+use self::promises::Promises;
 use crate::error::Error;
 use crate::names::{Prefix, entry_prefix};
 use crate::stage::Stages;
 use crate::store::Store;
 
+mod compute;
 mod entries;
+mod flights;
+mod herd;
 mod key;
 mod keys;
+mod lookup;
 mod options;
 mod pipeline;
+mod promises;
 mod raw;
+mod serve;
+mod tuning;
 mod typed;
+mod vacancy;
 
+pub use compute::ComputeError;
 pub use entries::Cache;
 pub use key::{Content, Key};
+pub use lookup::Found;
 pub use options::{CacheLimits, CacheOptions, CachePolicy, Herd, Pins};
+pub use tuning::Tuning;
+pub use vacancy::Vacancy;
 
 pub use crate::stage::StageChoice;
 pub use crate::store::Ttl;
@@ -47,13 +66,15 @@ pub struct Caches {
     prefix: Prefix,
     stages: Stages,
     policy: Arc<CachePolicy>,
+    flights: Flights,
 }
 
 impl Caches {
     /// Caches in this store, with no prefix, the built-in stages and the default policy.
     #[must_use]
     pub fn new(store: Arc<dyn Store>) -> Self {
-        Self { store, prefix: Prefix::default(), stages: Stages::builtin(), policy: Arc::default() }
+        let flights = Flights::default();
+        Self { store, prefix: Prefix::default(), stages: Stages::builtin(), policy: Arc::default(), flights }
     }
 
     /// The same store with another prefix. Caches of one prefix never see those of another, unless one of the prefixes begins with
@@ -104,7 +125,18 @@ impl Caches {
             limits: self.policy.limits,
             entries,
         };
-        Ok(Cache::new(self.store.clone(), pipeline, settled.expiry))
+        Ok(Cache::new(Inner {
+            store: self.store.clone(),
+            pipeline,
+            expiry: settled.expiry,
+            promises: Promises::default(),
+            flights: self.flights.clone(),
+        }))
+    }
+
+    /// Waits until the vacancies that were dropped so far, and the lookups that were given up, have told the store.
+    pub async fn settled(&self) {
+        self.flights.settled().await;
     }
 }
 

@@ -2,14 +2,17 @@
 
 use std::time::Duration;
 
+use super::herd::{Life, Rules};
+use super::tuning::Tuning;
 use crate::clock::Span;
 use crate::error::{Denied, Error, Invalid, StageKind};
+use crate::pause::random;
 use crate::stage::StageChoice;
 
 /// How a cache behaves. The default: entries that live until they are deleted, and the platform's stages.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct CacheOptions {
-    /// Herd protection, if any. Not available in this version.
+    /// Herd protection, if any.
     pub herd: Option<Herd>,
     /// How long entries live that are set with no expiry of their own, from 1 ms to 100 years; `None`: until they are deleted.
     pub expire: Option<Duration>,
@@ -19,14 +22,17 @@ pub struct CacheOptions {
     pub serializer: StageChoice,
     /// Makes the bytes fewer.
     pub compressor: StageChoice,
+    /// What else is done to spare whoever computes values; `None`: what the platform says.
+    pub tuning: Option<Tuning>,
 }
 
-/// Keeps a herd of readers from recomputing one entry all at once.
+/// Keeps a herd of readers from recomputing one entry all at once: the first who reads it after its expiry finds nothing and is to
+/// compute it anew, while the others still get the old value. Entries without an expiry are not concerned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Herd {
-    /// How long after its expiry an entry can still be served while one reader recomputes it.
+    /// How long after its expiry an entry can still be served while one reader recomputes it, from 1 ms.
     pub herd_timeout: Duration,
-    /// How long the one reader has before another is asked to.
+    /// How long the one reader has before another is asked to, from 1 ms.
     pub extend_timeout: Duration,
 }
 
@@ -93,6 +99,7 @@ pub(super) struct Settled {
 pub(super) struct Expiry {
     default: Option<Span>,
     pinned: bool,
+    pub(super) rules: Rules,
 }
 
 impl CachePolicy {
@@ -105,9 +112,10 @@ impl CachePolicy {
             Some(herd) => format!("{:?} and {:?}", herd.herd_timeout, herd.extend_timeout),
         })?;
         pinned("expire", pins.expire, defaults.expire, wish.expire, lifetime)?;
-        if wish.herd.is_some() {
-            return Err(Invalid::NotYet { what: "herd", instead: "open the cache without it" }.into());
-        }
+        let tuning = Rules::wished(wish.tuning, defaults.tuning, wish.herd.is_some())?;
+        let rules = Rules::new(wish.herd, tuning)?;
+        let default = span(wish.expire)?;
+        rules.life(default, 0)?;
         let stage = |kind, pin, default: &StageChoice, wish: &StageChoice| {
             let default = default.named(kind);
             let wish = if *wish == StageChoice::Default { default.clone() } else { wish.clone() };
@@ -119,7 +127,7 @@ impl CachePolicy {
             pinned(part, pin, &default, &wish, ToString::to_string).map(|()| wish)
         };
         Ok(Settled {
-            expiry: Expiry { default: span(wish.expire)?, pinned: pins.expire },
+            expiry: Expiry { default, pinned: pins.expire, rules },
             identity: stage(StageKind::Identity, pins.identity, &defaults.identity, &wish.identity)?,
             serializer: stage(StageKind::Serializer, pins.serializer, &defaults.serializer, &wish.serializer)?,
             compressor: stage(StageKind::Compressor, pins.compressor, &defaults.compressor, &wish.compressor)?,
@@ -129,13 +137,16 @@ impl CachePolicy {
 
 impl Expiry {
     /// How long an entry lives that is set with this expiry of its own.
-    pub(super) fn of(self, own: Option<Duration>) -> Result<Option<Span>, Error> {
-        if own.is_none() {
-            return Ok(self.default);
-        }
-        let own = span(own)?;
-        pinned("expire", self.pinned, self.default.map(Span::duration), own.map(Span::duration), lifetime)?;
-        Ok(own)
+    pub(super) fn of(self, own: Option<Duration>) -> Result<Life, Error> {
+        let expire = match own {
+            None => self.default,
+            own => {
+                let own = span(own)?;
+                pinned("expire", self.pinned, self.default.map(Span::duration), own.map(Span::duration), lifetime)?;
+                own
+            }
+        };
+        Ok(self.rules.life(expire, random())?)
     }
 
     /// How long an entry lives that is set with none.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::Config;
 use super::file::{self, Part};
 use super::units::{Size, Time};
-use crate::cache::{CacheLimits, CacheOptions, CachePolicy, Pins, StageChoice};
+use crate::cache::{CacheLimits, CacheOptions, CachePolicy, Herd, Pins, StageChoice, Tuning};
 use crate::error::Error;
 use crate::guest::{Directory, Grant, Names, Quotas};
 use crate::lock::Quorum;
@@ -83,7 +83,16 @@ fn policy(cache: &file::Cache) -> Result<CachePolicy, Refused> {
         Some("none") => StageChoice::None,
         Some(name) => StageChoice::Named(name.to_owned()),
     };
+    let tuning = Tuning {
+        jitter: cache.jitter.unwrap_or(0),
+        refresh_ahead: cache.refresh_ahead.unwrap_or(0),
+        stale_if_error: cache.stale_if_error.map(|time| time.0),
+        failures: cache.failures.map(|time| time.0),
+    };
+    let herd = |herd: &file::Herd| Herd { herd_timeout: herd.timeout.0, extend_timeout: herd.extend_timeout.0 };
     let defaults = CacheOptions {
+        herd: cache.herd.as_ref().map(herd),
+        tuning: Some(tuning).filter(|tuning| *tuning != Tuning::default()),
         expire: cache.expire.map(|time| time.0),
         identity: stage(&cache.identity),
         serializer: stage(&cache.serializer),
@@ -91,11 +100,11 @@ fn policy(cache: &file::Cache) -> Result<CachePolicy, Refused> {
         ..CacheOptions::default()
     };
     let pins = Pins {
+        herd: pinned(Part::Herd),
         expire: pinned(Part::Expire),
         identity: pinned(Part::Identity),
         serializer: pinned(Part::Serializer),
         compressor: pinned(Part::Compressor),
-        ..Pins::default()
     };
     let mut limits = CacheLimits::default();
     set_usize(&mut limits.key_bytes, cache.max_key, "cache.max_key")?;

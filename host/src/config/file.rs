@@ -60,7 +60,12 @@ pub(super) enum Quorum {
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Cache {
+    pub(super) herd: Option<Herd>,
     pub(super) expire: Option<Time>,
+    pub(super) jitter: Option<u8>,
+    pub(super) refresh_ahead: Option<u16>,
+    pub(super) stale_if_error: Option<Time>,
+    pub(super) failures: Option<Time>,
     pub(super) identity: Option<String>,
     pub(super) serializer: Option<String>,
     pub(super) compressor: Option<String>,
@@ -73,9 +78,17 @@ pub(super) struct Cache {
     pub(super) max_batch_bytes: Option<Size>,
 }
 
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Herd {
+    pub(super) timeout: Time,
+    pub(super) extend_timeout: Time,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Part {
+    Herd,
     Expire,
     Identity,
     Serializer,

@@ -93,6 +93,8 @@ impl From<cache::Options> for CacheOptions {
             identity: options.identity.into(),
             serializer: options.serializer.into(),
             compressor: options.compressor.into(),
+            // The contract has no words for it.
+            tuning: None,
         }
     }
 }

@@ -55,7 +55,6 @@ mod many;
 pub mod metrics;
 mod options;
 mod pace;
-mod pause;
 mod quorum;
 mod rw;
 mod schedule;

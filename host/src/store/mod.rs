@@ -21,6 +21,7 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 
 use crate::clock::Span;
+use crate::envelope::Claim;
 use crate::error::Error;
 use crate::glob::Glob;
 #[cfg(doc)]
@@ -28,6 +29,7 @@ use crate::names::Share;
 use crate::names::{LockKeys, Prefix};
 
 pub mod address;
+mod claims;
 pub mod memory;
 mod open;
 #[cfg(feature = "redis")]
@@ -36,6 +38,7 @@ mod replicas;
 mod sighting;
 mod token;
 
+pub use claims::{Bid, Filling, Prolonging, Stale, Standing};
 pub use open::{StoreOptions, open};
 pub use replicas::{Copies, Replicas, Survey};
 pub use sighting::{Broken, Fingerprint, MOST_SEEN, Part, SeenHolder, Sighting};
@@ -117,7 +120,10 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// notice. All watches of one lock in a process share one subscription.
     fn watch<'a>(&'a self, lock: &'a LockKeys) -> Reply<'a, Watch>;
 
-    /// The bytes of an entry.
+    /// What this process takes the store's clock for, in milliseconds since 1970.
+    fn now(&self) -> u64;
+
+    /// The bytes of an entry, or of a placeholder.
     fn get<'a>(&'a self, key: &'a str) -> Reply<'a, Option<Bytes>>;
 
     /// The bytes of many entries, in the order of the keys, in one round trip a node, nodes in parallel.
@@ -129,14 +135,34 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// Stores many entries, in one round trip a node, nodes in parallel. On an error some may have been stored.
     fn set_many<'a>(&'a self, entries: &'a [Entry], expire: Option<Span>) -> Reply<'a, ()>;
 
-    /// Whether there is such an entry.
+    /// Sees whether an entry is to be computed, and claims it for the bid if so and if nobody else computes it. Repeating it is
+    /// harmless and has the same answer.
+    fn claim<'a>(&'a self, key: &'a str, bid: &'a Bid) -> Reply<'a, Standing>;
+
+    /// Stores values, each for itself, in one round trip a node, nodes in parallel, and tells those who wait for them. False for one
+    /// whose entry does not have its claim any more: then nothing has changed. Repeating it is harmless and has the same answer.
+    fn fill<'a>(&'a self, fillings: &'a [Filling]) -> BoxFuture<'a, Vec<Result<bool, Error>>>;
+
+    /// Makes a claim last longer. False if the entry does not have it any more.
+    fn prolong<'a>(&'a self, prolonging: Prolonging<'a>) -> Reply<'a, bool>;
+
+    /// Gives a claim up, so that somebody else can compute the entry, and tells those who wait for it. With `rest`, a value that is
+    /// there is given to who reads for that much longer before. False if the entry does not have the claim any more.
+    fn abandon<'a>(&'a self, key: &'a str, claim: Claim, rest: Option<Span>) -> Reply<'a, bool>;
+
+    /// Starts to watch an entry that is being computed. Whatever is heard means that its claim was filled, given up or deleted, or
+    /// that this may have been missed. When the answer is there, nothing is missed from then on. All watches of one entry in a process
+    /// share one subscription.
+    fn watch_entry<'a>(&'a self, key: &'a str) -> Reply<'a, Watch>;
+
+    /// Whether there is such an entry. A placeholder or failure is none.
     fn exists<'a>(&'a self, key: &'a str) -> Reply<'a, bool>;
 
-    /// How long an entry has to live.
+    /// How long an entry has to live. A placeholder or failure is none.
     fn ttl<'a>(&'a self, key: &'a str) -> Reply<'a, Ttl>;
 
-    /// Deletes entries, in one round trip a node, nodes in parallel, and says how many there were. Not repeated on a lost
-    /// connection.
+    /// Deletes entries, in one round trip a node, nodes in parallel, and says how many there were. Placeholders and failures are deleted too,
+    /// and do not count; those who wait for them are told. Not repeated on a lost connection.
     fn delete<'a>(&'a self, keys: &'a [String]) -> Reply<'a, u64>;
 
     /// Deletes, on every node and in bounded batches, the entries whose key begins with `prefix` (literally) and for which `chosen`

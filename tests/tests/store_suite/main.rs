@@ -33,6 +33,7 @@ async fn opened(url: &str) -> Shared {
 #[path = "../common/attempts.rs"]
 mod attempts;
 mod bad_input;
+mod claims;
 mod entries;
 mod locks;
 mod many;
@@ -128,6 +129,19 @@ every_store! {
     entries::a_prefix_is_literal
     entries::many_entries_are_deleted_by_pattern
     entries::a_store_is_checked
+    claims::what_is_not_there_is_claimed_by_one
+    claims::a_claim_ends_with_its_lease
+    claims::a_claim_is_prolonged
+    claims::what_is_not_due_is_a_hit
+    claims::a_due_entry_is_claimed_by_one_and_given_to_the_others
+    claims::a_late_fill_replaces_nothing
+    claims::a_fill_can_be_repeated
+    claims::a_claim_that_is_given_up_can_be_taken
+    claims::what_is_claimed_keeps_its_time_to_live
+    claims::a_placeholder_is_no_entry
+    claims::who_waits_is_told
+    claims::many_are_filled
+    claims::what_cannot_be_claimed_is_a_hit
 }
 
 fn lock(name: &str) -> LockKeys {

@@ -3,7 +3,7 @@
 //! There is one connection for requests to each server that keeps data, shared by all, and one for subscriptions to each server
 //! that has a watched lock. Both are made anew when they are lost.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use futures_util::future::{BoxFuture, FutureExt};
@@ -11,14 +11,16 @@ use redis::Value;
 
 use super::address::{RedisAddress, Topology as Kind};
 use super::{
-    Adopted, Attempt, AttemptAll, Broken, Entry, Fingerprint, Holding, Queueing, Release, Released, Renewal, Replicas, Reply,
-    Sighting, Store, StoreOptions, Ticket, Token, Ttl, Watch, given_up, not_adoptable,
+    Adopted, Attempt, AttemptAll, Bid, Broken, Entry, Filling, Fingerprint, Holding, Prolonging, Queueing, Release, Released,
+    Renewal, Replicas, Reply, Sighting, Standing, Store, StoreOptions, Ticket, Token, Ttl, Watch, given_up, not_adoptable,
 };
-use crate::clock::Span;
+use crate::clock::{Span, millis};
+use crate::envelope::Claim;
 use crate::error::Error;
 use crate::glob::Glob;
 use crate::names::{LockKeys, Prefix};
 
+mod claims;
 mod cluster;
 mod connect;
 mod fault;
@@ -37,6 +39,7 @@ mod subscribe;
 mod topology;
 mod wire;
 
+use claims::Question;
 use cluster::Cluster;
 use connect::Connector;
 use fault::{Fault, integer, odd, time_left};
@@ -221,7 +224,7 @@ impl Store for RedisStore {
     }
 
     fn is_locked<'a>(&'a self, lock: &'a LockKeys) -> Reply<'a, bool> {
-        self.exists(lock.key())
+        self.number(Request::Exists(lock.key())).map(|count| count.map(|count| count > 0)).boxed()
     }
 
     fn holders<'a>(&'a self, lock: &'a LockKeys) -> Reply<'a, u64> {
@@ -294,13 +297,55 @@ impl Store for RedisStore {
         .boxed()
     }
 
+    fn now(&self) -> u64 {
+        SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, millis)
+    }
+
+    fn claim<'a>(&'a self, key: &'a str, bid: &'a Bid) -> Reply<'a, Standing> {
+        async move {
+            let reply = self.ask(Request::Entry(Question::Claim(key, bid))).await?;
+            claims::standing(reply, bid).map_err(|fault| self.error(fault, key))
+        }
+        .boxed()
+    }
+
+    fn fill<'a>(&'a self, fillings: &'a [Filling]) -> BoxFuture<'a, Vec<Result<bool, Error>>> {
+        async move {
+            let publish = self.waiter().publish;
+            let questions = fillings.iter().map(|filling| Request::Entry(Question::Fill(filling, publish)));
+            let replies = self.wire.call_all(questions).await;
+            let filled = |(filling, reply): (&Filling, Result<Value, Fault>)| {
+                let filled = reply.and_then(|reply| integer(&reply));
+                filled.map(|filled| filled != 0).map_err(|fault| self.error(fault, &filling.entry.key))
+            };
+            fillings.iter().zip(replies).map(filled).collect()
+        }
+        .boxed()
+    }
+
+    fn prolong<'a>(&'a self, prolonging: Prolonging<'a>) -> Reply<'a, bool> {
+        async move { Ok(self.number(Request::Entry(Question::Prolong(prolonging))).await? != 0) }.boxed()
+    }
+
+    fn abandon<'a>(&'a self, key: &'a str, claim: Claim, rest: Option<Span>) -> Reply<'a, bool> {
+        async move {
+            let question = Question::Abandon(key, claim, rest, self.waiter().publish);
+            Ok(self.number(Request::Entry(question)).await? != 0)
+        }
+        .boxed()
+    }
+
+    fn watch_entry<'a>(&'a self, key: &'a str) -> Reply<'a, Watch> {
+        async move { self.hub.watch(key).await.map_err(|fault| self.error(fault, key)) }.boxed()
+    }
+
     fn exists<'a>(&'a self, key: &'a str) -> Reply<'a, bool> {
-        self.number(Request::Exists(key)).map(|count| count.map(|count| count > 0)).boxed()
+        async move { Ok(self.ttl(key).await? != Ttl::Absent) }.boxed()
     }
 
     fn ttl<'a>(&'a self, key: &'a str) -> Reply<'a, Ttl> {
         async move {
-            Ok(match self.number(Request::TimeToLive(key)).await? {
+            Ok(match self.number(Request::Entry(Question::Left(key))).await? {
                 -2 => Ttl::Absent,
                 left => time_left(left).map_or(Ttl::Persistent, Ttl::Remaining),
             })
@@ -310,7 +355,8 @@ impl Store for RedisStore {
 
     fn delete<'a>(&'a self, keys: &'a [String]) -> Reply<'a, u64> {
         async move {
-            let replies = self.wire.call_all(keys.iter().map(|key| Request::Delete(key))).await;
+            let publish = self.waiter().publish;
+            let replies = self.wire.call_all(keys.iter().map(|key| Request::Entry(Question::Delete(key, publish)))).await;
             let counts = keys.iter().zip(replies).map(|(key, reply)| {
                 let count = reply.and_then(|reply| integer(&reply)).map_err(|fault| self.error(fault, key))?;
                 Ok(count.unsigned_abs())

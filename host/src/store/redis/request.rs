@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use bytes::Bytes;
 use redis::Cmd;
 
+use super::claims::Question;
 use super::fault::BAD_FENCE;
 use super::script::{self, Deed, Script};
 use crate::clock::Span;
@@ -20,10 +21,8 @@ pub(super) enum Request<'a> {
     Set(&'a Entry, Option<Span>),
     /// Whether there is a key.
     Exists(&'a str),
-    /// How long a key has to live.
-    TimeToLive(&'a str),
-    /// Deletes a key.
-    Delete(&'a str),
+    /// Runs a script on an entry.
+    Entry(Question<'a>),
     /// Writes something that nobody else has and that is gone at once.
     Probe,
     /// Runs a script on a lock.
@@ -97,7 +96,8 @@ impl<'a> Request<'a> {
     /// The key that decides which server of a cluster is asked.
     pub(super) fn key(&self) -> &'a str {
         match self {
-            Self::Get(key) | Self::Exists(key) | Self::TimeToLive(key) | Self::Delete(key) => key,
+            Self::Get(key) | Self::Exists(key) => key,
+            Self::Entry(question) => question.key(),
             Self::Set(entry, _) => &entry.key,
             Self::Run(_, lock, ..) | Self::Count(lock) | Self::Sight(lock) | Self::Break(lock, ..) => lock.key(),
             Self::AcquireAll { locks, .. } => locks.first().map_or(PROBE, LockKeys::key),
@@ -115,10 +115,7 @@ impl<'a> Request<'a> {
 
     /// Whether asking it again after a lost reply leaves the same state and gives the same reply.
     pub(super) fn repeatable(&self) -> bool {
-        match self {
-            Self::Delete(_) => false,
-            _ => self.script().is_none_or(|script| script.repeatable),
-        }
+        self.script().is_none_or(|script| script.repeatable)
     }
 
     /// The script that the server needs for it.
@@ -129,7 +126,8 @@ impl<'a> Request<'a> {
             Self::Count(_) => Some(&script::SHARED_HOLDERS),
             Self::Sight(lock) => Some(Deed::Sight.script(lock)),
             Self::Break(lock, ..) => Some(Deed::Break.script(lock)),
-            _ => None,
+            Self::Entry(question) => Some(question.script()),
+            Self::Get(_) | Self::Set(..) | Self::Exists(_) | Self::Probe => None,
         }
     }
 
@@ -138,9 +136,7 @@ impl<'a> Request<'a> {
         match self {
             Self::Get(key) => simple("GET", key),
             Self::Exists(key) => simple("EXISTS", key),
-            Self::TimeToLive(key) => simple("PTTL", key),
-            // Not DEL, which frees a large value while everybody waits.
-            Self::Delete(key) => simple("UNLINK", key),
+            Self::Entry(question) => question.command(),
             Self::Set(entry, expire) => set(&entry.key, &entry.bytes, expire.map(Span::millis)),
             Self::Probe => set(PROBE, &Bytes::new(), Some(1)),
             Self::Run(script, lock, token, argument) => run(script, lock, token, *argument),
@@ -237,7 +233,7 @@ fn run(script: &Script, lock: &LockKeys, token: &Token, argument: Argument<'_>) 
     command
 }
 
-fn time_or_none(command: &mut Cmd, time: Option<Span>) {
+pub(super) fn time_or_none(command: &mut Cmd, time: Option<Span>) {
     match time {
         Some(time) => command.arg(time.millis()),
         None => command.arg(""),

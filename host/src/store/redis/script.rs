@@ -1,4 +1,4 @@
-//! The scripts: whole operations on a lock, each done by the server in one go.
+//! The scripts: whole operations on a lock or an entry, each done by the server in one go.
 
 use std::sync::LazyLock;
 
@@ -10,7 +10,7 @@ pub(super) struct Script {
     source: &'static str,
     digested: LazyLock<redis::Script>,
     /// How many of a lock's keys it takes: the lock, its fence, its queue, its clients alive, what its channels begin with,
-    /// the fences of its holders.
+    /// the fences of its holders. Of an entry's it takes the only one.
     pub(super) keys: usize,
     /// Whether doing it twice in a row is the same as doing it once.
     pub(super) repeatable: bool,
@@ -57,6 +57,13 @@ script!(SIGHT, "sight.lua" after "seen.lua", 3, true);
 script!(SHARED_SIGHT, "shared_sight.lua" after "clock.lua" "fence.lua" "queue.lua" "shared.lua" "seen.lua", 6, true);
 script!(BREAK, "break.lua" after "clock.lua" "fence.lua" "queue.lua", 5, true);
 script!(SHARED_BREAK, "shared_break.lua" after "clock.lua" "fence.lua" "queue.lua" "shared.lua", 6, true);
+
+script!(ENTRY_CLAIM, "entry_claim.lua" after "clock.lua" "entry.lua", 1, true);
+script!(ENTRY_FILL, "entry_fill.lua" after "clock.lua" "entry.lua", 1, true);
+script!(ENTRY_PROLONG, "entry_prolong.lua" after "clock.lua" "entry.lua", 1, true);
+script!(ENTRY_ABANDON, "entry_abandon.lua" after "clock.lua" "entry.lua", 1, true);
+script!(ENTRY_DELETE, "entry_delete.lua" after "entry.lua", 1, false);
+script!(ENTRY_LEFT, "entry_left.lua" after "entry.lua", 1, true);
 
 /// What is done with a lock, where that depends on how many can hold it.
 #[derive(Debug, Clone, Copy)]

@@ -20,6 +20,7 @@ async fn app() -> Result<(), Box<dyn Error>> {
         "lifetimes" => caches::lifetimes().await?,
         "deletes" => caches::deletes().await?,
         "mistakes" => caches::mistakes().await?,
+        "computing" => caches::computing().await?,
         "concurrency" => caches::concurrency().await?,
         "holding" => locks::holding().await?,
         "waiting" => locks::waiting().await?,
