@@ -9,6 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::flights::Flights;
+use super::near::NearDoor;
 use super::options::Expiry;
 use super::pipeline::{Pipeline, within};
 use super::promises::Promises;
@@ -29,6 +30,7 @@ pub(super) struct Inner {
     /// What this handle said it would compute.
     pub(super) promises: Promises,
     pub(super) flights: Flights,
+    pub(super) near: Option<NearDoor>,
 }
 
 impl Cache {
@@ -56,9 +58,16 @@ impl Cache {
 
     pub(super) async fn read(&self, key: &Key<'_>) -> Result<Option<Bytes>, Error> {
         let key = self.key(parts(key)).await?;
-        let stored = self.0.store.get(&key).await?;
-        match self.served(&key, stored).await? {
-            Some(stored) => Ok(Some(self.0.pipeline.open(&key, &stored).await?)),
+        if self.0.near.is_some() {
+            return self.read_near(&key).await;
+        }
+        self.read_far(&key, self.0.store.get(&key).await?).await
+    }
+
+    /// The value of what was read from the store.
+    pub(super) async fn read_far(&self, key: &str, stored: Option<Bytes>) -> Result<Option<Bytes>, Error> {
+        match self.served(key, stored).await? {
+            Some(stored) => Ok(Some(self.0.pipeline.open(key, &stored).await?)),
             None => Ok(None),
         }
     }

@@ -178,6 +178,16 @@ pub(super) fn sight(stored: Option<&[u8]>, now: u64, early: impl FnOnce(u32) -> 
     }
 }
 
+/// For how long what was read at `now` can be served without looking again; `None` if it cannot.
+pub(super) fn fresh_for(stored: &[u8], now: u64) -> Option<Duration> {
+    match sight(Some(stored), now) {
+        Sight::Absent | Sight::Due => None,
+        Sight::Fresh => Some(Head::read(stored).and_then(|head| head.expires).map_or(Duration::MAX, |expires| {
+            Duration::from_millis(expires.saturating_sub(now.saturating_add(MARGIN)))
+        })),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]

@@ -30,8 +30,9 @@ impl Cache {
     /// # Errors
     /// As [`Cache::exists`].
     pub async fn delete(&self, key: impl Into<Key<'_>>) -> Result<bool, Error> {
-        let key = self.entry_key(key).await?;
-        Ok(self.0.store.delete(&[key]).await? > 0)
+        let key = [self.entry_key(key).await?];
+        let _forgetting = self.forgetting(key.iter().map(String::as_str));
+        Ok(self.0.store.delete(&key).await? > 0)
     }
 
     /// Deletes many entries and says how many there were.
@@ -45,6 +46,7 @@ impl Cache {
         if keys.is_empty() {
             return Ok(0);
         }
+        let _forgetting = self.forgetting(keys.iter().map(String::as_str));
         self.0.store.delete(&keys).await
     }
 
@@ -55,7 +57,11 @@ impl Cache {
     /// [`Error::Invalid`] for a pattern that cannot be, [`Error::Limit`] for one that is too long, and [`Error::Unavailable`].
     pub async fn delete_pattern(&self, pattern: &str) -> Result<u64, Error> {
         let (hint, chosen) = self.0.pipeline.choose(Glob::new(pattern)?);
-        self.0.store.delete_matching(&self.0.pipeline.entries, &hint, &chosen).await
+        let deleted = self.0.store.delete_matching(&self.0.pipeline.entries, &hint, &chosen).await;
+        if let Some(near) = self.near() {
+            near.forget_all();
+        }
+        deleted
     }
 
     /// The store's key of an entry, for those who look at the store itself.

@@ -64,6 +64,9 @@ impl Cache {
     async fn find(&self, key: &Key<'_>, wait: Duration) -> Result<Found<Bytes>, Error> {
         let deadline = after(Instant::now(), wait);
         let key = self.key(parts(key)).await?;
+        if let Some(value) = self.near().and_then(|near| near.get(&key)) {
+            return Ok(Found::Hit(value));
+        }
         let landed = match self.first_look(&key, !wait.is_zero()).await {
             Ok(Landed::Busy) if !wait.is_zero() => self.fly(&key, deadline).await?,
             Err(error) if error.is_passing() && !wait.is_zero() => self.fly(&key, deadline).await?,

@@ -26,6 +26,7 @@ use std::sync::Arc;
 
 use self::entries::Inner;
 use self::flights::Flights;
+use self::near::{NearDoor, Nears};
 use self::promises::Promises;
 use crate::error::Error;
 use crate::names::{Prefix, entry_prefix};
@@ -39,6 +40,7 @@ mod herd;
 mod key;
 mod keys;
 mod lookup;
+mod near;
 mod options;
 mod pipeline;
 mod promises;
@@ -52,6 +54,7 @@ pub use compute::ComputeError;
 pub use entries::Cache;
 pub use key::{Content, Key};
 pub use lookup::Found;
+pub use near::NearLimits;
 pub use options::{CacheLimits, CacheOptions, CachePolicy, Herd, Pins};
 pub use tuning::Tuning;
 pub use vacancy::Vacancy;
@@ -67,14 +70,15 @@ pub struct Caches {
     stages: Stages,
     policy: Arc<CachePolicy>,
     flights: Flights,
+    nears: Nears,
 }
 
 impl Caches {
     /// Caches in this store, with no prefix, the built-in stages and the default policy.
     #[must_use]
     pub fn new(store: Arc<dyn Store>) -> Self {
-        let flights = Flights::default();
-        Self { store, prefix: Prefix::default(), stages: Stages::builtin(), policy: Arc::default(), flights }
+        let (flights, nears) = (Flights::default(), Nears::new(NearLimits::default()));
+        Self { store, prefix: Prefix::default(), stages: Stages::builtin(), policy: Arc::default(), flights, nears }
     }
 
     /// The same store with another prefix. Caches of one prefix never see those of another, unless one of the prefixes begins with
@@ -87,13 +91,14 @@ impl Caches {
     /// The same with these stages to choose from.
     #[must_use]
     pub fn with_stages(&self, stages: Stages) -> Self {
-        Self { stages, ..self.clone() }
+        // A name may stand for another stage from here on.
+        Self { stages, nears: Nears::new(self.policy.near), ..self.clone() }
     }
 
     /// The same under this policy.
     #[must_use]
     pub fn with_policy(&self, policy: CachePolicy) -> Self {
-        Self { policy: Arc::new(policy), ..self.clone() }
+        Self { nears: Nears::new(policy.near), policy: Arc::new(policy), ..self.clone() }
     }
 
     /// The stages to choose from.
@@ -131,6 +136,7 @@ impl Caches {
             expiry: settled.expiry,
             promises: Promises::default(),
             flights: self.flights.clone(),
+            near: settled.near.then(|| NearDoor::new(self.nears.clone())),
         }))
     }
 

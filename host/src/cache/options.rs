@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::NearLimits;
 use super::herd::{Life, Rules};
 use super::tuning::Tuning;
 use crate::clock::Span;
@@ -16,6 +17,9 @@ pub struct CacheOptions {
     pub herd: Option<Herd>,
     /// How long entries live that are set with no expiry of their own, from 1 ms to 100 years; `None`: until they are deleted.
     pub expire: Option<Duration>,
+    /// Whether this process keeps copies of what it reads, which the store keeps right; see [`NearLimits`] for how old they can be.
+    /// Nothing comes of it where the store is in this process anyway. `None`: as the platform has it, and by default not.
+    pub near: Option<bool>,
     /// Names the entry in the store.
     pub identity: StageChoice,
     /// Turns values into bytes.
@@ -45,6 +49,8 @@ pub struct CachePolicy {
     pub pins: Pins,
     /// How large things may be.
     pub limits: CacheLimits,
+    /// How much is copied into this process, and for how long.
+    pub near: NearLimits,
 }
 
 /// Which parts of [`CachePolicy::defaults`] cannot be changed: a different wish is denied.
@@ -55,6 +61,8 @@ pub struct Pins {
     pub herd: bool,
     /// How long entries live, those too that are set with an expiry of their own.
     pub expire: bool,
+    /// Whether there are copies in this process.
+    pub near: bool,
     /// The identity.
     pub identity: bool,
     /// The serializer.
@@ -89,6 +97,7 @@ impl Default for CacheLimits {
 #[derive(Debug)]
 pub(super) struct Settled {
     pub(super) expiry: Expiry,
+    pub(super) near: bool,
     pub(super) identity: StageChoice,
     pub(super) serializer: StageChoice,
     pub(super) compressor: StageChoice,
@@ -112,6 +121,8 @@ impl CachePolicy {
             Some(herd) => format!("{:?} and {:?}", herd.herd_timeout, herd.extend_timeout),
         })?;
         pinned("expire", pins.expire, defaults.expire, wish.expire, lifetime)?;
+        let near = wish.near.or(defaults.near).unwrap_or(false);
+        pinned("near", pins.near, defaults.near.unwrap_or(false), near, |near| near.to_string())?;
         let tuning = Rules::wished(wish.tuning, defaults.tuning, wish.herd.is_some())?;
         let rules = Rules::new(wish.herd, tuning)?;
         let default = span(wish.expire)?;
@@ -128,6 +139,7 @@ impl CachePolicy {
         };
         Ok(Settled {
             expiry: Expiry { default, pinned: pins.expire, rules },
+            near,
             identity: stage(StageKind::Identity, pins.identity, &defaults.identity, &wish.identity)?,
             serializer: stage(StageKind::Serializer, pins.serializer, &defaults.serializer, &wish.serializer)?,
             compressor: stage(StageKind::Compressor, pins.compressor, &defaults.compressor, &wish.compressor)?,

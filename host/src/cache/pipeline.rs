@@ -136,6 +136,11 @@ impl Pipeline {
         Ok(value)
     }
 
+    /// The stages that values pass through, which an entry names.
+    pub(super) fn written_by(&self) -> [StageId; 2] {
+        [id(self.serializer.as_ref()), id(self.compressor.as_ref())]
+    }
+
     /// Which rests of keys, after [`Pipeline::entries`], a pattern of keys chooses.
     pub(super) fn choose(&self, pattern: Glob) -> (Glob, impl Fn(&str) -> bool + Send + Sync) {
         let hint = match &self.identity {

@@ -79,6 +79,7 @@ impl Cache {
     /// Has the store keep what was set. What somebody else has set since it was claimed stays.
     pub(super) async fn store(&self, fillings: Vec<Filling>) -> Result<(), Error> {
         let Some(kept) = fillings.first().map(|first| first.kept) else { return Ok(()) };
+        let _forgetting = self.forgetting(fillings.iter().map(|filling| filling.entry.key.as_str()));
         if fillings.iter().all(|it| it.due.is_none() && it.claim.is_none() && it.kept == kept) {
             let entries: Vec<_> = fillings.into_iter().map(|filling| filling.entry).collect();
             return match &entries[..] {

@@ -86,6 +86,7 @@ impl Vacancy {
         let life = self.cache.0.expiry.of(expire)?;
         let took = u32::try_from(millis(abandoned.since.elapsed())).unwrap_or(u32::MAX);
         let filling = self.cache.sealed(abandoned.key.clone(), value, life, Some(abandoned.claim), took).await?;
+        let _forgetting = self.cache.forgetting(std::iter::once(abandoned.key.as_str()));
         let filled = self.cache.0.store.fill(&[filling]).await.pop().unwrap_or(Ok(false))?;
         keeper.abort();
         abandoned.settled.store(true, Ordering::Release);

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::Config;
 use super::file::{self, Part};
 use super::units::{Size, Time};
-use crate::cache::{CacheLimits, CacheOptions, CachePolicy, Herd, Pins, StageChoice, Tuning};
+use crate::cache::{CacheLimits, CacheOptions, CachePolicy, Herd, NearLimits, Pins, StageChoice, Tuning};
 use crate::error::Error;
 use crate::guest::{Directory, Grant, Names, Quotas};
 use crate::lock::Quorum;
@@ -94,6 +94,7 @@ fn policy(cache: &file::Cache) -> Result<CachePolicy, Refused> {
         herd: cache.herd.as_ref().map(herd),
         tuning: Some(tuning).filter(|tuning| *tuning != Tuning::default()),
         expire: cache.expire.map(|time| time.0),
+        near: cache.near,
         identity: stage(&cache.identity),
         serializer: stage(&cache.serializer),
         compressor: stage(&cache.compressor),
@@ -102,6 +103,7 @@ fn policy(cache: &file::Cache) -> Result<CachePolicy, Refused> {
     let pins = Pins {
         herd: pinned(Part::Herd),
         expire: pinned(Part::Expire),
+        near: pinned(Part::Near),
         identity: pinned(Part::Identity),
         serializer: pinned(Part::Serializer),
         compressor: pinned(Part::Compressor),
@@ -112,7 +114,10 @@ fn policy(cache: &file::Cache) -> Result<CachePolicy, Refused> {
     set_usize(&mut limits.value_bytes, cache.max_value, "cache.max_value")?;
     set_usize(&mut limits.batch_bytes, cache.max_batch_bytes, "cache.max_batch_bytes")?;
     limits.batch_entries = cache.max_batch.unwrap_or(limits.batch_entries);
-    Ok(CachePolicy { defaults, pins, limits })
+    let mut near = NearLimits::default();
+    set_size(&mut near.bytes, cache.near_size);
+    set_time(&mut near.age, cache.near_age);
+    Ok(CachePolicy { defaults, pins, limits, near })
 }
 
 fn stage_limits(stage: &file::Stage) -> Result<StageLimits, Refused> {

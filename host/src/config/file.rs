@@ -69,6 +69,9 @@ pub(super) struct Cache {
     pub(super) identity: Option<String>,
     pub(super) serializer: Option<String>,
     pub(super) compressor: Option<String>,
+    pub(super) near: Option<bool>,
+    pub(super) near_size: Option<Size>,
+    pub(super) near_age: Option<Time>,
     #[serde(default)]
     pub(super) pin: Vec<Part>,
     pub(super) max_key: Option<Size>,
@@ -90,6 +93,7 @@ pub(super) struct Herd {
 pub(super) enum Part {
     Herd,
     Expire,
+    Near,
     Identity,
     Serializer,
     Compressor,

@@ -15,6 +15,7 @@
 //! own; so does any attempt that finds that a lease has ended. Nobody is passed the lock before others.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -31,6 +32,7 @@ use crate::names::{LockKeys, Prefix};
 pub mod address;
 mod claims;
 pub mod memory;
+mod mirror;
 mod open;
 #[cfg(feature = "redis")]
 pub mod redis;
@@ -39,6 +41,7 @@ mod sighting;
 mod token;
 
 pub use claims::{Bid, Filling, Prolonging, Stale, Standing};
+pub use mirror::{Mirror, Tracking};
 pub use open::{StoreOptions, open};
 pub use replicas::{Copies, Replicas, Survey};
 pub use sighting::{Broken, Fingerprint, MOST_SEEN, Part, SeenHolder, Sighting};
@@ -122,6 +125,14 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
 
     /// What this process takes the store's clock for, in milliseconds since 1970.
     fn now(&self) -> u64;
+
+    /// Has a mirror told of changes to the entries whose keys begin with `prefix`, whoever makes them, until the answer is dropped:
+    /// soon after each, and with a doubt whenever some may have been missed. To be called within a runtime. `None` for a store from
+    /// which copies would save nothing.
+    fn track(&self, prefix: &str, mirror: Arc<dyn Mirror>) -> Option<Tracking> {
+        let _ = (prefix, mirror);
+        None
+    }
 
     /// The bytes of an entry, or of a placeholder.
     fn get<'a>(&'a self, key: &'a str) -> Reply<'a, Option<Bytes>>;

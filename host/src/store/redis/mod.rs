@@ -3,6 +3,7 @@
 //! There is one connection for requests to each server that keeps data, shared by all, and one for subscriptions to each server
 //! that has a watched lock. Both are made anew when they are lost.
 
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
@@ -11,8 +12,8 @@ use redis::Value;
 
 use super::address::{RedisAddress, Topology as Kind};
 use super::{
-    Adopted, Attempt, AttemptAll, Bid, Broken, Entry, Filling, Fingerprint, Holding, Prolonging, Queueing, Release, Released,
-    Renewal, Replicas, Reply, Sighting, Standing, Store, StoreOptions, Ticket, Token, Ttl, Watch, given_up, not_adoptable,
+    Adopted, Attempt, AttemptAll, Bid, Broken, Entry, Filling, Fingerprint, Holding, Mirror, Prolonging, Queueing, Release, Released,
+    Renewal, Replicas, Reply, Sighting, Standing, Store, StoreOptions, Ticket, Token, Tracking, Ttl, Watch, given_up, not_adoptable,
 };
 use crate::clock::{Span, millis};
 use crate::envelope::Claim;
@@ -37,6 +38,7 @@ mod sightings;
 mod slots;
 mod subscribe;
 mod topology;
+mod tracking;
 mod wire;
 
 use claims::Question;
@@ -50,6 +52,7 @@ use request::{Argument, Request, Waiter};
 use script::{Deed, Script};
 use subscribe::Hub;
 use topology::Topology;
+use tracking::Tracker;
 use wire::Wire;
 
 /// A store on one or more Redis servers, version 6.2 or later.
@@ -58,6 +61,7 @@ pub struct RedisStore {
     address: String,
     wire: Wire,
     hub: Hub,
+    tracker: Tracker,
     /// What this process is called among those who wait for a lock. Random, and no secret.
     client: String,
     replicas: RedisReplicas,
@@ -76,7 +80,8 @@ impl RedisStore {
         let client = Token::random()?.as_str().to_owned();
         let hub = Hub::new(topology.clone(), options.response_timeout);
         let replicas = RedisReplicas::new(shown.clone(), topology.clone(), options.response_timeout);
-        Ok(Self { address: shown, wire: Wire::new(topology, options.response_timeout), hub, client, replicas })
+        let tracker = Tracker::new(topology.clone(), options.response_timeout);
+        Ok(Self { address: shown, wire: Wire::new(topology, options.response_timeout), hub, tracker, client, replicas })
     }
 
     /// This process, among those who wait for a lock.
@@ -268,6 +273,10 @@ impl Store for RedisStore {
             self.hub.watch(&channel).await.map_err(|fault| self.error(fault, &channel))
         }
         .boxed()
+    }
+
+    fn track(&self, prefix: &str, mirror: Arc<dyn Mirror>) -> Option<Tracking> {
+        Some(Tracking::new(self.tracker.track(prefix, mirror)))
     }
 
     fn get<'a>(&'a self, key: &'a str) -> Reply<'a, Option<Bytes>> {
