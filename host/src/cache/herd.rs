@@ -178,14 +178,19 @@ pub(super) fn sight(stored: Option<&[u8]>, now: u64, early: impl FnOnce(u32) -> 
     }
 }
 
-/// For how long what was read at `now` can be served without looking again; `None` if it cannot.
-pub(super) fn fresh_for(stored: &[u8], now: u64) -> Option<Duration> {
-    match sight(Some(stored), now) {
-        Sight::Absent | Sight::Due => None,
-        Sight::Fresh => Some(Head::read(stored).and_then(|head| head.expires).map_or(Duration::MAX, |expires| {
-            Duration::from_millis(expires.saturating_sub(now.saturating_add(MARGIN)))
-        })),
+/// For how long what was read at `now` can be served without looking again; `None` if it cannot. `early` as of [`sight`].
+pub(super) fn fresh_for(stored: &[u8], now: u64, early: impl FnOnce(u32) -> u64) -> Option<Duration> {
+    let mut sooner = MARGIN;
+    let noted = |took| {
+        let early = early(took);
+        sooner = sooner.saturating_add(early);
+        early
+    };
+    if sight(Some(stored), now, noted) != Sight::Fresh {
+        return None;
     }
+    let expires = Head::read(stored).and_then(|head| head.expires);
+    Some(expires.map_or(Duration::MAX, |expires| Duration::from_millis(expires.saturating_sub(now.saturating_add(sooner)))))
 }
 
 #[cfg(test)]

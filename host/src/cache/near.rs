@@ -20,6 +20,7 @@ use super::herd::fresh_for;
 use crate::clock::after;
 use crate::envelope::StageId;
 use crate::error::Error;
+use crate::pause::random;
 use crate::store::{Mirror, Store, Tracking, Ttl};
 
 /// How much is copied at most, by all caches of a [`super::Caches`] together, and for how long.
@@ -161,7 +162,8 @@ impl Cache {
         }
         let Some(before) = near.before(key) else { return self.read_far(key, self.0.store.get(key).await?).await };
         let (stored, ttl) = try_join(self.0.store.get(key), self.0.store.ttl(key)).await?;
-        let lasts = stored.as_deref().and_then(|stored| fresh_for(stored, self.0.store.now()));
+        let early = |took| self.0.expiry.rules.early(took, random());
+        let lasts = stored.as_deref().and_then(|stored| fresh_for(stored, self.0.store.now(), early));
         let value = self.read_far(key, stored).await?;
         let lasts = match ttl {
             Ttl::Absent => None,
