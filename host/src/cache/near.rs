@@ -59,8 +59,11 @@ const OVERHEAD: usize = 100;
 pub(super) struct Nears {
     copies: Copies,
     age: Duration,
-    caches: Arc<Mutex<HashMap<(String, [StageId; 2]), Arc<Near>>>>,
+    caches: Arc<Mutex<HashMap<Stored, Arc<Near>>>>,
 }
+
+/// What the keys of a cache's entries begin with, and its serializer and compressor.
+type Stored = (String, [StageId; 2]);
 
 type Copies = moka::sync::Cache<String, Copied>;
 

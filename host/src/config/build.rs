@@ -98,7 +98,6 @@ fn policy(cache: &file::Cache) -> Result<CachePolicy, Refused> {
         identity: stage(&cache.identity),
         serializer: stage(&cache.serializer),
         compressor: stage(&cache.compressor),
-        ..CacheOptions::default()
     };
     let pins = Pins {
         herd: pinned(Part::Herd),

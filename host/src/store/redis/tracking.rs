@@ -93,10 +93,9 @@ impl Inner {
             return;
         }
         let mirrors: Vec<_> = self.tracked().mirrors.values().cloned().collect();
-        let keys = match push.data.first() {
-            Some(Value::Array(keys)) => keys,
+        let Some(Value::Array(keys)) = push.data.first() else {
             // All keys were deleted, or so it may be.
-            _ => return mirrors.iter().for_each(|Entries { mirror, .. }| renew(mirror)),
+            return mirrors.iter().for_each(|Entries { mirror, .. }| renew(mirror));
         };
         for key in keys {
             let Value::BulkString(key) = key else { continue };
@@ -138,9 +137,13 @@ async fn keep(inner: Arc<Inner>) {
         match follow(&inner, &mirrors).await {
             Ok(following) => {
                 pause = PAUSES.0;
-                mirrors.values().for_each(|Entries { mirror, .. }| mirror.trust());
+                for Entries { mirror, .. } in mirrors.values() {
+                    mirror.trust();
+                }
                 following.last(&inner, &mirrors, &mut changes).await;
-                mirrors.values().for_each(|Entries { mirror, .. }| mirror.doubt());
+                for Entries { mirror, .. } in mirrors.values() {
+                    mirror.doubt();
+                }
             }
             Err(fault) => {
                 tracing::debug!(?fault, "changes of entries are not told: no copies are kept");
