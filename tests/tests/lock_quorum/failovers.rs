@@ -76,3 +76,37 @@ async fn a_quorum_is_there_again_after_the_primary_died() {
     let all = locks.with_quorum(at_least(2)).open("lock", LockOptions { kind: Kind::Quorum, ..LockOptions::default() }).unwrap();
     all.acquire(LONG).await.unwrap().unwrap().release().await.unwrap();
 }
+
+/// The replica that is promoted leaves the old primary first, which then names only those who are still with it, and goes on to be named
+/// by the Sentinels for a second or so.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_acquired_at_any_moment_of_a_failover_by_sentinels_is_held_after_it() {
+    let mut set = Sentinel::start().unwrap();
+    let url = set.url();
+    let failover = tokio::task::spawn_blocking(move || {
+        set.failover().unwrap();
+        set
+    });
+    let known = locks(&url).await;
+    let options = LockOptions { kind: Kind::Quorum, lease: Some(60 * SECOND), ..LockOptions::default() };
+    let (mut guards, mut number, mut after) = (Vec::new(), 0, 0);
+    while after < 20 {
+        number += 1;
+        after += u32::from(failover.is_finished());
+        // One that has asked who the replicas are lately, and one that has not.
+        let fresh = if number % 2 == 0 { known.clone() } else { locks(&url).await };
+        let lock = fresh.open(&format!("lock-{number}"), options).unwrap();
+        if let Ok(Some(guard)) = lock.acquire(Wait::None).await {
+            guards.push(guard);
+        }
+    }
+    let set = failover.await.unwrap();
+    let primary = set.primary().unwrap();
+    let lost: Vec<_> = guards
+        .iter()
+        .map(bellwether::lock::Guard::name)
+        .filter(|name| primary.command::<Option<String>>(&["GET", name]).unwrap().is_none())
+        .collect();
+    assert!(lost.is_empty(), "of {} acquired by quorum, these are not held: {lost:?}", guards.len());
+    assert!(!guards.is_empty(), "none was acquired at all");
+}

@@ -216,3 +216,21 @@ async fn all_primaries_of_a_cluster_are_used() {
         assert_eq!(CLUSTER.primary_of(&key).unwrap().command::<String>(&["GET", &key]).unwrap(), "x");
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_waiter_who_cannot_be_told_keeps_its_place_and_leaves_nothing_for_ever() {
+    let store = opened(&SERVER.url()).await;
+    let (lock, holder) = (lock("outside-deaf"), token());
+    store.acquire(&lock, &holder, Some(ms(LONG))).await.unwrap();
+    let deaf = Ticket { token: token(), lease: Some(ms(LONG)), kept: ms(LONG) };
+    let joins = Queueing { joins: true, ..Queueing::NONE };
+    assert!(matches!(store.attempt(&lock, &deaf, joins).await.unwrap(), Attempt::Busy { .. }));
+    assert_eq!(store.release(&lock, Release::of(&holder)).await.unwrap(), Released::Now);
+    for key in [lock.queue(), lock.alive()] {
+        assert!(SERVER.command::<i64>(&["PTTL", key]).unwrap() > 0, "{key} has no end");
+    }
+    let fair = Queueing { fair: true, ..Queueing::NONE };
+    let other = Ticket { token: token(), ..deaf.clone() };
+    assert!(matches!(store.attempt(&lock, &other, fair).await.unwrap(), Attempt::Busy { lease_left: None, .. }), "it is not first");
+    assert!(matches!(store.attempt(&lock, &deaf, Queueing { joins: true, ..fair }).await.unwrap(), Attempt::Acquired { .. }));
+}

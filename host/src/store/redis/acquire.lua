@@ -41,7 +41,8 @@ if not taken then
         redis.call('SET', KEYS[2], digits(given) .. notes, 'PX', 86400000)
       end
     end
-    return {0, redis.call('PTTL', KEYS[1]), fence}
+    -- If it is free still, whoever is first will ask for it, and there is no end of a lease to wait for.
+    return {0, math.max(redis.call('PTTL', KEYS[1]), -1), fence}
   end
   -- Never shorter: this may be an attempt that comes late, when the lock was confirmed or extended.
   local left = redis.call('PTTL', KEYS[1])

@@ -1,7 +1,7 @@
 -- What acquire.lua nearly always comes to, before the functions are made that the other cases need: the lock is free, its fence is older
 -- than now, and the token is in no note. Numbers stay texts, as it takes longer to make them than all else that is done here.
 local taken
-if ARGV[6] ~= 'fair' then
+if ARGV[6] ~= 'fair' and #ARGV[1] >= 16 then
   local kept = redis.pcall('GET', KEYS[2])
   -- A fence of 16 digits, as they are from 2001 to 2286, and notes. What is no fence is as good as lost, or is seen to below.
   if type(kept) == 'string' and #kept % 18 == 16 and not string.find(kept, string.sub(ARGV[1], 1, 16), 17, true) then

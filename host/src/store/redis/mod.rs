@@ -34,6 +34,7 @@ mod replicas;
 mod request;
 mod scan;
 mod script;
+mod sentinels;
 mod sightings;
 mod slots;
 mod subscribe;

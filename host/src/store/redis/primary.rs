@@ -1,5 +1,6 @@
 //! The one server of a store that is no cluster, and who follows it, as it says itself.
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -11,8 +12,12 @@ use tokio::time::Instant;
 use super::fault::{Fault, odd};
 use super::followers::{Followers, Links};
 use super::link::{Link, Live};
+use super::sentinels;
 use super::slots::known;
 use crate::store::address::Endpoint;
+
+/// For how long a replica that is gone counts as one that does not hold a lock, where there are no Sentinels to say what became of it.
+const LEFT: Duration = Duration::from_mins(1);
 
 /// The shortest time between two questions for the replicas.
 const REST: Duration = Duration::from_millis(20);
@@ -36,6 +41,8 @@ struct Roster {
     /// The followers of the server behind this connection.
     known: Option<(Arc<Live>, Followers)>,
     links: Links,
+    /// When each replica was last seen to follow.
+    seen: HashMap<Endpoint, Instant>,
     most: usize,
     /// Why they could not be asked for last.
     fault: Option<Fault>,
@@ -87,10 +94,22 @@ impl Primary {
         let deadline = asked + self.0.timeout;
         let live = self.0.link.live(deadline).await?;
         let reply = live.send(&redis::cmd("ROLE"), deadline).await?;
-        let Some(replicas) = followers(reply, self.0.link.connector().endpoint())? else {
+        let Some(following) = followers(reply, self.0.link.connector().endpoint())? else {
             // The next connection may lead to who is the primary now.
             live.close();
             return Err(Fault::Unreachable(format!("{} is no primary", self.0.link.connector().target)));
+        };
+        let replicas = match self.0.link.connector().testimonies().await {
+            None => self.roster().seen(following, asked),
+            Some(testimonies) => {
+                let run_id = run_id(&live, deadline).await?;
+                // One that they have yet to find cannot become the primary either.
+                let Some(replicas) = sentinels::replicas(&testimonies?, &run_id) else {
+                    live.close();
+                    return Err(Fault::Unreachable(format!("{} is another by now", self.0.link.connector().target)));
+                };
+                replicas
+            }
         };
         Ok((live, replicas, asked))
     }
@@ -119,6 +138,28 @@ impl Primary {
     fn roster(&self) -> MutexGuard<'_, Roster> {
         self.0.roster.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+impl Roster {
+    /// The replicas that follow at `now`, and those that did a while ago: one that leaves may do so to become the primary.
+    fn seen(&mut self, following: Vec<Endpoint>, now: Instant) -> Vec<Endpoint> {
+        self.seen.extend(following.into_iter().map(|endpoint| (endpoint, now)));
+        self.seen.retain(|_, seen| now.saturating_duration_since(*seen) < LEFT);
+        self.seen.keys().cloned().collect()
+    }
+}
+
+/// The id of the server behind a connection, as Sentinels call it.
+async fn run_id(live: &Live, deadline: Instant) -> Result<String, Fault> {
+    let reply = live.send(redis::cmd("INFO").arg("server"), deadline).await?;
+    let text = match &reply {
+        Value::BulkString(text) => String::from_utf8_lossy(text).into_owned(),
+        Value::VerbatimString { text, .. } => text.clone(),
+        Value::ServerError(error) => return Err(Fault::Answer(error.clone())),
+        _ => return Err(odd("information on a server", &reply)),
+    };
+    let id = text.lines().find_map(|line| line.strip_prefix("run_id:")).map(|id| id.trim().to_owned());
+    id.ok_or_else(|| odd("information on a server", &reply))
 }
 
 /// Understands the reply to `ROLE`: who follows a primary, or nobody if it is none.

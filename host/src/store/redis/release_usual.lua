@@ -2,24 +2,24 @@
 -- given up or passed to, and nobody waits or the first who waits can be told. Numbers stay texts, as in acquire_usual.lua. When there is
 -- much to do elsewhere, what a script costs is the code that it goes through, so it has as few commands as can be: who counts as
 -- alive is left to a later release, or to be forgotten by itself.
-if not ARGV[3] then
+if not ARGV[3] and #ARGV[1] >= 16 then
   local found = redis.call('MGET', KEYS[1], KEYS[2])
   local kept = found[2]
   if found[1] == ARGV[1] and kept and #kept % 18 == 16 then
     local notes = ' -' .. string.sub(ARGV[1], 1, 16) .. string.sub(kept, 17, 142)
     -- The first write, which a server out of memory does not refuse; after it, it refuses none of this script.
-    local first = redis.call('ZPOPMIN', KEYS[3])
+    local first = redis.pcall('ZPOPMIN', KEYS[3])
     local place = first[1]
-    if not place then
+    if not place and not first.err then
       redis.call('DEL', KEYS[1], KEYS[4])
       redis.call('SET', KEYS[2], string.sub(kept, 1, 16) .. notes, 'PX', '86400000')
       return {1}
     end
-    local token, lease, brief, client = string.match(place, '^(%S+) (%S+) (%S+) (%S+) %S+$')
+    local token, lease, brief, client = string.match(place or '', '^(%S+) (%S+) (%S+) (%S+) %S+$')
     local time = redis.call('TIME')
     local fence = time[1] .. string.sub('00000' .. time[2], -6)
-    local alive = token and redis.call('ZSCORE', KEYS[4], client)
-    if alive and tonumber(alive) > tonumber(string.sub(fence, 1, -4)) and #fence == 16 and fence > string.sub(kept, 1, 16) then
+    local alive = token and redis.pcall('ZSCORE', KEYS[4], client)
+    if type(alive) == 'string' and tonumber(alive) > tonumber(string.sub(fence, 1, -4)) and #fence == 16 and fence > string.sub(kept, 1, 16) then
       local heard = redis.pcall(ARGV[2], KEYS[5] .. client, token .. ' ' .. fence)
       if type(heard) == 'number' and heard > 0 then
         if lease ~= '-' and tonumber(lease) < tonumber(brief) then
@@ -30,7 +30,13 @@ if not ARGV[3] then
         return {1}
       end
     end
-    redis.call('ZADD', KEYS[3], first[2], place)
+    if place then
+      -- It may have been the only one, and then its key is a new one.
+      redis.call('ZADD', KEYS[3], first[2], place)
+      if brief and redis.call('PTTL', KEYS[3]) < 0 then
+        redis.call('PEXPIRE', KEYS[3], brief)
+      end
+    end
   end
 end
 
