@@ -37,6 +37,7 @@ mod claims;
 mod entries;
 mod locks;
 mod many;
+mod model;
 mod outside;
 mod queues;
 mod shared;
@@ -143,6 +144,7 @@ every_store! {
     claims::who_waits_is_told
     claims::many_are_filled
     claims::what_cannot_be_claimed_is_a_hit
+    model::any_sequence_gives_what_the_model_gives
 }
 
 fn lock(name: &str) -> LockKeys {
