@@ -213,12 +213,10 @@ mod tests {
         0
     }
 
-    fn herd() -> Option<Herd> {
-        Some(Herd { herd_timeout: SECOND, extend_timeout: SECOND })
-    }
+    const HERD: Option<Herd> = Some(Herd { herd_timeout: SECOND, extend_timeout: SECOND });
 
     fn rules(tuning: Tuning) -> Rules {
-        Rules::new(herd(), tuning).unwrap()
+        Rules::new(HERD, tuning).unwrap()
     }
 
     #[test]
@@ -254,21 +252,18 @@ mod tests {
 
     #[test]
     fn what_needs_herd_protection_is_refused_without_it_or_left_out() {
-        let eager = Some(Tuning { refresh_ahead: 1, failures: Some(SECOND), ..Tuning::default() });
+        let eager = Tuning { refresh_ahead: 1, failures: Some(SECOND), ..Tuning::default() };
         let forgiving = Some(Tuning { stale_if_error: Some(SECOND), ..Tuning::default() });
-        assert_eq!(Rules::wished(eager, None, false), Err(Invalid::NeedsHerd { what: "refresh-ahead" }));
+        assert_eq!(Rules::wished(Some(eager), None, false), Err(Invalid::NeedsHerd { what: "refresh-ahead" }));
         assert_eq!(Rules::wished(forgiving, None, false), Err(Invalid::NeedsHerd { what: "stale-if-error" }));
         let left = Tuning { failures: Some(SECOND), ..Tuning::default() };
-        assert_eq!(Rules::wished(None, eager, false), Ok(left));
-        assert_eq!(Rules::wished(None, eager, true), Ok(eager.unwrap()));
-        assert_eq!(Rules::wished(Some(left), eager, true), Ok(left));
+        assert_eq!(Rules::wished(None, Some(eager), false), Ok(left));
+        assert_eq!(Rules::wished(None, Some(eager), true), Ok(eager));
+        assert_eq!(Rules::wished(Some(left), Some(eager), true), Ok(left));
         assert_eq!(Rules::new(None, Tuning { jitter: 100, ..left }), Err(Invalid::Jitter { given: 100, max: 99 }));
         let zero = Some(Duration::ZERO);
         assert_eq!(Rules::new(None, Tuning { failures: zero, ..left }), Err(Invalid::TooShort { what: "failures" }));
-        assert_eq!(
-            Rules::new(herd(), Tuning { stale_if_error: zero, ..left }),
-            Err(Invalid::TooShort { what: "stale-if-error" })
-        );
+        assert_eq!(Rules::new(HERD, Tuning { stale_if_error: zero, ..left }), Err(Invalid::TooShort { what: "stale-if-error" }));
     }
 
     proptest! {

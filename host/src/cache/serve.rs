@@ -15,21 +15,50 @@ use crate::store::{Bid, Entry, Filling, Standing};
 impl Cache {
     /// What is served of what was read; `None` where the reader is to compute the value.
     pub(super) async fn served(&self, key: &str, stored: Option<Bytes>) -> Result<Option<Bytes>, Error> {
-        let Some(stored) = stored else { return Ok(None) };
-        let rules = &self.0.expiry.rules;
-        if !rules.protects() {
-            let has_value = !matches!(sight(Some(&stored), 0, |_| 0), Sight::Absent | Sight::Failed);
-            return Ok(Some(stored).filter(|_| has_value));
+        match (self.sight_of_reader(stored.as_deref()), stored) {
+            (Sight::Due { early }, Some(stored)) => self.claimed(key, stored, early).await,
+            (Sight::Fresh, stored) => Ok(stored),
+            _ => Ok(None),
         }
-        let early = match self.sight(Some(&stored)) {
-            Sight::Absent | Sight::Failed => return Ok(None),
-            Sight::Fresh => return Ok(Some(stored)),
-            Sight::Due { early } => early,
-        };
+    }
+
+    /// [`Cache::served`] for many.
+    pub(super) async fn served_many(&self, keys: &[String], mut stored: Vec<Option<Bytes>>) -> Result<Vec<Option<Bytes>>, Error> {
+        let mut due = Vec::new();
+        for (key, found) in keys.iter().zip(&mut stored) {
+            match self.sight_of_reader(found.as_deref()) {
+                Sight::Fresh => {}
+                Sight::Absent | Sight::Failed => *found = None,
+                Sight::Due { early } => due.push(async move {
+                    if let Some(stored) = found.take() {
+                        *found = self.claimed(key, stored, early).await?;
+                    }
+                    Ok::<_, Error>(())
+                }),
+            }
+        }
+        try_join_all(due).await?;
+        Ok(stored)
+    }
+
+    /// What to make of what was read.
+    pub(super) fn sight(&self, stored: Option<&[u8]>) -> Sight {
+        sight(stored, self.0.store.now(), |took| self.0.expiry.rules.early(took, random()))
+    }
+
+    /// The same for one who only reads: without herd protection, nothing is ever due.
+    fn sight_of_reader(&self, stored: Option<&[u8]>) -> Sight {
+        if self.0.expiry.rules.protects() { self.sight(stored) } else { sight(stored, 0, |_| 0) }
+    }
+
+    /// What is served of an entry that is due.
+    async fn claimed(&self, key: &str, stored: Bytes, early: u64) -> Result<Option<Bytes>, Error> {
+        let rules = &self.0.expiry.rules;
         let claim = Claim::random()?;
         let bid = Bid { claim, lease: rules.lease(), cold: false, early, seen: Some(stored.clone()) };
         let asked = Instant::now();
         match self.0.store.claim(key, &bid).await {
+            // It may be another entry by now, and even a failure.
             Ok(Standing::Hit(bytes)) => Ok(Some(bytes).filter(|bytes| sight(Some(bytes), 0, |_| 0) == Sight::Fresh)),
             Ok(Standing::Absent | Standing::Busy { .. }) => Ok(None),
             Ok(Standing::Yours { .. }) => {
@@ -40,16 +69,6 @@ impl Cache {
             Err(Error::Limit(Limit::StoreFull { .. })) => Ok(Some(stored)),
             Err(error) => Err(error),
         }
-    }
-
-    /// What to make of what was read.
-    pub(super) fn sight(&self, stored: Option<&[u8]>) -> Sight {
-        sight(stored, self.0.store.now(), |took| self.0.expiry.rules.early(took, random()))
-    }
-
-    /// [`Cache::served`] for many.
-    pub(super) async fn served_many(&self, keys: &[String], stored: Vec<Option<Bytes>>) -> Result<Vec<Option<Bytes>>, Error> {
-        try_join_all(keys.iter().zip(stored).map(|(key, stored)| self.served(key, stored))).await
     }
 
     /// A value to be set, as what this handle said it would compute if it did.

@@ -10,7 +10,7 @@ use bellwether_tests::process::Process;
 use crate::reader::{EXPIRES, STORE};
 
 /// How long anything may take on a machine that does much else.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// How much sooner than its expiry the server may have an entry expire, as it counts whole milliseconds.
 const ROUNDING: Duration = Duration::from_millis(2);
@@ -87,7 +87,7 @@ impl Fleet {
         let computations = self.computations(entry);
         let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap();
         let expires = |it: &Computation| match it.ended {
-            Some(ended) => ended + micros(EXPIRES - ROUNDING),
+            Some(ended) => ended + micros(EXPIRES) - micros(ROUNDING),
             None if self.processes[it.process].is_none() => 0,
             // Still at it.
             None => u64::MAX,

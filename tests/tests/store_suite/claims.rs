@@ -241,6 +241,19 @@ pub(crate) async fn a_placeholder_is_no_entry(store: Shared, name: &str) {
     assert_eq!(store.get(name).await.unwrap(), None);
 }
 
+pub(crate) async fn a_failure_is_no_entry(store: Shared, name: &str) {
+    let holder = cold(LONG);
+    yours(store.claim(name, &holder).await.unwrap());
+    let failure = Envelope { holds: Holds::Failure, created: 1, ..Envelope::default() }.seal(b"no luck").unwrap();
+    let failed = Filling { entry: entry(name, failure), claim: Some(holder.claim), due: None, kept: Some(ms(LONG)) };
+    assert!(fill(&store, failed).await);
+    assert!(!store.exists(name).await.unwrap());
+    assert_eq!(store.ttl(name).await.unwrap(), Ttl::Absent);
+    assert_eq!(hit(store.claim(name, &cold(LONG)).await.unwrap()), "no luck", "nobody is to compute it");
+    assert_eq!(store.delete(&[name.to_owned()]).await.unwrap(), 0);
+    assert_eq!(store.get(name).await.unwrap(), None);
+}
+
 pub(crate) async fn who_waits_is_told(store: Shared, name: &str) {
     let mut watches = [store.watch_entry(name).await.unwrap(), store.watch_entry(name).await.unwrap()];
     let mut told = async |why: &str| {

@@ -37,6 +37,7 @@ mod claims;
 mod entries;
 mod locks;
 mod many;
+mod model;
 mod outside;
 mod queues;
 mod shared;
@@ -139,9 +140,11 @@ every_store! {
     claims::a_claim_that_is_given_up_can_be_taken
     claims::what_is_claimed_keeps_its_time_to_live
     claims::a_placeholder_is_no_entry
+    claims::a_failure_is_no_entry
     claims::who_waits_is_told
     claims::many_are_filled
     claims::what_cannot_be_claimed_is_a_hit
+    model::any_sequence_gives_what_the_model_gives
 }
 
 fn lock(name: &str) -> LockKeys {

@@ -152,8 +152,9 @@ async fn a_batch_is_one_round_trip() {
     let keys: Vec<_> = entries.iter().map(|entry| entry.key.clone()).collect();
     let renewals: Vec<_> =
         (0..40).map(|number| Renewal { lock: lock(&format!("l{number}")), token: token(), lease: Some(ms(LONG)) }).collect();
-    // The first time, the script is not there.
+    // The first time, the scripts are not there.
     store.renew(&renewals).await;
+    store.delete(&keys).await.unwrap();
     // Kept, as the end of a connection is read too.
     let mut eye = server.connection().unwrap();
     let mut reads = || {

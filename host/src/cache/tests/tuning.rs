@@ -97,9 +97,9 @@ async fn what_takes_long_to_compute_is_computed_ahead() {
 
 #[tokio::test(start_paused = true)]
 async fn what_is_set_at_one_time_does_not_expire_at_one_time() {
-    let tuning = Some(Tuning { jitter: 50, ..Tuning::default() });
-    let plain = CacheOptions { expire: Some(10 * SECOND), tuning, ..CacheOptions::default() };
-    for cache in [caches().open("pages", Some(plain)).unwrap(), tuned(tuning.unwrap())] {
+    let tuning = Tuning { jitter: 50, ..Tuning::default() };
+    let plain = CacheOptions { expire: Some(10 * SECOND), tuning: Some(tuning), ..CacheOptions::default() };
+    for cache in [caches().open("pages", Some(plain)).unwrap(), tuned(tuning)] {
         cache.set_many((0..50).map(|n| (n.to_string(), n)), None).await.unwrap();
         let mut lives = Vec::new();
         for n in 0..50 {

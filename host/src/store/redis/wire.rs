@@ -123,14 +123,15 @@ impl Wire {
             Ok(live) => live,
             Err(fault) => return group.into_iter().for_each(|pending| self.settle(pending, Err(fault.clone()), &link, None)),
         };
-        let replies = live.send_all(&pipeline(&group), deadline).await;
+        let loads = loads(&group);
+        let replies = live.send_all(&pipeline(&group, &loads), deadline).await;
         match replies {
             Ok(mut replies) => {
                 // From the end, as what comes before a request in the pipeline comes before its reply too.
-                for pending in group.into_iter().rev() {
+                for (pending, loads) in group.into_iter().zip(loads).rev() {
                     let reply = replies.pop().ok_or_else(|| Fault::Odd("there are fewer replies than requests".into()));
                     let asked = !pending.asking || replies.pop().is_some();
-                    let loaded = if pending.load { replies.pop() } else { None };
+                    let loaded = if loads { replies.pop() } else { None };
                     let reply = match loaded {
                         // What keeps the script from being loaded says more than that it is not there.
                         Some(Value::ServerError(error)) => Ok(Value::ServerError(error)),
@@ -207,10 +208,23 @@ impl<'a> Pending<'a> {
     }
 }
 
-fn pipeline(group: &[&mut Pending<'_>]) -> Pipeline {
+/// Which requests come after their script, which is sent once for all that need it.
+fn loads(group: &[&mut Pending<'_>]) -> Vec<bool> {
+    let mut sent: Vec<&str> = Vec::new();
+    let loads = group.iter().map(|pending| match pending.request.script() {
+        Some(script) if pending.load && !sent.contains(&script.digest()) => {
+            sent.push(script.digest());
+            true
+        }
+        _ => false,
+    });
+    loads.collect()
+}
+
+fn pipeline(group: &[&mut Pending<'_>], loads: &[bool]) -> Pipeline {
     let mut commands = Pipeline::with_capacity(group.len());
-    for pending in group {
-        if let (true, Some(script)) = (pending.load, pending.request.script()) {
+    for (pending, loads) in group.iter().zip(loads) {
+        if let (true, Some(script)) = (*loads, pending.request.script()) {
             commands.cmd("SCRIPT").arg("LOAD").arg(script.source());
         }
         if pending.asking {
