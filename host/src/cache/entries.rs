@@ -50,6 +50,12 @@ impl Cache {
         self.0.expiry.default()
     }
 
+    /// Whether there is an envelope around the payload of its entries: see [`super::EnvelopeChoice`].
+    #[must_use]
+    pub fn has_envelope(&self) -> bool {
+        !self.0.pipeline.formats.plain
+    }
+
     pub(super) async fn read(&self, key: &Key<'_>) -> Result<Option<Bytes>, Error> {
         let key = self.key(parts(key)).await?;
         match self.0.store.get(&key).await? {

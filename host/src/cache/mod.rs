@@ -26,14 +26,17 @@ use crate::stage::Stages;
 use crate::store::Store;
 
 mod entries;
+mod format;
 mod key;
 mod keys;
 mod options;
 mod pipeline;
+mod plain;
 mod raw;
 mod typed;
 
 pub use entries::Cache;
+pub use format::EnvelopeChoice;
 pub use key::{Content, Key};
 pub use options::{CacheLimits, CacheOptions, CachePolicy, Herd, Pins};
 
@@ -100,6 +103,7 @@ impl Caches {
             identity: self.stages.identity(&settled.identity)?,
             serializer: self.stages.serializer(&settled.serializer)?,
             compressor: self.stages.compressor(&settled.compressor)?,
+            formats: format::Formats::new(&self.stages, &settled.formats)?,
             stages: self.stages.clone(),
             limits: self.policy.limits,
             entries,

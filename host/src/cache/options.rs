@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::format::{Choices, EnvelopeChoice, choices};
 use crate::clock::Span;
 use crate::error::{Denied, Error, Invalid, StageKind};
 use crate::stage::StageChoice;
@@ -19,6 +20,13 @@ pub struct CacheOptions {
     pub serializer: StageChoice,
     /// Makes the bytes fewer.
     pub compressor: StageChoice,
+    /// Serializers whose entries can be read too, while [`CacheOptions::serializer`] writes: those that the cache had before.
+    /// `None`: those that the platform says.
+    pub reads_serializers: Option<Vec<StageChoice>>,
+    /// Compressors whose entries can be read too, likewise.
+    pub reads_compressors: Option<Vec<StageChoice>>,
+    /// What stands around the payload of an entry.
+    pub envelope: EnvelopeChoice,
 }
 
 /// Keeps a herd of readers from recomputing one entry all at once.
@@ -55,6 +63,12 @@ pub struct Pins {
     pub serializer: bool,
     /// The compressor.
     pub compressor: bool,
+    /// Which serializers' entries can be read too.
+    pub reads_serializers: bool,
+    /// Which compressors' entries can be read too.
+    pub reads_compressors: bool,
+    /// The envelope.
+    pub envelope: bool,
 }
 
 /// How large things may be.
@@ -86,6 +100,7 @@ pub(super) struct Settled {
     pub(super) identity: StageChoice,
     pub(super) serializer: StageChoice,
     pub(super) compressor: StageChoice,
+    pub(super) formats: Choices,
 }
 
 /// How long entries live.
@@ -105,6 +120,10 @@ impl CachePolicy {
             Some(herd) => format!("{:?} and {:?}", herd.herd_timeout, herd.extend_timeout),
         })?;
         pinned("expire", pins.expire, defaults.expire, wish.expire, lifetime)?;
+        let formats = choices(defaults, pins, &wish)?;
+        if wish.herd.is_some() && formats.plain {
+            return Err(Invalid::NeedsEnvelope { what: "herd" }.into());
+        }
         if wish.herd.is_some() {
             return Err(Invalid::NotYet { what: "herd", instead: "open the cache without it" }.into());
         }
@@ -123,6 +142,7 @@ impl CachePolicy {
             identity: stage(StageKind::Identity, pins.identity, &defaults.identity, &wish.identity)?,
             serializer: stage(StageKind::Serializer, pins.serializer, &defaults.serializer, &wish.serializer)?,
             compressor: stage(StageKind::Compressor, pins.compressor, &defaults.compressor, &wish.compressor)?,
+            formats,
         })
     }
 }
@@ -153,6 +173,6 @@ fn lifetime(expire: Option<Duration>) -> String {
 }
 
 /// Refuses a wish that is not what the part is pinned to.
-fn pinned<T: PartialEq>(part: &'static str, pin: bool, to: T, wish: T, text: impl Fn(T) -> String) -> Result<(), Denied> {
+pub(super) fn pinned<T: PartialEq>(part: &'static str, pin: bool, to: T, wish: T, text: impl Fn(T) -> String) -> Result<(), Denied> {
     if pin && wish != to { Err(Denied::Pinned { part, pinned: text(to), wish: text(wish) }) } else { Ok(()) }
 }

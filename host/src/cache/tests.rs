@@ -13,6 +13,7 @@ use crate::error::{Corrupt, Denied, Invalid, Limit, StageFault, StageKind};
 use crate::store::Entry;
 use crate::store::memory::MemoryStore;
 
+mod formats;
 mod odd_stages;
 mod policy;
 

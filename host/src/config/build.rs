@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::Config;
 use super::file::{self, Part};
 use super::units::{Size, Time};
-use crate::cache::{CacheLimits, CacheOptions, CachePolicy, Pins, StageChoice};
+use crate::cache::{CacheLimits, CacheOptions, CachePolicy, EnvelopeChoice, Pins, StageChoice};
 use crate::error::Error;
 use crate::guest::{Directory, Grant, Names, Quotas};
 use crate::lock::Quorum;
@@ -78,16 +78,19 @@ fn quorum(lock: &file::Lock) -> Quorum {
 
 fn policy(cache: &file::Cache) -> Result<CachePolicy, Refused> {
     let pinned = |part| cache.pin.contains(&part);
-    let stage = |name: &Option<String>| match name.as_deref() {
-        None | Some("default") => StageChoice::Default,
-        Some("none") => StageChoice::None,
-        Some(name) => StageChoice::Named(name.to_owned()),
-    };
+    let stage = |name: &Option<String>| name.as_deref().map_or(StageChoice::Default, StageChoice::from);
+    let reads = |names: &[String]| Some(names.iter().map(|name| StageChoice::from(name.as_str())).collect());
     let defaults = CacheOptions {
         expire: cache.expire.map(|time| time.0),
         identity: stage(&cache.identity),
         serializer: stage(&cache.serializer),
         compressor: stage(&cache.compressor),
+        reads_serializers: reads(&cache.reads_serializers),
+        reads_compressors: reads(&cache.reads_compressors),
+        envelope: match cache.envelope {
+            None | Some(file::Envelope::Standard) => EnvelopeChoice::Standard,
+            Some(file::Envelope::None) => EnvelopeChoice::None,
+        },
         ..CacheOptions::default()
     };
     let pins = Pins {
@@ -95,6 +98,9 @@ fn policy(cache: &file::Cache) -> Result<CachePolicy, Refused> {
         identity: pinned(Part::Identity),
         serializer: pinned(Part::Serializer),
         compressor: pinned(Part::Compressor),
+        reads_serializers: pinned(Part::ReadsSerializers),
+        reads_compressors: pinned(Part::ReadsCompressors),
+        envelope: pinned(Part::Envelope),
         ..Pins::default()
     };
     let mut limits = CacheLimits::default();

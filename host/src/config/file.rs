@@ -65,6 +65,11 @@ pub(super) struct Cache {
     pub(super) serializer: Option<String>,
     pub(super) compressor: Option<String>,
     #[serde(default)]
+    pub(super) reads_serializers: Vec<String>,
+    #[serde(default)]
+    pub(super) reads_compressors: Vec<String>,
+    pub(super) envelope: Option<Envelope>,
+    #[serde(default)]
     pub(super) pin: Vec<Part>,
     pub(super) max_key: Option<Size>,
     pub(super) max_content: Option<Size>,
@@ -74,12 +79,22 @@ pub(super) struct Cache {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "snake_case")]
 pub(super) enum Part {
     Expire,
     Identity,
     Serializer,
     Compressor,
+    ReadsSerializers,
+    ReadsCompressors,
+    Envelope,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Envelope {
+    Standard,
+    None,
 }
 
 #[derive(Debug, Deserialize)]
