@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::failure::{Failure, status};
 use crate::settings::Settings;
 use crate::stages::Stages;
-use crate::{output, time};
+use crate::{cache, output, time};
 
 /// Lists the locks that are held, or breaks one.
 ///
@@ -150,15 +150,7 @@ async fn ask(seen: &HeldLock) -> Result<bool, Failure> {
         waiters => format!("{waiters} in the queue"),
     };
     output::ask(&format!("{:?} is held by {}, {lease}; {waiting}. Break it? [y/N] ", seen.name(), who(seen)));
-    let answer = tokio::task::spawn_blocking(|| {
-        let mut line = String::new();
-        io::stdin().read_line(&mut line).map(|_| line)
-    });
-    match answer.await {
-        Ok(Ok(line)) => Ok(matches!(line.trim().to_ascii_lowercase().as_str(), "y" | "yes")),
-        Ok(Err(why)) => Err(Failure::new(status::NO_INPUT, format!("cannot read standard input: {why}"))),
-        Err(why) => Err(Failure::system("cannot read standard input", &why)),
-    }
+    cache::yes().await
 }
 
 fn who(seen: &HeldLock) -> String {

@@ -7,6 +7,7 @@ use crate::failure::Failure;
 
 mod args;
 mod cache;
+mod caches;
 mod child;
 mod failure;
 mod lock;
@@ -46,6 +47,7 @@ async fn dispatch(cli: Cli) -> Result<u8, Failure> {
         Command::Set(command) => cache::set(settings, command).await,
         Command::Delete(command) => cache::delete(settings, command).await,
         Command::Ttl(command) => cache::ttl(settings, command).await,
+        Command::Cache(command) => caches::cache(settings, command).await,
         Command::Lock(command) => lock::lock(settings, command).await,
         Command::Locks(command) => locks::locks(settings, command).await,
         Command::Completions { shell } => output::completions(*shell),

@@ -170,5 +170,9 @@ struct Version1 {
     checksum: u32,
 }
 
+mod peek;
+
+pub use peek::Peek;
+
 #[cfg(test)]
 mod tests;

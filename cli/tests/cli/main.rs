@@ -4,6 +4,7 @@
 mod application;
 mod bad_input;
 mod cache;
+mod caches;
 mod config;
 mod help;
 mod lock;

@@ -58,6 +58,14 @@ impl Cache {
         self.0.store.delete_matching(&self.0.pipeline.entries, &hint, &chosen).await
     }
 
+    /// Deletes every entry of this cache, and says how many there were. What is written meanwhile may stay.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`]. Some of the entries may then be deleted.
+    pub async fn clear(&self) -> Result<u64, Error> {
+        self.0.store.delete_matching(&self.0.pipeline.entries, &Glob::any(), &|_| true).await
+    }
+
     /// The store's key of an entry, for those who look at the store itself.
     ///
     /// # Errors

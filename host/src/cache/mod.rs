@@ -32,6 +32,7 @@ mod keys;
 mod options;
 mod pipeline;
 mod plain;
+mod survey;
 mod raw;
 mod typed;
 
@@ -39,6 +40,7 @@ pub use entries::Cache;
 pub use format::EnvelopeChoice;
 pub use key::{Content, Key};
 pub use options::{CacheLimits, CacheOptions, CachePolicy, Herd, Pins};
+pub use survey::{EntryAbout, EntryForm, FoundEntry, Listing, Stats};
 
 pub use crate::stage::StageChoice;
 pub use crate::store::Ttl;

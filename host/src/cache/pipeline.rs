@@ -175,6 +175,20 @@ impl Pipeline {
         (hint, chosen)
     }
 
+    /// The key that the rest of a store's key stands for, and the digest of its content where that can be told.
+    pub(super) fn told(&self, rest: &str) -> (String, Option<String>) {
+        match &self.identity {
+            Some(stage) if stage.stage().escapes() => {
+                let content = rest.split_once(':').map(|(_, digest)| digest.to_owned());
+                (stage.stage().matched(rest).into_owned(), content)
+            }
+            identity => {
+                let text = unescape(rest).unwrap_or(Cow::Borrowed(rest));
+                (identity.as_ref().map_or(text.clone(), |stage| stage.stage().matched(&text)).into_owned(), None)
+            }
+        }
+    }
+
     /// The name of the stage of a kind, `none` without one.
     pub(super) fn stage(&self, kind: StageKind) -> &str {
         match kind {

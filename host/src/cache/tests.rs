@@ -16,6 +16,7 @@ use crate::store::memory::MemoryStore;
 mod formats;
 mod odd_stages;
 mod policy;
+mod survey;
 
 fn caches() -> Caches {
     Caches::new(Arc::new(MemoryStore::new()))

@@ -32,6 +32,7 @@ async fn opened(url: &str) -> Shared {
 
 #[path = "../common/attempts.rs"]
 mod attempts;
+mod browse;
 mod entries;
 mod locks;
 mod many;
@@ -118,6 +119,8 @@ every_store! {
     entries::a_prefix_is_literal
     entries::many_entries_are_deleted_by_pattern
     entries::a_store_is_checked
+    browse::entries_are_met_and_looked_at
+    browse::a_walk_can_be_ended
 }
 
 fn lock(name: &str) -> LockKeys {

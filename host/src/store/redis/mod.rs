@@ -10,6 +10,7 @@ use futures_util::future::{BoxFuture, FutureExt};
 use redis::Value;
 
 use super::address::{RedisAddress, Topology as Kind};
+use super::browse::{Browse, Told};
 use super::{
     Adopted, Attempt, AttemptAll, Broken, Entry, Fingerprint, Holding, Queueing, Release, Released, Renewal, Replicas, Reply,
     Sighting, Store, StoreOptions, Ticket, Token, Ttl, Watch, given_up, not_adoptable,
@@ -19,6 +20,7 @@ use crate::error::Error;
 use crate::glob::Glob;
 use crate::names::{LockKeys, Prefix};
 
+mod browse;
 mod cluster;
 mod connect;
 mod fault;
@@ -328,6 +330,10 @@ impl Store for RedisStore {
     ) -> Reply<'a, u64> {
         async move { scan::delete_matching(&self.wire, prefix, hint, chosen).await.map_err(|fault| self.error(fault, prefix)) }
             .boxed()
+    }
+
+    fn browse<'a>(&'a self, which: Browse<'a>, tell: Told<'a>) -> Reply<'a, ()> {
+        async move { browse::browse(&self.wire, which, tell).await.map_err(|fault| self.error(fault, which.prefix)) }.boxed()
     }
 }
 

@@ -9,6 +9,7 @@ use super::fault::BAD_FENCE;
 use super::script::{self, Script};
 use crate::clock::Span;
 use crate::names::{LockKeys, Share};
+use crate::store::browse::HEAD;
 use crate::store::{Entry, Fingerprint, Queueing, Release, Ticket, Token};
 
 /// A request. It is kept as its parts, so that it can be sent anew without having been copied.
@@ -16,6 +17,10 @@ use crate::store::{Entry, Fingerprint, Queueing, Release, Ticket, Token};
 pub(super) enum Request<'a> {
     /// The bytes of a key.
     Get(&'a str),
+    /// The first bytes of a key.
+    Head(&'a str),
+    /// How many bytes a key has.
+    Length(&'a str),
     /// Sets a key, for as long as given.
     Set(&'a Entry, Option<Span>),
     /// Whether there is a key.
@@ -91,7 +96,7 @@ impl<'a> Request<'a> {
     /// The key that decides which server of a cluster is asked.
     pub(super) fn key(&self) -> &'a str {
         match self {
-            Self::Get(key) | Self::Exists(key) | Self::TimeToLive(key) | Self::Delete(key) => key,
+            Self::Get(key) | Self::Head(key) | Self::Length(key) | Self::Exists(key) | Self::TimeToLive(key) | Self::Delete(key) => key,
             Self::Set(entry, _) => &entry.key,
             Self::Run(_, lock, ..) | Self::Count(lock) | Self::Sight(lock) | Self::Break(lock, ..) => lock.key(),
             Self::AcquireAll { locks, .. } => locks.first().map_or(PROBE, LockKeys::key),
@@ -131,6 +136,12 @@ impl<'a> Request<'a> {
     pub(super) fn command(&self) -> Cmd {
         match self {
             Self::Get(key) => simple("GET", key),
+            Self::Head(key) => {
+                let mut command = simple("GETRANGE", key);
+                command.arg(0).arg(HEAD - 1);
+                command
+            }
+            Self::Length(key) => simple("STRLEN", key),
             Self::Exists(key) => simple("EXISTS", key),
             Self::TimeToLive(key) => simple("PTTL", key),
             // Not DEL, which frees a large value while everybody waits.
