@@ -12,6 +12,7 @@ mod child;
 mod failure;
 mod lock;
 mod locks;
+mod metrics;
 mod output;
 mod run;
 mod settings;

@@ -541,7 +541,9 @@ pub enum Corrupt {
         key: String,
     },
     /// The entry cannot be read as a bare payload, and it is one with an envelope.
-    #[error("the entry {key:?} has an envelope, and this cache reads bare payloads: open it with an envelope, or delete the entry")]
+    #[error(
+        "the entry {key:?} has an envelope, and this cache reads bare payloads: open it with an envelope, or delete the entry"
+    )]
     Enveloped {
         /// The store's key.
         key: String,

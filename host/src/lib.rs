@@ -61,6 +61,8 @@ pub mod names;
 pub mod runtime;
 pub mod stage;
 pub mod store;
+#[cfg(test)]
+mod told;
 
 pub use cache::{Cache, Caches};
 pub use error::Error;

@@ -9,5 +9,6 @@ mod config;
 mod help;
 mod lock;
 mod locks;
+mod metrics;
 mod run;
 mod support;

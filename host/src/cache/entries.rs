@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 
+use super::metrics::{Metrics, Operation};
 use super::options::Expiry;
 use super::pipeline::{Pipeline, within};
 use super::{Content, Key};
@@ -24,12 +25,13 @@ pub struct Cache(pub(super) Arc<Inner>);
 pub(super) struct Inner {
     pub(super) store: Arc<dyn Store>,
     pub(super) pipeline: Pipeline,
+    pub(super) metrics: Arc<Metrics>,
     expiry: Expiry,
 }
 
 impl Cache {
-    pub(super) fn new(store: Arc<dyn Store>, pipeline: Pipeline, expiry: Expiry) -> Self {
-        Self(Arc::new(Inner { store, pipeline, expiry }))
+    pub(super) fn new(store: Arc<dyn Store>, pipeline: Pipeline, metrics: Arc<Metrics>, expiry: Expiry) -> Self {
+        Self(Arc::new(Inner { store, pipeline, metrics, expiry }))
     }
 
     /// The cache's name.
@@ -57,14 +59,25 @@ impl Cache {
     }
 
     pub(super) async fn read(&self, key: &Key<'_>) -> Result<Option<Bytes>, Error> {
-        let key = self.key(parts(key)).await?;
-        match self.0.store.get(&key).await? {
-            Some(stored) => Ok(Some(self.0.pipeline.open(&key, &stored).await?)),
-            None => Ok(None),
-        }
+        let metrics = &self.0.metrics;
+        let read = async {
+            let key = self.key(parts(key)).await?;
+            let Some(stored) = self.0.store.get(&key).await? else {
+                metrics.miss();
+                return Ok(None);
+            };
+            let value = self.0.pipeline.open(&key, &stored).await?;
+            metrics.hit(stored.len());
+            Ok(Some(value))
+        };
+        metrics.timed(Operation::Get, read).await
     }
 
     pub(super) async fn read_many<'k>(&self, keys: impl Iterator<Item = Parts<'k>>) -> Result<Vec<Option<Bytes>>, Error> {
+        self.0.metrics.timed(Operation::GetMany, self.find_many(keys)).await
+    }
+
+    async fn find_many<'k>(&self, keys: impl Iterator<Item = Parts<'k>>) -> Result<Vec<Option<Bytes>>, Error> {
         let keys = self.keys(keys).await?;
         if keys.is_empty() {
             return Ok(Vec::new());
@@ -75,14 +88,15 @@ impl Cache {
         let mut bytes = 0;
         for (key, stored) in distinct.iter().zip(found) {
             tokio::task::consume_budget().await;
-            values.push(match stored {
-                Some(stored) => {
-                    let value = self.0.pipeline.open(key, &stored).await?;
-                    self.batch_bytes(&mut bytes, &value)?;
-                    Some(value)
-                }
-                None => None,
-            });
+            let Some(stored) = stored else {
+                self.0.metrics.miss();
+                values.push(None);
+                continue;
+            };
+            let value = self.0.pipeline.open(key, &stored).await?;
+            self.batch_bytes(&mut bytes, &value)?;
+            self.0.metrics.hit(stored.len());
+            values.push(Some(value));
         }
         if values.len() == places.len() {
             return Ok(values);
@@ -94,13 +108,28 @@ impl Cache {
     }
 
     pub(super) async fn write(&self, key: &Key<'_>, value: Bytes, expire: Option<Duration>) -> Result<(), Error> {
-        let expire = self.0.expiry.of(expire)?;
-        let key = self.key(parts(key)).await?;
-        let bytes = self.0.pipeline.seal(value, now()).await?;
-        self.0.store.set(&Entry { key, bytes }, expire).await
+        let metrics = &self.0.metrics;
+        let write = async {
+            let expire = self.0.expiry.of(expire)?;
+            let key = self.key(parts(key)).await?;
+            let bytes = self.0.pipeline.seal(value, now()).await?;
+            let entry = Entry { key, bytes };
+            self.0.store.set(&entry, expire).await?;
+            metrics.written(1, entry.bytes.len());
+            Ok(())
+        };
+        metrics.timed(Operation::Set, write).await
     }
 
     pub(super) async fn write_many<'k>(
+        &self,
+        values: impl Iterator<Item = (Parts<'k>, Bytes)>,
+        expire: Option<Duration>,
+    ) -> Result<(), Error> {
+        self.0.metrics.timed(Operation::SetMany, self.store_many(values, expire)).await
+    }
+
+    async fn store_many<'k>(
         &self,
         values: impl Iterator<Item = (Parts<'k>, Bytes)>,
         expire: Option<Duration>,
@@ -118,7 +147,9 @@ impl Cache {
         if entries.is_empty() {
             return Ok(());
         }
-        self.0.store.set_many(&entries, expire).await
+        self.0.store.set_many(&entries, expire).await?;
+        self.0.metrics.written(entries.len(), entries.iter().map(|entry| entry.bytes.len()).sum());
+        Ok(())
     }
 
     pub(super) async fn key(&self, (key, content): Parts<'_>) -> Result<String, Error> {

@@ -51,7 +51,7 @@ pub(super) struct Choices {
 }
 
 /// Checks a wish for the envelope and for stages of old entries against what the platform has and pins.
-pub(super) fn choices(defaults: &CacheOptions, pins: &Pins, wish: &CacheOptions) -> Result<Choices, Error> {
+pub(super) fn choices(defaults: &CacheOptions, pins: Pins, wish: &CacheOptions) -> Result<Choices, Error> {
     let standard = |choice| if choice == EnvelopeChoice::Default { EnvelopeChoice::Standard } else { choice };
     let default = standard(defaults.envelope);
     let envelope = if wish.envelope == EnvelopeChoice::Default { default } else { wish.envelope };
@@ -116,6 +116,7 @@ impl Formats {
     }
 
     /// The serializer that reads what `wrote` wrote, if there is one: `own`, or one of the others.
+    #[allow(clippy::option_option, reason = "whether it can be read, and by which stage, which may be none")]
     pub(super) fn serializer<'a>(
         &'a self,
         own: Option<&'a Registered<dyn Serializer>>,
@@ -125,6 +126,7 @@ impl Formats {
     }
 
     /// The compressor that reads what `wrote` wrote, likewise.
+    #[allow(clippy::option_option, reason = "whether it can be read, and by which stage, which may be none")]
     pub(super) fn compressor<'a>(
         &'a self,
         own: Option<&'a Registered<dyn Compressor>>,
@@ -143,6 +145,7 @@ impl Formats {
     }
 }
 
+#[allow(clippy::option_option, reason = "whether it can be read, and by which stage, which may be none")]
 fn find<'a, T: ?Sized>(
     own: Option<&'a Registered<T>>,
     others: &'a [Option<Registered<T>>],

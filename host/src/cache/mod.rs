@@ -29,11 +29,12 @@ mod entries;
 mod format;
 mod key;
 mod keys;
+pub mod metrics;
 mod options;
 mod pipeline;
 mod plain;
-mod survey;
 mod raw;
+mod survey;
 mod typed;
 
 pub use entries::Cache;
@@ -52,13 +53,16 @@ pub struct Caches {
     prefix: Prefix,
     stages: Stages,
     policy: Arc<CachePolicy>,
+    metrics: metrics::ByName,
 }
 
 impl Caches {
     /// Caches in this store, with no prefix, the built-in stages and the default policy.
     #[must_use]
     pub fn new(store: Arc<dyn Store>) -> Self {
-        Self { store, prefix: Prefix::default(), stages: Stages::builtin(), policy: Arc::default() }
+        metrics::describe();
+        let metrics = metrics::ByName::new(&[]);
+        Self { store, prefix: Prefix::default(), stages: Stages::builtin(), policy: Arc::default(), metrics }
     }
 
     /// The same store with another prefix. Caches of one prefix never see those of another, unless one of the prefixes begins with
@@ -77,7 +81,8 @@ impl Caches {
     /// The same under this policy.
     #[must_use]
     pub fn with_policy(&self, policy: CachePolicy) -> Self {
-        Self { policy: Arc::new(policy), ..self.clone() }
+        let metrics = metrics::ByName::new(&policy.in_metrics);
+        Self { policy: Arc::new(policy), metrics, ..self.clone() }
     }
 
     /// The stages to choose from.
@@ -110,7 +115,7 @@ impl Caches {
             limits: self.policy.limits,
             entries,
         };
-        Ok(Cache::new(self.store.clone(), pipeline, settled.expiry))
+        Ok(Cache::new(self.store.clone(), pipeline, self.metrics.of(name), settled.expiry))
     }
 }
 

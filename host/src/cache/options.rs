@@ -47,6 +47,8 @@ pub struct CachePolicy {
     pub pins: Pins,
     /// How large things may be.
     pub limits: CacheLimits,
+    /// The caches whose names are in [metrics](super::metrics); all others are `other` there.
+    pub in_metrics: Vec<String>,
 }
 
 /// Which parts of [`CachePolicy::defaults`] cannot be changed: a different wish is denied.
@@ -120,7 +122,7 @@ impl CachePolicy {
             Some(herd) => format!("{:?} and {:?}", herd.herd_timeout, herd.extend_timeout),
         })?;
         pinned("expire", pins.expire, defaults.expire, wish.expire, lifetime)?;
-        let formats = choices(defaults, pins, &wish)?;
+        let formats = choices(defaults, *pins, &wish)?;
         if wish.herd.is_some() && formats.plain {
             return Err(Invalid::NeedsEnvelope { what: "herd" }.into());
         }
@@ -173,6 +175,12 @@ fn lifetime(expire: Option<Duration>) -> String {
 }
 
 /// Refuses a wish that is not what the part is pinned to.
-pub(super) fn pinned<T: PartialEq>(part: &'static str, pin: bool, to: T, wish: T, text: impl Fn(T) -> String) -> Result<(), Denied> {
+pub(super) fn pinned<T: PartialEq>(
+    part: &'static str,
+    pin: bool,
+    to: T,
+    wish: T,
+    text: impl Fn(T) -> String,
+) -> Result<(), Denied> {
     if pin && wish != to { Err(Denied::Pinned { part, pinned: text(to), wish: text(wish) }) } else { Ok(()) }
 }

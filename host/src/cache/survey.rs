@@ -119,8 +119,7 @@ impl Cache {
     /// # Errors
     /// [`Error::Unavailable`].
     pub async fn stats(&self, sample: u64) -> Result<Stats, Error> {
-        let which =
-            Browse { prefix: &self.0.pipeline.entries, hint: &Glob::any(), chosen: &|_| true, closely: sample };
+        let which = Browse { prefix: &self.0.pipeline.entries, hint: &Glob::any(), chosen: &|_| true, closely: sample };
         let mut stats = Stats::default();
         let mut noted = HashSet::new();
         let hasher = RandomState::new();
@@ -131,7 +130,7 @@ impl Cache {
                 }
                 stats.entries += 1;
                 if let Some(about) = about {
-                    self.add(&mut stats, key, about);
+                    self.add(&mut stats, key, &about);
                 }
             }
             ControlFlow::Continue(())
@@ -140,8 +139,8 @@ impl Cache {
         Ok(stats)
     }
 
-    fn add(&self, stats: &mut Stats, key: String, about: About) {
-        let EntryAbout { bytes, expires, form } = self.about(&about);
+    fn add(&self, stats: &mut Stats, key: String, about: &About) {
+        let EntryAbout { bytes, expires, form } = self.about(about);
         stats.looked_at += 1;
         stats.bytes += bytes;
         stats.expiring += u64::from(expires.is_some());

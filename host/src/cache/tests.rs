@@ -14,6 +14,7 @@ use crate::store::Entry;
 use crate::store::memory::MemoryStore;
 
 mod formats;
+mod metrics;
 mod odd_stages;
 mod policy;
 mod survey;

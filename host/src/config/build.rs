@@ -109,7 +109,7 @@ fn policy(cache: &file::Cache) -> Result<CachePolicy, Refused> {
     set_usize(&mut limits.value_bytes, cache.max_value, "cache.max_value")?;
     set_usize(&mut limits.batch_bytes, cache.max_batch_bytes, "cache.max_batch_bytes")?;
     limits.batch_entries = cache.max_batch.unwrap_or(limits.batch_entries);
-    Ok(CachePolicy { defaults, pins, limits })
+    Ok(CachePolicy { defaults, pins, limits, in_metrics: cache.in_metrics.clone() })
 }
 
 fn stage_limits(stage: &file::Stage) -> Result<StageLimits, Refused> {

@@ -76,6 +76,8 @@ pub(super) struct Cache {
     pub(super) max_value: Option<Size>,
     pub(super) max_batch: Option<usize>,
     pub(super) max_batch_bytes: Option<Size>,
+    #[serde(default)]
+    pub(super) in_metrics: Vec<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]

@@ -11,6 +11,7 @@ fn plain(serializer: &str, compressor: &str) -> CacheOptions {
     CacheOptions { envelope: EnvelopeChoice::None, ..with(serializer, compressor) }
 }
 
+#[allow(clippy::unnecessary_wraps, reason = "as options have them")]
 fn choices(names: &[&str]) -> Option<Vec<StageChoice>> {
     Some(names.iter().map(|name| StageChoice::from(*name)).collect())
 }
@@ -88,7 +89,8 @@ async fn the_compressor_of_bare_payloads_compresses_whatever_it_is_given() {
     let bare = caches.open("pages", Some(plain("none", "zlib"))).unwrap();
     // Incompressible, as is what is too short.
     let noise: Vec<u8> = (0_u32..50_000).map(|n| n.wrapping_mul(2_654_435_761).to_be_bytes()[0] ^ n.to_be_bytes()[3]).collect();
-    for bytes in [&b""[..], b"a", &[0; 70_000], &noise, &noise[..100]] {
+    let zeros = vec![0; 70_000];
+    for bytes in [&b""[..], b"a", &zeros, &noise, &noise[..100]] {
         bare.set_bytes("a", bytes, None).await.unwrap();
         assert_eq!(bare.get_bytes("a").await.unwrap().unwrap(), bytes);
         let stored = caches.open("pages", Some(plain("none", "none"))).unwrap().get_bytes("a").await.unwrap().unwrap();
@@ -118,7 +120,7 @@ async fn what_others_wrote_is_bounded_and_never_more_than_an_error() {
         let Err(Error::Stage(why)) = stage("json", "zlib", bytes).await else { panic!("{bytes:?}") };
         assert_eq!(why.kind, StageKind::Compressor);
     }
-    let bomb = miniz_oxide::deflate::compress_to_vec_zlib(&[b' '; 100_000], 9);
+    let bomb = miniz_oxide::deflate::compress_to_vec_zlib(&vec![b' '; 100_000], 9);
     let Err(Error::Stage(why)) = stage("json", "zlib", &bomb).await else { panic!() };
     assert_eq!(why.why, StageFault::Output { size: 1_001, max: 1_000 });
     assert!(matches!(stage("none", "none", &[0; 1_001]).await, Err(Error::Limit(Limit::Size { what: "stored value", .. }))));

@@ -96,7 +96,12 @@ impl<'a> Request<'a> {
     /// The key that decides which server of a cluster is asked.
     pub(super) fn key(&self) -> &'a str {
         match self {
-            Self::Get(key) | Self::Head(key) | Self::Length(key) | Self::Exists(key) | Self::TimeToLive(key) | Self::Delete(key) => key,
+            Self::Get(key)
+            | Self::Head(key)
+            | Self::Length(key)
+            | Self::Exists(key)
+            | Self::TimeToLive(key)
+            | Self::Delete(key) => key,
             Self::Set(entry, _) => &entry.key,
             Self::Run(_, lock, ..) | Self::Count(lock) | Self::Sight(lock) | Self::Break(lock, ..) => lock.key(),
             Self::AcquireAll { locks, .. } => locks.first().map_or(PROBE, LockKeys::key),
