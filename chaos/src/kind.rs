@@ -22,6 +22,12 @@ const LONG_LEASE: Duration = Duration::from_secs(4);
 /// What tells the locks of one kind apart. In a cluster these are on three shards, and locks of all kinds meet the same faults there.
 pub(crate) const TAGS: [&str; 3] = ["{a}", "{b}", LONG];
 
+/// How many permits semaphores have.
+pub(crate) const PERMITS: u32 = 2;
+
+/// How many names there are for each tag, of a kind that takes several at once.
+const NAMES: usize = 3;
+
 /// The last of them.
 const LONG: &str = "{c}";
 
@@ -35,6 +41,12 @@ pub(crate) enum Kind {
     Fair,
     /// The same as simple, and a majority of the replicas has it too.
     Quorum,
+    /// Many readers or one writer.
+    Rw,
+    /// So many holders.
+    Semaphore,
+    /// Several names at once; others take one of them as a simple lock.
+    Several,
 }
 
 /// What the servers are.
@@ -56,6 +68,9 @@ impl Kind {
             Self::Simple => "simple",
             Self::Fair => "fair",
             Self::Quorum => "quorum",
+            Self::Rw => "rw",
+            Self::Semaphore => "semaphore",
+            Self::Several => "several",
         }
     }
 
@@ -67,13 +82,32 @@ impl Kind {
 
     /// The names of its locks.
     pub(crate) fn locks(self) -> Vec<String> {
-        TAGS.iter().map(|tag| format!("{}-{tag}", self.name())).collect()
+        TAGS.iter().flat_map(|tag| self.locks_of(tag)).collect()
+    }
+
+    fn locks_of(self, tag: &str) -> Vec<String> {
+        match self {
+            Self::Several => (0..NAMES).map(|number| format!("{}-{number}{tag}", self.name())).collect(),
+            _ => vec![format!("{}-{tag}", self.name())],
+        }
     }
 
     /// What one holder takes at once.
     pub(crate) fn choose(self, random: &mut fastrand::Rng) -> Vec<String> {
-        let mut locks = self.locks();
-        vec![locks.swap_remove(random.usize(..locks.len()))]
+        let tag = random.choice(TAGS).unwrap_or(LONG);
+        let mut locks = self.locks_of(tag);
+        random.shuffle(&mut locks);
+        // One alone as often as any number of them.
+        locks.truncate(random.usize(1..=locks.len()));
+        locks
+    }
+
+    /// What the lock is taken together with: who has one of these may wait for another of them.
+    pub(crate) fn company(self, lock: &str) -> &str {
+        match (self, lock.find('{')) {
+            (Self::Several, Some(at)) => lock.get(at..).unwrap_or(lock),
+            _ => lock,
+        }
     }
 
     /// How its locks behave.

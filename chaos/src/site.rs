@@ -1,6 +1,6 @@
 //! The servers of one topology, each behind the network.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use bellwether_tests::process::free_port;
@@ -10,6 +10,9 @@ use tokio::runtime::Handle;
 
 use crate::kind::Topology;
 use crate::network::{Network, Party, source};
+
+/// How long after a server has dropped its connections it is asked again.
+const AGAIN: Duration = Duration::from_millis(50);
 
 /// Running servers.
 #[derive(Debug)]
@@ -143,6 +146,18 @@ impl Site {
     /// Ends every fault there may be, and waits until all are well.
     pub(crate) fn recover(&mut self, places: &[usize]) -> Result<()> {
         self.network.clear();
+        // A server that changes its part drops whoever is connected to it, us included.
+        let end = Instant::now() + PATIENCE;
+        loop {
+            match self.ease(places).and_then(|()| self.wait_until_whole()) {
+                Err(_) if Instant::now() < end => std::thread::sleep(AGAIN),
+                outcome => return outcome,
+            }
+        }
+    }
+
+    /// Ends what was done to the servers at these places, of those that run.
+    fn ease(&mut self, places: &[usize]) -> Result<()> {
         for place in places {
             let server = self.server(*place)?;
             if server.runs() {
@@ -150,14 +165,7 @@ impl Site {
                 server.command::<()>(&["CONFIG", "SET", "maxmemory", "0"])?;
             }
         }
-        // A server that changes its part drops whoever is connected to it, us included.
-        let end = Instant::now() + PATIENCE;
-        loop {
-            match self.wait_until_whole() {
-                Err(_) if Instant::now() < end => {}
-                outcome => return outcome,
-            }
-        }
+        Ok(())
     }
 
     fn wait_until_whole(&mut self) -> Result<()> {

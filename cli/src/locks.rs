@@ -1,62 +1,39 @@
 //! `bellwether locks`: who holds which lock, and the breaking of one.
 
-use std::io::{self, IsTerminal};
-
 use bellwether::clock::millis;
-use bellwether::lock::{Broken, HeldLock, Locks};
+use bellwether::lock::{HeldLock, Locks, SeenHolder};
+use bellwether::names::Holder;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use crate::failure::{Failure, status};
+use crate::failure::Failure;
 use crate::settings::Settings;
 use crate::stages::Stages;
-use crate::{cache, output, time};
+use crate::{output, time};
+
+mod breaking;
 
 /// Lists the locks that are held, or breaks one.
 ///
-/// For each lock under the prefix: its name; who holds it, as `bellwether lock --holder` or the program says, and in brackets what
-/// tells this holder from others; the last fence that was given; how long the lease still runs; how many places in its queue are
-/// taken. Other programs that lock the same keys are found if one of ours has used the lock within a day.
+/// For each holder of a lock under the prefix: the lock's name and kind; who it is, as `bellwether lock --holder` or the program says,
+/// and in brackets what tells this holder from others; whether it has all of the lock, reads, writes, or has a permit; its fence; how
+/// long its lease still runs; how many places in the lock's queue are taken. Other programs that lock the same keys are found if one
+/// of ours has used the lock within a day.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Options {
     #[command(subcommand)]
     command: Option<Action>,
 
-    /// Prints an object with `locks`, a list of objects; `lease_ms` is null for a lock without a lease, `holder` for another program.
+    /// Prints an object with `locks`, a list of objects, each with a list of `holders`; `lease_ms` is null for one without a lease,
+    /// `holder` for another program.
     #[arg(long)]
     json: bool,
 }
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    Break(Break),
-}
-
-/// Takes a lock away from its holder.
-///
-/// Shows the lock and asks first; if the holder has changed by the time of the answer, nothing is done. The lock goes to who waits
-/// for it. The holder learns of it when it renews its lease, and may go on until then: it is kept out only by what the lock protects,
-/// if that refuses stale fences. Up to which they are stale is printed.
-///
-/// The exit status is 1 if nobody holds the lock or the answer was no, and 75 if somebody else held it by then.
-#[derive(Debug, Args)]
-#[command(after_help = BREAK_EXAMPLES)]
-struct Break {
-    /// The lock's name, without the prefix.
-    name: String,
-
-    /// Does not ask.
-    #[arg(short, long)]
-    yes: bool,
-
-    /// Only if this is what the list has in brackets behind the holder.
-    #[arg(long, value_name = "DIGITS")]
-    fingerprint: Option<String>,
-
-    /// Prints an object with `broken`, `fence` (up to it all are stale), `handed_on`, and `was`, the lock as the list had it.
-    #[arg(long)]
-    json: bool,
+    Break(breaking::Options),
 }
 
 const EXAMPLES: &str = "\
@@ -66,15 +43,10 @@ Examples:
   bellwether locks --json | jq -r '.locks[] | select(.waiters > 0).name'
   bellwether locks break nightly";
 
-const BREAK_EXAMPLES: &str = "\
-Examples:
-  bellwether locks break nightly
-  bellwether locks break nightly --yes --fingerprint 1f0c9a3e";
-
 /// Performs [`Options`].
 pub(crate) async fn locks(settings: &Settings, options: &Options) -> Result<u8, Failure> {
     match &options.command {
-        Some(Action::Break(command)) => take_away(settings, command, options.json || command.json).await,
+        Some(Action::Break(command)) => breaking::break_lock(settings, command, options.json).await,
         None => list(settings, options.json).await,
     }
 }
@@ -88,92 +60,59 @@ async fn list(settings: &Settings, as_json: bool) -> Result<u8, Failure> {
             output::note("no lock is held");
         }
     } else {
-        let titles = ["LOCK", "HELD BY", "FENCE", "LEASE LEFT", "WAITERS"].map(str::to_owned);
-        output::table(&std::iter::once(titles).chain(held.iter().map(row)).collect::<Vec<_>>())?;
+        let titles = ["LOCK", "KIND", "HELD BY", "HOLDS", "FENCE", "LEASE LEFT", "WAITERS"].map(str::to_owned);
+        output::table(&std::iter::once(titles).chain(held.iter().flat_map(rows)).collect::<Vec<_>>())?;
     }
     Ok(0)
-}
-
-async fn take_away(settings: &Settings, command: &Break, as_json: bool) -> Result<u8, Failure> {
-    let name = &command.name;
-    if !command.yes && !io::stdin().is_terminal() {
-        return Err(Failure::usage("this asks before it breaks a lock, and there is no terminal to ask on: give --yes"));
-    }
-    let locks = open(settings).await?;
-    let Some(seen) = locks.look(name).await? else { return free(name) };
-    if let Some(wanted) = &command.fingerprint
-        && !is_that(&seen, wanted)
-    {
-        return changed_hands(name);
-    }
-    if !command.yes && !ask(&seen).await? {
-        return Err(Failure::new(status::ABSENT, "left as it is"));
-    }
-    match locks.break_lock(&seen).await? {
-        Broken::Free => free(name),
-        Broken::ChangedHands => changed_hands(name),
-        Broken::Yes { fence, handed_on } => {
-            if as_json {
-                output::json(&json!({ "broken": true, "fence": fence, "handed_on": handed_on, "was": object(&seen) }))?;
-            } else {
-                let now = if handed_on { "; the next in the queue has it now" } else { "" };
-                output::line(&format!("broken: {name:?} was held by {}; fences up to {fence} are stale{now}", who(&seen)))?;
-            }
-            Ok(0)
-        }
-    }
 }
 
 async fn open(settings: &Settings) -> Result<Locks, Failure> {
     Ok(settings.shared_store(&Stages::default()).await?.locks())
 }
 
-fn free(name: &str) -> Result<u8, Failure> {
-    Err(Failure::new(status::ABSENT, format!("nobody holds the lock {name:?}")))
+fn who(holder: &SeenHolder) -> String {
+    format!("{} [{}]", label(holder).unwrap_or("another program"), holder.fingerprint)
 }
 
-fn changed_hands(name: &str) -> Result<u8, Failure> {
-    Err(Failure::new(status::BUSY, format!("somebody else holds the lock {name:?} by now, and nothing was done: look again")))
+fn label(holder: &SeenHolder) -> Option<&str> {
+    holder.label.as_ref().map(Holder::as_str)
 }
 
-/// Whether these are digits that this holder was shown with.
-fn is_that(seen: &HeldLock, digits: &str) -> bool {
-    let shown = seen.fingerprint();
-    digits.len() >= shown.short().len() && shown.as_str().starts_with(&digits.to_ascii_lowercase())
-}
-
-/// Shows a lock and asks whether to break it.
-async fn ask(seen: &HeldLock) -> Result<bool, Failure> {
-    let lease = seen.lease_left().map_or_else(|| "has no lease".to_owned(), |left| format!("has {} left", time::show(left)));
-    let waiting = match seen.waiters() {
-        0 => "nobody waits".to_owned(),
-        waiters => format!("{waiters} in the queue"),
+/// A row for each holder.
+fn rows(seen: &HeldLock) -> Vec<[String; 7]> {
+    let row = |who: String, holds: &str, fence: String, left: String| {
+        let (name, kind) = (seen.name().to_owned(), seen.form().as_str().to_owned());
+        [name, kind, who, holds.to_owned(), fence, left, seen.waiters().to_string()]
     };
-    output::ask(&format!("{:?} is held by {}, {lease}; {waiting}. Break it? [y/N] ", seen.name(), who(seen)));
-    cache::yes().await
-}
-
-fn who(seen: &HeldLock) -> String {
-    format!("{} [{}]", seen.holder().unwrap_or("another program"), seen.fingerprint())
-}
-
-fn row(seen: &HeldLock) -> [String; 5] {
-    [
-        seen.name().to_owned(),
-        who(seen),
-        seen.fence().map_or_else(|| "-".to_owned(), |fence| fence.to_string()),
-        seen.lease_left().map_or_else(|| "none".to_owned(), time::show),
-        seen.waiters().to_string(),
-    ]
+    let nothing = || "-".to_owned();
+    let of = |holder: &SeenHolder| {
+        let fence = holder.fence.map_or_else(nothing, |fence| fence.to_string());
+        row(who(holder), holder.part.as_str(), fence, holder.lease_left.map_or_else(|| "none".to_owned(), time::show))
+    };
+    let mut rows: Vec<_> = seen.holders().iter().map(of).collect();
+    let untold = seen.count().saturating_sub(rows.len() as u64);
+    if untold > 0 {
+        rows.push(row(format!("{untold} more"), "-", nothing(), nothing()));
+    }
+    rows
 }
 
 fn object(seen: &HeldLock) -> Value {
+    let holder = |holder: &SeenHolder| {
+        json!({
+            "holder": label(holder),
+            "fingerprint": holder.fingerprint.short(),
+            "holds": holder.part.as_str(),
+            "fence": holder.fence,
+            "lease_ms": holder.lease_left.map(millis),
+        })
+    };
     json!({
         "name": seen.name(),
-        "holder": seen.holder(),
-        "fingerprint": seen.fingerprint().short(),
+        "kind": seen.form().as_str(),
+        "holders": seen.holders().iter().map(holder).collect::<Vec<_>>(),
+        "count": seen.count(),
         "fence": seen.fence(),
-        "lease_ms": seen.lease_left().map(millis),
         "waiters": seen.waiters(),
     })
 }

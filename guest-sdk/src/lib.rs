@@ -78,7 +78,7 @@ mod run;
 mod stage;
 mod time;
 
-pub use cache::{Cache, CacheOptions, Found, Herd, StageChoice, Ttl, Vacancy};
+pub use cache::{Cache, CacheOptions, ComputeError, Found, Herd, StageChoice, Ttl, Vacancy};
 pub use error::{Error, Result};
 pub use join::{join_all, join_at_most};
 pub use lock::{Guard, Kind, Lock, LockOptions, MultiGuard, MultiLock, RwLock, Semaphore, Token};

@@ -31,6 +31,11 @@ impl Span {
         Ok(Self(whole))
     }
 
+    /// So many seconds, of which there is at least one.
+    pub(crate) const fn seconds(count: u32) -> Self {
+        Self(Duration::from_secs(if count == 0 { 1 } else { count as u64 }))
+    }
+
     /// The time as a [`Duration`].
     #[must_use]
     pub const fn duration(self) -> Duration {

@@ -1,7 +1,7 @@
 //! What is stored around a payload: who wrote it, how, and whether it is whole.
 //!
-//! Version 1 is the postcard encoding of these fields in this order, all of fixed width and little-endian, so that a script can
-//! read and patch one in place:
+//! All versions are the postcard encoding of these fields in this order, all of fixed width and little-endian, so that a script can
+//! read and patch one in place. An entry that nobody ever computes anew is written in version 1:
 //!
 //! | offset | bytes | field |
 //! | --- | --- | --- |
@@ -16,25 +16,49 @@
 //! | 34 | 4 | CRC-32 (ISO-HDLC) of bytes 0 to 21, bytes 30 to 33 and the payload |
 //! | 38 | | payload |
 //!
-//! Every version ever written stays readable. The checksum leaves out the expiry, so that a script can move it.
+//! Version 2 has a claim: who computes the value of the entry, or a fresher one. It is written where that matters:
+//!
+//! | offset | bytes | field |
+//! | --- | --- | --- |
+//! | 0 | 4 | magic, as above |
+//! | 4 | 1 | version: 2 |
+//! | 5 | 1 | flags: bit 0, the payload is compressed; bit 1, nobody has computed a value yet and there is no payload; bit 2, the payload is the text of an error with which that failed; the others 0 |
+//! | 6 | 16 | serializer, compressor, created, as above |
+//! | 22 | 8 | logical expiry, in milliseconds since 1970 by the store's clock; 0: none |
+//! | 30 | 8 | claim: random; 0: nobody computes |
+//! | 38 | 4 | how long it took to compute the value, in milliseconds; 0: unknown |
+//! | 42 | 4 | length of the payload |
+//! | 46 | 4 | CRC-32 (ISO-HDLC) of bytes 0 to 21, bytes 38 to 45 and the payload |
+//! | 50 | | payload |
+//!
+//! Every version ever written stays readable. The checksum leaves out expiry and claim, so that a script can move them.
 
 use bytes::Bytes;
-use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::error::{Corrupt, Limit};
 
-/// The newest version, which is the one that is written.
-pub const VERSION: u8 = 1;
+mod claim;
+mod layout;
+mod peek;
 
-/// How many bytes come before the payload.
+pub use claim::{Claim, Head, has_no_value};
+pub use peek::Peek;
+
+/// The newest version.
+pub const VERSION: u8 = 2;
+
+/// How many bytes come before the payload in version 1.
 pub const HEADER: usize = 38;
+
+/// How many bytes come before the payload in version 2.
+pub const CLAIMABLE_HEADER: usize = 50;
 
 /// The first bytes of every version.
 pub const MAGIC: [u8; 4] = [0x8b, b'b', b'w', b'e'];
 
 /// Which stage wrote a payload, among those of one kind. Built-in ones have small numbers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct StageId(pub u32);
 
 impl StageId {
@@ -58,8 +82,10 @@ impl StageId {
 }
 
 /// What is stored along with a payload.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Envelope {
+    /// What the payload is.
+    pub holds: Holds,
     /// Whether the compressor made the payload smaller, rather than leave it as it was.
     pub compressed: bool,
     /// The cache's serializer.
@@ -70,35 +96,44 @@ pub struct Envelope {
     pub created: u64,
     /// When its value is due to be computed again, in milliseconds since 1970; `None`: never.
     pub expires: Option<u64>,
+    /// Who computes a value, or a fresher one.
+    pub claim: Option<Claim>,
+    /// How long it took to compute the value, in milliseconds; 0: unknown.
+    pub took: u32,
+}
+
+/// What the payload of an entry is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Holds {
+    /// A value.
+    #[default]
+    Value,
+    /// Nothing: the entry is a placeholder for a value that somebody computes.
+    Nothing,
+    /// The text of the error with which the computation of a value failed.
+    Failure,
 }
 
 impl Envelope {
+    /// A placeholder for a value that `claim` computes.
+    #[must_use]
+    pub fn vacant(claim: Claim) -> Self {
+        Self { holds: Holds::Nothing, claim: Some(claim), ..Self::default() }
+    }
+
+    /// The version in which it is written: the first that can say all of it.
+    #[must_use]
+    pub fn version(&self) -> u8 {
+        let plain = self.holds == Holds::Value && self.expires.is_none() && self.claim.is_none() && self.took == 0;
+        if plain { 1 } else { 2 }
+    }
+
     /// The envelope with the payload in it, in one buffer.
     ///
     /// # Errors
     /// [`Limit::Size`] for a payload of 4 GiB or more.
     pub fn seal(&self, payload: &[u8]) -> Result<Bytes, Limit> {
-        let too_large = || Limit::Size { what: "payload", size: payload.len() as u64, max: u64::from(u32::MAX) };
-        let header = Version1 {
-            magic: MAGIC,
-            version: VERSION,
-            flags: if self.compressed { COMPRESSED } else { 0 },
-            serializer: self.serializer.0,
-            compressor: self.compressor.0,
-            created: self.created,
-            expires: self.expires.unwrap_or(0),
-            length: u32::try_from(payload.len()).map_err(|_| too_large())?,
-            checksum: 0,
-        };
-        let mut head = [0; HEADER];
-        // The fields have fixed widths and fill the header exactly.
-        postcard::to_slice(&header, &mut head).map_err(|_| too_large())?;
-        let checksum = checksum(&head, payload).to_le_bytes();
-        head[HEADER - checksum.len()..].copy_from_slice(&checksum);
-        let mut sealed = Vec::with_capacity(HEADER + payload.len());
-        sealed.extend_from_slice(&head);
-        sealed.extend_from_slice(payload);
-        Ok(sealed.into())
+        layout::seal(self, payload).ok_or(Limit::Size { what: "payload", size: payload.len() as u64, max: u64::from(u32::MAX) })
     }
 
     /// Takes the payload out, without copying it. `key` is for the error.
@@ -111,68 +146,28 @@ impl Envelope {
         if !stored.starts_with(&MAGIC) {
             return Err(Corrupt::Foreign { key: key() });
         }
-        match stored.get(MAGIC.len()) {
+        let version = match stored.get(MAGIC.len()) {
             None => return Err(length(HEADER)),
             Some(0) => return Err(Corrupt::Foreign { key: key() }),
             Some(&version) if version > VERSION => return Err(Corrupt::Version { key: key(), version, newest: VERSION }),
-            Some(_) => {}
+            Some(&version) => version,
+        };
+        let Some(opened) = layout::open(version, stored) else {
+            return Err(length(if version == 1 { HEADER } else { CLAIMABLE_HEADER }));
+        };
+        let Some(envelope) = opened.envelope else {
+            return Err(Corrupt::Flags { key: key(), flags: opened.flags });
+        };
+        if opened.payload.len() as u64 != u64::from(opened.length) {
+            let header = stored.len() - opened.payload.len();
+            return Err(length(usize::try_from(opened.length).unwrap_or(usize::MAX).saturating_add(header)));
         }
-        let (header, payload): (Version1, &[u8]) = postcard::take_from_bytes(stored).map_err(|_| length(HEADER))?;
-        if header.flags & !COMPRESSED != 0 {
-            return Err(Corrupt::Flags { key: key(), flags: header.flags });
-        }
-        if payload.len() as u64 != u64::from(header.length) {
-            return Err(length(usize::try_from(header.length).unwrap_or(usize::MAX).saturating_add(HEADER)));
-        }
-        if checksum(stored, payload) != header.checksum {
+        if !opened.whole {
             return Err(Corrupt::Checksum { key: key() });
         }
-        let envelope = Self {
-            compressed: header.flags & COMPRESSED != 0,
-            serializer: StageId(header.serializer),
-            compressor: StageId(header.compressor),
-            created: header.created,
-            expires: (header.expires != 0).then_some(header.expires),
-        };
-        Ok((envelope, stored.slice_ref(payload)))
+        Ok((envelope, stored.slice_ref(opened.payload)))
     }
 }
-
-const COMPRESSED: u8 = 1;
-
-/// The checksum of what begins with the header `head`, whose own checksum does not count.
-fn checksum(head: &[u8], payload: &[u8]) -> u32 {
-    let mut hasher = crc32fast::Hasher::new();
-    for part in [0..22, 30..34] {
-        hasher.update(head.get(part).unwrap_or_default());
-    }
-    hasher.update(payload);
-    hasher.finalize()
-}
-
-/// The header of version 1. It can never change; a new one gets a new version, and a reader beside this one's.
-#[derive(Serialize, Deserialize)]
-struct Version1 {
-    magic: [u8; 4],
-    version: u8,
-    flags: u8,
-    #[serde(with = "postcard::fixint::le")]
-    serializer: u32,
-    #[serde(with = "postcard::fixint::le")]
-    compressor: u32,
-    #[serde(with = "postcard::fixint::le")]
-    created: u64,
-    #[serde(with = "postcard::fixint::le")]
-    expires: u64,
-    #[serde(with = "postcard::fixint::le")]
-    length: u32,
-    #[serde(with = "postcard::fixint::le")]
-    checksum: u32,
-}
-
-mod peek;
-
-pub use peek::Peek;
 
 #[cfg(test)]
 mod tests;

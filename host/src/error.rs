@@ -33,6 +33,13 @@ pub enum Error {
     Corrupt(#[from] Corrupt),
 }
 
+impl Error {
+    /// Whether asking again in a while may go better.
+    pub(crate) fn is_passing(&self) -> bool {
+        matches!(self, Self::Unavailable(Unavailable { why, .. }) if why.is_passing())
+    }
+}
+
 /// A call that can never work as it was made.
 #[derive(Debug, Clone, PartialEq, Eq, ThisError)]
 #[non_exhaustive]
@@ -171,6 +178,20 @@ pub enum Invalid {
         given: String,
         /// The lock that it was asked for.
         lock: String,
+    },
+    /// An option of a cache that has no use without herd protection.
+    #[error("{what} needs herd protection: open the cache with it, or leave this out")]
+    NeedsHerd {
+        /// Which option.
+        what: &'static str,
+    },
+    /// More jitter than there can be.
+    #[error("a jitter of {given} % is over {max} %: give less")]
+    Jitter {
+        /// What was given.
+        given: u8,
+        /// The most that can be.
+        max: u8,
     },
     /// Part of the contract that this version does not have yet.
     #[error("{what} is not available in this version: {instead}")]
@@ -402,6 +423,9 @@ pub enum Outage {
     /// The server is a replica and takes no writes.
     #[error("is a read-only replica: give the primary's address, or a redis+sentinel:// one that finds it")]
     ReadOnly,
+    /// A value of a cache could not be computed, and it is too soon to try again.
+    #[error("has no value of this entry, as its computation failed lately: {0}")]
+    NoValue(String),
     /// The server answered with an error that passes: it is loading, or a failover goes on.
     #[error("answered with an error: {0}")]
     Passing(String),
@@ -415,7 +439,7 @@ impl Outage {
     pub(crate) fn is_passing(&self) -> bool {
         match self {
             Self::Unreachable(_) | Self::TimedOut(_) | Self::Disconnected(_) | Self::NoQuorum | Self::Passing(_) => true,
-            Self::Refused(_) | Self::Forbidden(_) | Self::ReadOnly | Self::Failed(_) => false,
+            Self::Refused(_) | Self::Forbidden(_) | Self::ReadOnly | Self::NoValue(_) | Self::Failed(_) => false,
         }
     }
 }

@@ -57,6 +57,7 @@ pub mod glob;
 pub mod guest;
 pub mod lock;
 pub mod names;
+mod pause;
 #[cfg(feature = "component")]
 pub mod runtime;
 pub mod stage;

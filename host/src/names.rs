@@ -21,7 +21,7 @@ mod share;
 
 pub use escape::{escape, escape_char, escape_last, escape_last_char, unescape};
 pub use holder::{Holder, MAX_HOLDER};
-pub use share::Share;
+pub use share::{Form, Share};
 
 /// The longest lock or cache name, in bytes.
 pub const MAX_NAME: usize = 512;
@@ -73,6 +73,7 @@ struct Keys {
     queue: String,
     alive: String,
     channel: String,
+    fences: String,
 }
 
 impl LockKeys {
@@ -83,6 +84,15 @@ impl LockKeys {
     /// slot; [`Limit::Size`] for one of over [`MAX_NAME`] bytes.
     pub fn new(prefix: &Prefix, name: &str) -> Result<Self, Error> {
         Self::shared(prefix, name, Share::Alone)
+    }
+
+    /// The keys of the whole of what `name` stands for in this form, for who looks at its holders or breaks them. For a holder they
+    /// are those of some share or other.
+    ///
+    /// # Errors
+    /// As of [`LockKeys::new`].
+    pub fn whole(prefix: &Prefix, name: &str, form: Form) -> Result<Self, Error> {
+        Self::shared(prefix, name, form.any_share())
     }
 
     /// The keys of the lock `name` of which a holder takes `share`.
@@ -107,20 +117,26 @@ impl LockKeys {
             None if key.contains('}') => return Err(Invalid::Slot { name: name.to_owned() }.into()),
             None => format!("{{{key}}}{COMPANION}"),
         };
-        let (key, companion) = match share.keys() {
+        let (key, companion) = match share.form().keys() {
             None => (key, companion),
             Some(kind) => (format!("{companion}{kind}"), format!("{companion}{kind}:")),
         };
         let companion = |what| format!("{companion}{what}");
         let (fence, queue, alive) = (companion("fence"), companion("queue"), companion("alive"));
-        let channel = companion("grant:");
-        Ok(Self(Arc::new(Keys { name: name.to_owned(), share, key, fence, queue, alive, channel })))
+        let (channel, fences) = (companion("grant:"), companion("fences"));
+        Ok(Self(Arc::new(Keys { name: name.to_owned(), share, key, fence, queue, alive, channel, fences })))
     }
 
     /// How much of the lock is wanted.
     #[must_use]
     pub fn share(&self) -> Share {
         self.0.share
+    }
+
+    /// What the lock is.
+    #[must_use]
+    pub fn form(&self) -> Form {
+        self.0.share.form()
     }
 
     /// The lock's name as its user gave it.
@@ -157,6 +173,12 @@ impl LockKeys {
     #[must_use]
     pub fn channel(&self) -> &str {
         &self.0.channel
+    }
+
+    /// The key that holds the fence of each holder, where many can hold the lock.
+    #[must_use]
+    pub fn fences(&self) -> &str {
+        &self.0.fences
     }
 }
 
@@ -222,7 +244,7 @@ mod tests {
             let plain = keys(name)?;
             for share in [Share::Alone, Share::Writer, Share::Permit { of: std::num::NonZeroU32::MIN }] {
                 let keys = LockKeys::shared(&Prefix::default(), name, share)?;
-                for key in [keys.key(), keys.fence(), keys.queue(), keys.alive(), keys.channel()] {
+                for key in [keys.key(), keys.fence(), keys.queue(), keys.alive(), keys.channel(), keys.fences()] {
                     assert_eq!(slot(key), slot(plain.key()), "{name}");
                     assert!(seen.insert(key.to_owned()), "{key} stands for two things");
                 }

@@ -333,7 +333,7 @@ async fn a_cache_passes_on_nothing_of_a_component_that_is_no_cbor() {
     let options = CacheOptions { compressor: "odd".into(), ..CacheOptions::default() };
     let cache = Caches::new(store.clone()).with_stages(stages).open("pages", Some(options)).unwrap();
     let envelope =
-        Envelope { compressed: true, serializer: StageId::CBOR, compressor: StageId::named("odd"), created: 0, expires: None };
+        Envelope { compressed: true, serializer: StageId::CBOR, compressor: StageId::named("odd"), ..Envelope::default() };
     let put = async |payload: &[u8]| {
         let entry = Entry { key: "cache:pages:a".to_owned(), bytes: envelope.seal(payload).unwrap() };
         store.set(&entry, None).await.unwrap();

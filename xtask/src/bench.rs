@@ -74,7 +74,11 @@ impl Options {
             return Ok(self.what.clone());
         }
         let group = |case: &String| {
-            let name = case.split('-').next().unwrap_or_default().trim_end_matches('*');
+            let name = match case.split('-').next().unwrap_or_default().trim_end_matches('*') {
+                "near" if case == "near-hit-guest" => "guest",
+                "near" | "herd" | "entry" => "cache",
+                name => name,
+            };
             What::from_str(name, false).map_err(|_| anyhow!("no figure is called {case}"))
         };
         let mut groups = self.cases.iter().map(group).collect::<Result<Vec<_>>>()?;

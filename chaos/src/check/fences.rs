@@ -6,8 +6,8 @@ use super::{Turn, Verdict};
 use crate::history::{Share, Write};
 use crate::kind::Kind;
 
-/// Who asks after another has acquired gets a larger fence, always. Where no two can hold at once, fences also rise in the order
-/// in which holders got the lock.
+/// Who asks after another has acquired gets a larger fence, always. Where two cannot hold at once, fences also rise in the order in
+/// which they got the lock: that of a reader lies between those of the writers around it.
 pub(super) fn check(turns: &[Turn], excludes: bool, broken: &mut Vec<String>) {
     let mut acquired: Vec<_> = turns.iter().filter_map(|turn| Some((turn.acquired()?, turn))).collect();
     acquired.sort_unstable_by_key(|((at, _), _)| *at);
@@ -29,20 +29,32 @@ pub(super) fn check(turns: &[Turn], excludes: bool, broken: &mut Vec<String>) {
         }
     }
 
-    let mut newest: Option<(u64, &Turn)> = None;
+    let (mut newest, mut newest_whole): (Newest, Newest) = (None, None);
     for ((_, fence), turn) in acquired {
-        if !excludes || turn.share != Share::Whole || turn.hold().is_none() {
+        if !excludes || turn.hold().is_none() {
             continue;
         }
-        if let Some((before, other)) = newest
+        let before = match turn.share {
+            Share::Whole => newest,
+            Share::Read => newest_whole,
+            Share::Permit(_) => None,
+        };
+        if let Some((before, other)) = before
             && fence <= before
         {
             broken.push(format!("{turn}: has no larger fence than {other}, which had the lock before it"));
-        } else {
+        }
+        let newer = |than: Newest| than.is_none_or(|(newest, _)| newest < fence);
+        if newer(newest) {
             newest = Some((fence, turn));
+        }
+        if turn.share == Share::Whole && newer(newest_whole) {
+            newest_whole = Some((fence, turn));
         }
     }
 }
+
+type Newest<'a> = Option<(u64, &'a Turn<'a>)>;
 
 /// Judges what the register has taken.
 pub(super) fn check_register(writes: &[Write], verdict: &mut Verdict) {

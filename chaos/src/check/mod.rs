@@ -93,13 +93,30 @@ pub(crate) fn check(history: &History, rules: &Rules) -> Verdict {
             verdict.broken.extend(gone.map(|turn| format!("{turn}: the store had it no more before its lease was over")));
         }
         fences::check(turns, excludes, &mut verdict.broken);
-        progress::check(turns, history, rules, figures, &mut verdict.broken);
+    }
+    for (kind, turns) in companies(&locks) {
+        let figures = verdict.kinds.entry(kind.name()).or_default();
+        progress::check(kind, &turns, history, rules, figures, &mut verdict.broken);
     }
     fences::check_register(&history.writes, &mut verdict);
     let stuck = history.stuck.iter().map(|process| format!("process {process} did not come to an end"));
     let left = history.left_over.iter().map(|lock| format!("{lock}: still held long after everybody had gone"));
     verdict.broken.extend(stuck.chain(left));
     verdict
+}
+
+/// The turns of locks that are taken together, each attempt once.
+fn companies<'a>(locks: &BTreeMap<&'a str, Vec<Turn<'a>>>) -> Vec<(Kind, Vec<Turn<'a>>)> {
+    let mut companies: BTreeMap<(&str, &str), (Kind, Vec<Turn>)> = BTreeMap::new();
+    for (lock, turns) in locks {
+        let Some(kind) = Kind::of(lock) else { continue };
+        companies.entry((kind.name(), kind.company(lock))).or_insert((kind, Vec::new())).1.extend(turns);
+    }
+    for (_, turns) in companies.values_mut() {
+        turns.sort_by_key(|turn| (turn.asked, turn.process, turn.attempt));
+        turns.dedup_by_key(|turn| (turn.process, turn.attempt));
+    }
+    companies.into_values().collect()
 }
 
 fn count(turns: &[Turn], figures: &mut Figures) {

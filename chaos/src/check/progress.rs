@@ -2,13 +2,24 @@
 
 use super::{Answer, Figures, Rules, Turn};
 use crate::history::{History, Span};
+use crate::kind::Kind;
 
-/// Every acquire ends with its time, and a lock that nobody has any more is got by who waits for it.
-pub(super) fn check(turns: &[Turn], history: &History, rules: &Rules, figures: &mut Figures, broken: &mut Vec<String>) {
+/// Every acquire ends with its time, and a lock that nobody has any more is got by who waits for it. Of locks that are taken together
+/// nobody has any: who waits for one of them may have others, but not all can wait for each other.
+pub(super) fn check(
+    kind: Kind,
+    turns: &[Turn],
+    history: &History,
+    rules: &Rules,
+    figures: &mut Figures,
+    broken: &mut Vec<String>,
+) {
     for turn in turns {
         check_deadline(turn, history, rules, broken);
     }
     let lease = turns.first().map_or(0, |turn| (rules.lease)(turn.lock));
+    // One who had some of several when it died has left another lease behind.
+    let lease = if kind == Kind::Several { 2 * lease } else { lease };
     let calm = calm(&history.outages, rules.grace);
     for idle in idle(turns) {
         for span in &calm {

@@ -120,6 +120,67 @@ fn fences_rise() {
 }
 
 #[test]
+fn the_fence_of_a_reader_lies_between_those_of_the_writers_around_it() {
+    let rw = "rw-{a}";
+    let tale = |before: u64, reader: u64, other: u64, after: u64| {
+        let tale = Tale::default().holds(1, rw, 10, 20, before).asks(4, rw, 5, 500);
+        // All asked before the first acquired, so only the order of their holds says what their fences must be.
+        let reads = |tale: Tale, who, from, to, fence| {
+            let tale = tale.say(who, rw, 5, What::Asked { wait: 500, share: Share::Read, adopts: false });
+            tale.say(who, rw, from, What::Acquired { fence }).say(who, rw, from, What::Held).say(who, rw, to, What::Held)
+        };
+        let tale = reads(reads(tale, 2, 22, 30, reader), 3, 24, 32, other);
+        tale.say(4, rw, 40, What::Acquired { fence: after }).say(4, rw, 41, What::Held)
+    };
+    tale(1, 2, 3, 4).is_good();
+    tale(1, 3, 2, 4).is_good();
+    tale(2, 1, 3, 4).breaks("process 2, attempt 2 (acquired at 22000000, fence 1): has no larger fence");
+    tale(1, 2, 5, 4).breaks("process 4, attempt 4 (acquired at 40000000, fence 4): has no larger fence");
+    let together = Tale::default().holds(1, rw, 10, 20, 1).shares(2, rw, (15, 25), 2, Share::Read);
+    together.breaks("together");
+    assert!(together.broken_on(Topology::Cluster).is_empty(), "it does not promise that there");
+}
+
+#[test]
+fn fences_of_permits_rise_as_they_are_asked_for() {
+    let semaphore = "semaphore-{a}";
+    let permits = |second| {
+        let tale = Tale::default().shares(1, semaphore, (10, 20), 5, Share::Permit(2));
+        tale.shares(2, semaphore, (12, 20), second, Share::Permit(2))
+    };
+    permits(6).is_good();
+    permits(4).breaks("no larger fence");
+    permits(6).shares(3, semaphore, (15, 16), 7, Share::Permit(2)).breaks("process 3");
+}
+
+#[test]
+fn each_of_several_names_excludes_others() {
+    let (one, two) = ("several-0{a}", "several-1{a}");
+    let both = |fence| Tale::default().holds(1, one, 10, 20, fence).holds(1, two, 10, 20, fence);
+    both(5).holds(2, two, 21, 30, 6).is_good();
+    both(5).holds(2, two, 15, 30, 6).breaks("several-1{a}, process 2, attempt 2 (acquired at 15000000, fence 6): held for");
+    both(5).holds(2, two, 21, 30, 5).breaks("no larger fence");
+}
+
+#[test]
+fn those_who_take_several_do_not_wait_for_each_other_for_ever() {
+    let (one, two, other) = ("several-0{a}", "several-1{a}", "several-0{b}");
+    // One waits for both, of which it may have one, for as long as somebody has the other.
+    let waits = |until: u64| {
+        let tale = Tale::default().holds(1, two, 0, until, 1).holds(4, other, 0, 9000, 1);
+        let tale = tale.asks(2, one, 5, 9000).asks(2, two, 5, 9000).asks(3, one, 6, 9000);
+        let got = |tale: Tale, who, lock, at, fence| {
+            tale.say(who, lock, at, What::Acquired { fence }).say(who, lock, at, What::Held).say(who, lock, at + 1, What::Held)
+        };
+        got(got(got(tale, 2, one, 8000, 2), 2, two, 8000, 2), 3, one, 8100, 3)
+    };
+    waits(7000).is_good();
+    // What is left of a lease, twice, and the bound.
+    waits(8000 - 2400).is_good();
+    waits(8000 - 2600).breaks("for a lock that nobody had");
+}
+
+#[test]
 fn a_release_deletes_only_its_own() {
     let tale = Tale::default().holds(1, LOCK, 10, 20, 1).holds(2, LOCK, 30, 60, 2);
     let ended = |tale: Tale, ok| tale.releases(1, LOCK, 40, 50, ok);

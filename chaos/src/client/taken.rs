@@ -5,17 +5,23 @@ use std::time::Duration;
 use bellwether::Error;
 use bellwether::clock::Wait;
 use bellwether::error::LossReason;
-use bellwether::lock::{Guard, Lock, Locks};
+use bellwether::lock::{Guard, Lock, Locks, MultiGuard, MultiLock, RwLock, Semaphore};
 use futures_util::FutureExt;
 
 use crate::history::Share;
-use crate::kind::Kind;
+use crate::kind::{Kind, PERMITS};
 
 /// A lock that can be taken. A kind with an interface of its own gets a variant here.
 #[derive(Debug, Clone)]
 pub(super) enum Opened {
     /// One that a single holder has.
     Whole(Lock),
+    /// One that many readers have, or one writer.
+    Rw(RwLock),
+    /// One that so many holders have.
+    Semaphore(Semaphore),
+    /// Several that a single holder has.
+    Several(MultiLock),
 }
 
 /// A lock that was taken.
@@ -23,6 +29,8 @@ pub(super) enum Opened {
 pub(super) enum Taken {
     /// One name.
     One(Guard),
+    /// Several names.
+    All(MultiGuard),
 }
 
 impl Opened {
@@ -31,37 +39,51 @@ impl Opened {
         let name = names.first().map_or("", String::as_str);
         let options = kind.options(name, renew);
         Ok(match kind {
-            Kind::Simple | Kind::Fair | Kind::Quorum => Self::Whole(locks.open(name, options)?),
+            Kind::Rw => Self::Rw(locks.open_rw(name, options)?),
+            Kind::Semaphore => Self::Semaphore(locks.open_semaphore(name, PERMITS, options)?),
+            Kind::Several if names.len() > 1 => Self::Several(locks.open_many(names, options)?),
+            Kind::Simple | Kind::Fair | Kind::Quorum | Kind::Several => Self::Whole(locks.open(name, options)?),
         })
     }
 
     /// What a holder will have of it.
-    pub(super) fn share(&self, _random: &mut fastrand::Rng) -> Share {
+    pub(super) fn share(&self, random: &mut fastrand::Rng) -> Share {
         match self {
-            Self::Whole(_) => Share::Whole,
+            Self::Rw(_) if random.u8(..3) > 0 => Share::Read,
+            Self::Whole(_) | Self::Several(_) | Self::Rw(_) => Share::Whole,
+            Self::Semaphore(_) => Share::Permit(PERMITS),
         }
     }
 
     /// Takes it.
-    pub(super) async fn acquire(&self, _share: Share, wait: Duration) -> Result<Option<Taken>, Error> {
+    pub(super) async fn acquire(&self, share: Share, wait: Duration) -> Result<Option<Taken>, Error> {
         let wait = if wait.is_zero() { Wait::None } else { Wait::UpTo(wait) };
-        match self {
-            Self::Whole(lock) => Ok(lock.acquire(wait).await?.map(Taken::One)),
-        }
+        Ok(match self {
+            Self::Whole(lock) => lock.acquire(wait).await?.map(Taken::One),
+            Self::Rw(lock) if share == Share::Read => lock.read(wait).await?.map(Taken::One),
+            Self::Rw(lock) => lock.write(wait).await?.map(Taken::One),
+            Self::Semaphore(semaphore) => semaphore.acquire(wait).await?.map(Taken::One),
+            Self::Several(locks) => locks.acquire(wait).await?.map(Taken::All),
+        })
     }
 
     /// Takes over what was handed over.
     pub(super) async fn adopt(&self, token: &str) -> Result<Option<Taken>, Error> {
         match self {
             Self::Whole(lock) => lock.adopt(token).await.map(|guard| Some(Taken::One(guard))),
+            // They have no such thing.
+            Self::Rw(_) | Self::Semaphore(_) | Self::Several(_) => Ok(None),
         }
     }
 }
 
 /// Whether anybody holds any of a lock.
 pub(crate) async fn is_held(kind: Kind, locks: &Locks, name: &str) -> Result<bool, Error> {
+    let options = Kind::Simple.options(name, true);
     match kind {
-        Kind::Simple | Kind::Fair | Kind::Quorum => locks.open(name, Kind::Simple.options(name, true))?.is_locked().await,
+        Kind::Rw => locks.open_rw(name, options)?.is_locked().await,
+        Kind::Semaphore => Ok(locks.open_semaphore(name, PERMITS, options)?.available().await? < PERMITS),
+        Kind::Simple | Kind::Fair | Kind::Quorum | Kind::Several => locks.open(name, options)?.is_locked().await,
     }
 }
 
@@ -69,6 +91,7 @@ impl Taken {
     pub(super) fn fence(&self) -> u64 {
         match self {
             Self::One(guard) => guard.fence(),
+            Self::All(guard) => guard.fence(),
         }
     }
 
@@ -76,19 +99,22 @@ impl Taken {
     pub(super) fn loss(&self) -> Option<LossReason> {
         match self {
             Self::One(guard) => guard.lost().now_or_never(),
+            Self::All(guard) => guard.lost().now_or_never(),
         }
     }
 
     pub(super) async fn release(&self) -> Result<(), Error> {
         match self {
             Self::One(guard) => guard.release().await,
+            Self::All(guard) => guard.release().await,
         }
     }
 
-    /// Gives the token for [`Opened::adopt`], if the kind has such a thing.
-    pub(super) async fn hand_over(&self) -> Result<Option<String>, Error> {
-        match self {
-            Self::One(guard) => guard.hand_over().await.map(Some),
+    /// Gives the token for [`Opened::adopt`] of what it was taken of, if that has such a thing.
+    pub(super) async fn hand_over(&self, opened: &Opened) -> Result<Option<String>, Error> {
+        match (self, opened) {
+            (Self::One(guard), Opened::Whole(_)) => guard.hand_over().await.map(Some),
+            _ => Ok(None),
         }
     }
 }

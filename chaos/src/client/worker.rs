@@ -102,7 +102,7 @@ impl Worker {
             Way::Drops => page.note(&What::LetGo),
             Way::HandsOver => {
                 page.note(&What::LetGo);
-                if let Ok(Some(token)) = taken.hand_over().await
+                if let Ok(Some(token)) = taken.hand_over(opened).await
                     && self.random.u8(..8) > 0
                 {
                     drop(taken);

@@ -18,7 +18,7 @@ fn hold(redis: &Server, holder: &str, name: &str, options: &[&str]) -> Child {
     child
 }
 
-fn listed(store: &str, args: &[&str]) -> Vec<Value> {
+pub(crate) fn listed(store: &str, args: &[&str]) -> Vec<Value> {
     let args: Vec<_> = ["locks", "--json"].iter().chain(args).copied().collect();
     let printed: Value = serde_json::from_str(&on(store, &args).ok()).expect("it is JSON");
     printed["locks"].as_array().expect("there is a list").clone()
@@ -37,15 +37,17 @@ fn held_locks_are_listed_with_holder_fence_and_lease() {
     let lines: Vec<Vec<_>> =
         table.lines().map(|line| line.split("  ").map(str::trim).filter(|cell| !cell.is_empty()).collect()).collect();
     assert_eq!(lines.len(), 3, "{table}");
-    assert_eq!(lines[0], ["LOCK", "HELD BY", "FENCE", "LEASE LEFT", "WAITERS"]);
-    assert!(lines[1][0] == "a:job" && lines[1][1].starts_with("web-2 ["), "{table}");
-    assert!(lines[2][0] == "nightly" && lines[2][3].starts_with("9m"), "{table}");
+    assert_eq!(lines[0], ["LOCK", "KIND", "HELD BY", "HOLDS", "FENCE", "LEASE LEFT", "WAITERS"]);
+    assert!(lines[1][..2] == ["a:job", "lock"] && lines[1][2].starts_with("web-2 [") && lines[1][3] == "all", "{table}");
+    assert!(lines[2][0] == "nightly" && lines[2][5].starts_with("9m"), "{table}");
 
     let listed = listed(store, &["--prefix", "a:"]);
     assert_eq!(listed.len(), 1);
     let job = &listed[0];
-    assert_eq!((job["name"].as_str(), job["holder"].as_str(), job["waiters"].as_u64()), (Some("job"), Some("web-2"), Some(0)));
-    assert!(job["fence"].as_u64().unwrap() > 1_000_000_000_000_000 && job["lease_ms"].as_u64().unwrap() <= 30_000, "{job}");
+    assert_eq!((job["name"].as_str(), job["kind"].as_str(), job["waiters"].as_u64()), (Some("job"), Some("lock"), Some(0)));
+    let holder = &job["holders"][0];
+    assert!(holder["holder"] == "web-2" && holder["holds"] == "all" && holder["fence"] == job["fence"], "{job}");
+    assert!(job["fence"].as_u64().unwrap() > 1_000_000_000_000_000 && holder["lease_ms"].as_u64().unwrap() <= 30_000, "{job}");
     let token = redis.command::<String>(&["GET", "a:job"]).unwrap();
     assert!(!table.contains(&token[..8]) && !job.to_string().contains(&token[..8]), "the secret is shown: {table} {job}");
     for child in [one, two] {
@@ -59,7 +61,7 @@ fn a_lock_has_its_program_for_a_holder_unless_told_otherwise() {
     let command = ["lock", "job", "--", "sh", "-c", "read line"];
     let child = bellwether(&command).env("BELLWETHER_STORE", redis.url()).stdin(Stdio::piped()).spawn().unwrap();
     until("the lock is held", || has(&redis, "job"));
-    let holder = listed(&redis.url(), &[])[0]["holder"].as_str().unwrap().to_owned();
+    let holder = listed(&redis.url(), &[])[0]["holders"][0]["holder"].as_str().unwrap().to_owned();
     assert!(holder.ends_with(&format!(":{}", child.id())), "{holder}");
     assert_eq!(finish(child).status, 1, "read finds no line");
 }
@@ -97,7 +99,7 @@ fn who_waits_is_counted_and_has_the_lock_once_it_is_broken() {
     until("the waiter listens", || !redis.command::<Vec<String>>(&["PUBSUB", "CHANNELS", "*job*"]).unwrap().is_empty());
     let told = on(store, &["locks", "break", "job", "--yes", "--json"]).ok();
     let told: Value = serde_json::from_str(&told).unwrap();
-    assert!(told["was"]["holder"] == "web-1" && told["was"]["waiters"] == 1 && told["handed_on"] == true, "{told}");
+    assert!(told["was"]["holders"][0]["holder"] == "web-1" && told["was"]["waiters"] == 1 && told["handed_on"] == true, "{told}");
     let fence: u64 = finish(waiter).ok().trim_end().parse().unwrap();
     assert!(fence > told["fence"].as_u64().unwrap());
     assert_eq!(finish(holder).status, 79);
@@ -118,13 +120,13 @@ fn another_programs_lock_is_broken_too() {
     let store = &redis.url();
     on(store, &["lock", "job", "--", "true"]).ok();
     redis.command::<()>(&["SET", "job", "550e8400 another's \u{1b}[31m", "NX"]).unwrap();
-    let seen = &listed(store, &[])[0];
+    let seen = &listed(store, &[])[0]["holders"][0];
     assert!(seen["holder"].is_null() && seen["lease_ms"].is_null(), "{seen}");
     let digits = seen["fingerprint"].as_str().unwrap();
     assert!(on(store, &["locks", "break", "job", "--yes", "--fingerprint", "0123abcd"]).failed(75).contains("nothing was done"));
     let told = on(store, &["locks", "break", "job", "--yes", "--fingerprint", digits, "--json"]).ok();
     let told: Value = serde_json::from_str(&told).unwrap();
-    assert!(told["broken"] == true && told["was"]["fingerprint"] == digits && told["fence"].is_u64(), "{told}");
+    assert!(told["broken"] == true && told["taken_from"][0] == digits && told["fence"].is_u64(), "{told}");
     assert!(!has(&redis, "job"));
 }
 
@@ -153,7 +155,7 @@ fn a_lock_that_changes_hands_while_it_asks_is_left_alone() {
 }
 
 /// Asks to break the lock on a terminal, and answers once something was done: the question, and the exit status.
-fn answered(redis: &Server, answer: &str, meanwhile: impl Fn()) -> (String, i32) {
+pub(crate) fn answered(redis: &Server, answer: &str, meanwhile: impl Fn()) -> (String, i32) {
     let program = format!("{} locks break job", env!("CARGO_BIN_EXE_bellwether"));
     let mut command = std::process::Command::new("script");
     command.args(["-qec", &program, "/dev/null"]).env("BELLWETHER_STORE", redis.url());

@@ -9,6 +9,7 @@ mod config;
 mod help;
 mod lock;
 mod locks;
+mod locks_shared;
 mod metrics;
 mod run;
 mod support;

@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use thiserror::Error as ThisError;
 
 use super::{Cache, wit};
 use crate::cbor;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::time::millis;
 
 /// What [`Cache::lookup`] found.
@@ -19,6 +20,8 @@ pub enum Found<T> {
     Vacant(Vacancy),
     /// Nothing, and somebody else was still computing the value when the wait was over.
     Busy,
+    /// Nothing, as the computation failed with this error, and it is too soon to try again: see [`Vacancy::fail`].
+    Failed(String),
 }
 
 /// The duty to compute one entry. Dropping it lets the next waiter compute.
@@ -29,18 +32,77 @@ pub struct Vacancy {
 }
 
 impl Cache {
-    /// The value of an entry, or the duty to compute it, or, after `wait`, neither.
-    ///
-    /// A host that does not have this yet answers with [`Error::Invalid`](crate::Error::Invalid), which says what to use instead.
+    /// The value of an entry, or the duty to compute it: exactly one caller among all processes has it at a time. The others wait until
+    /// there is a value, or until the duty is theirs as the one before died or gave up, but at most for `wait`. With herd protection,
+    /// they get the old value meanwhile if there is one.
     ///
     /// # Errors
     /// As [`Cache::get`].
     pub async fn lookup<T: DeserializeOwned>(&self, key: impl AsRef<str>, wait: Duration) -> Result<Found<T>> {
-        Ok(match self.inner.lookup(key.as_ref().to_owned(), self.content.clone(), millis(wait)).await? {
-            wit::Found::Hit(value) => Found::Hit(cbor::decode(&value)?),
-            wit::Found::Vacant(inner) => Found::Vacant(Vacancy { inner }),
-            wit::Found::Busy => Found::Busy,
+        Ok(match self.inner.lookup_or_failure(key.as_ref().to_owned(), self.content.clone(), millis(wait)).await? {
+            wit::Outcome::Hit(value) => Found::Hit(cbor::decode(&value)?),
+            wit::Outcome::Vacant(inner) => Found::Vacant(Vacancy { inner }),
+            wit::Outcome::Busy => Found::Busy,
+            wit::Outcome::Failed(why) => Found::Failed(why),
         })
+    }
+}
+
+/// Why [`Cache::get_or_try_insert_with`] has no value.
+#[derive(Debug, Clone, PartialEq, Eq, ThisError)]
+pub enum ComputeError<E> {
+    /// The cache could not be asked, or could not take the value.
+    #[error(transparent)]
+    Cache(#[from] Error),
+    /// The value could not be computed.
+    #[error("the value could not be computed: {0}")]
+    Compute(E),
+    /// Somebody else could not compute the value lately, and it is too soon to try again: see [`Vacancy::fail`].
+    #[error("the value could not be computed lately: {0}")]
+    Failed(String),
+}
+
+impl Cache {
+    /// The value of an entry. If there is none, one caller among all processes computes it, and the others wait for that as long as
+    /// it takes: until it has succeeded, or until its process dies, or until it fails, which lets the next one try. With herd
+    /// protection, the others get the old value meanwhile if there is one.
+    ///
+    /// The value is given also if it could not be stored, because its entry was set or deleted while it was computed, or because the
+    /// store could not be reached any more.
+    ///
+    /// ```
+    /// # use bellwether_guest::{Cache, ComputeError};
+    /// # async fn example(pages: Cache) -> Result<(), ComputeError<std::io::Error>> {
+    /// let page: String = pages.get_or_try_insert_with("home", async || std::fs::read_to_string("home.html")).await?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// [`ComputeError::Compute`] with the error of this caller's own computation; [`ComputeError::Failed`] with that of another;
+    /// [`ComputeError::Cache`] with those of [`Cache::lookup`], and of [`Cache::set`] but [`Error::Unavailable`].
+    pub async fn get_or_try_insert_with<T, E>(
+        &self,
+        key: impl AsRef<str>,
+        compute: impl AsyncFnOnce() -> Result<T, E>,
+    ) -> Result<T, ComputeError<E>>
+    where
+        T: Serialize + DeserializeOwned,
+    {
+        let vacancy = match self.lookup(key, Duration::MAX).await? {
+            Found::Hit(value) => return Ok(value),
+            Found::Vacant(vacancy) => Some(vacancy),
+            // Not within a century.
+            Found::Busy => None,
+            Found::Failed(why) => return Err(ComputeError::Failed(why)),
+        };
+        let value = compute().await.map_err(ComputeError::Compute)?;
+        if let Some(vacancy) = vacancy {
+            match vacancy.fill(&value, None).await {
+                Ok(_) | Err(Error::Unavailable(_)) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(value)
     }
 }
 
@@ -52,5 +114,15 @@ impl Vacancy {
     /// As [`Cache::set`].
     pub async fn fill<T: Serialize + ?Sized>(self, value: &T, expire: Option<Duration>) -> Result<bool> {
         Ok(self.inner.fill(cbor::encode(value)?, expire.map(millis)).await?)
+    }
+
+    /// Says that the value cannot be computed, and why, so that nobody tries again for so long, at least 1 ms. Lookups are told the text
+    /// meanwhile, of which at most 1 KiB is kept, and other reads find nothing; or if there is an old value that may still be served,
+    /// they get that. False if the entry was deleted or refilled meanwhile.
+    ///
+    /// # Errors
+    /// As [`Cache::set`].
+    pub async fn fail(self, why: &str, expire: Duration) -> Result<bool> {
+        Ok(self.inner.fail(why.to_owned(), millis(expire)).await?)
     }
 }

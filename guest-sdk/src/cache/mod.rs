@@ -15,7 +15,7 @@ use crate::time::millis;
 mod lookup;
 mod options;
 
-pub use lookup::{Found, Vacancy};
+pub use lookup::{ComputeError, Found, Vacancy};
 pub use options::{CacheOptions, Herd, StageChoice};
 
 /// A named cache: a series of entries of its own. A clone is the same cache.

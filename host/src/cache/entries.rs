@@ -4,17 +4,19 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry as MapEntry;
 use std::fmt;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::flights::Flights;
 use super::metrics::{Metrics, Operation};
+use super::near::NearDoor;
 use super::options::Expiry;
 use super::pipeline::{Pipeline, within};
+use super::promises::Promises;
 use super::{Content, Key};
-use crate::clock::millis;
 use crate::error::{Error, Limit, StageKind};
-use crate::store::{Entry, Store};
+use crate::store::Store;
 
 /// A named cache. A clone costs nothing.
 ///
@@ -26,12 +28,16 @@ pub(super) struct Inner {
     pub(super) store: Arc<dyn Store>,
     pub(super) pipeline: Pipeline,
     pub(super) metrics: Arc<Metrics>,
-    expiry: Expiry,
+    pub(super) expiry: Expiry,
+    /// What this handle said it would compute.
+    pub(super) promises: Promises,
+    pub(super) flights: Flights,
+    pub(super) near: Option<NearDoor>,
 }
 
 impl Cache {
-    pub(super) fn new(store: Arc<dyn Store>, pipeline: Pipeline, metrics: Arc<Metrics>, expiry: Expiry) -> Self {
-        Self(Arc::new(Inner { store, pipeline, metrics, expiry }))
+    pub(super) fn new(inner: Inner) -> Self {
+        Self(Arc::new(inner))
     }
 
     /// The cache's name.
@@ -59,18 +65,25 @@ impl Cache {
     }
 
     pub(super) async fn read(&self, key: &Key<'_>) -> Result<Option<Bytes>, Error> {
-        let metrics = &self.0.metrics;
         let read = async {
             let key = self.key(parts(key)).await?;
-            let Some(stored) = self.0.store.get(&key).await? else {
-                metrics.miss();
-                return Ok(None);
-            };
-            let value = self.0.pipeline.open(&key, &stored).await?;
-            metrics.hit(stored.len());
-            Ok(Some(value))
+            if self.0.near.is_some() {
+                return self.read_near(&key).await;
+            }
+            self.read_far(&key, self.0.store.get(&key).await?).await
         };
-        metrics.timed(Operation::Get, read).await
+        self.0.metrics.timed(Operation::Get, read).await
+    }
+
+    /// The value of what was read from the store.
+    pub(super) async fn read_far(&self, key: &str, stored: Option<Bytes>) -> Result<Option<Bytes>, Error> {
+        let Some(stored) = self.served(key, stored).await? else {
+            self.0.metrics.miss();
+            return Ok(None);
+        };
+        let value = self.0.pipeline.open(key, &stored).await?;
+        self.0.metrics.hit(stored.len());
+        Ok(Some(value))
     }
 
     pub(super) async fn read_many<'k>(&self, keys: impl Iterator<Item = Parts<'k>>) -> Result<Vec<Option<Bytes>>, Error> {
@@ -84,6 +97,7 @@ impl Cache {
         }
         let (distinct, places) = distinct(keys);
         let found = self.0.store.get_many(&distinct).await?;
+        let found = self.served_many(&distinct, found).await?;
         let mut values = Vec::with_capacity(found.len());
         let mut bytes = 0;
         for (key, stored) in distinct.iter().zip(found) {
@@ -108,17 +122,13 @@ impl Cache {
     }
 
     pub(super) async fn write(&self, key: &Key<'_>, value: Bytes, expire: Option<Duration>) -> Result<(), Error> {
-        let metrics = &self.0.metrics;
         let write = async {
-            let expire = self.0.expiry.of(expire)?;
+            let life = self.0.expiry.of(expire)?;
             let key = self.key(parts(key)).await?;
-            let bytes = self.0.pipeline.seal(value, now()).await?;
-            let entry = Entry { key, bytes };
-            self.0.store.set(&entry, expire).await?;
-            metrics.written(1, entry.bytes.len());
-            Ok(())
+            let filling = self.filling(key, value, life).await?;
+            self.store(vec![filling]).await
         };
-        metrics.timed(Operation::Set, write).await
+        self.0.metrics.timed(Operation::Set, write).await
     }
 
     pub(super) async fn write_many<'k>(
@@ -134,22 +144,18 @@ impl Cache {
         values: impl Iterator<Item = (Parts<'k>, Bytes)>,
         expire: Option<Duration>,
     ) -> Result<(), Error> {
-        let expire = self.0.expiry.of(expire)?;
-        let created = now();
-        let mut entries = Vec::with_capacity(values.size_hint().0);
+        self.0.expiry.of(expire)?;
+        let mut fillings = Vec::with_capacity(values.size_hint().0);
         let mut bytes = 0;
         for (key, value) in values {
             tokio::task::consume_budget().await;
             self.batch_bytes(&mut bytes, &value)?;
             let key = self.key(key).await?;
-            entries.push(Entry { key, bytes: self.0.pipeline.seal(value, created).await? });
+            // Each by itself, as they are not to expire all at once.
+            let life = self.0.expiry.of(expire)?;
+            fillings.push(self.filling(key, value, life).await?);
         }
-        if entries.is_empty() {
-            return Ok(());
-        }
-        self.0.store.set_many(&entries, expire).await?;
-        self.0.metrics.written(entries.len(), entries.iter().map(|entry| entry.bytes.len()).sum());
-        Ok(())
+        self.store(fillings).await
     }
 
     pub(super) async fn key(&self, (key, content): Parts<'_>) -> Result<String, Error> {
@@ -199,6 +205,7 @@ impl fmt::Debug for Cache {
             .field("serializer", &self.stage(StageKind::Serializer))
             .field("compressor", &self.stage(StageKind::Compressor))
             .field("expire", &self.expire())
+            .field("rules", &self.0.expiry.rules)
             .finish_non_exhaustive()
     }
 }
@@ -224,9 +231,4 @@ type Parts<'k> = (&'k str, Option<&'k Content>);
 
 pub(super) fn parts<'k>(key: &'k Key<'_>) -> Parts<'k> {
     (key.name(), key.content())
-}
-
-/// Milliseconds since 1970 by this machine's clock, for people who look at an entry.
-fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, millis)
 }

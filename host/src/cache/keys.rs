@@ -36,7 +36,11 @@ impl Cache {
     /// As [`Cache::exists`].
     pub async fn delete(&self, key: impl Into<Key<'_>>) -> Result<bool, Error> {
         let key = key.into();
-        let delete = async { self.0.store.delete(&[self.key(parts(&key)).await?]).await };
+        let delete = async {
+            let key = [self.key(parts(&key)).await?];
+            let _forgetting = self.forgetting(key.iter().map(String::as_str));
+            self.0.store.delete(&key).await
+        };
         Ok(self.deleted(Operation::Delete, delete).await? > 0)
     }
 
@@ -49,7 +53,11 @@ impl Cache {
             self.batch(keys.len())?;
             let content = self.content(content)?;
             let keys = self.keys(keys.iter().map(|key| (key.as_str(), content.as_ref()))).await?;
-            if keys.is_empty() { Ok(0) } else { self.0.store.delete(&keys).await }
+            if keys.is_empty() {
+                return Ok(0);
+            }
+            let _forgetting = self.forgetting(keys.iter().map(String::as_str));
+            self.0.store.delete(&keys).await
         };
         self.deleted(Operation::DeleteMany, delete).await
     }
@@ -62,7 +70,11 @@ impl Cache {
     pub async fn delete_pattern(&self, pattern: &str) -> Result<u64, Error> {
         let delete = async {
             let (hint, chosen) = self.0.pipeline.choose(Glob::new(pattern)?);
-            self.0.store.delete_matching(&self.0.pipeline.entries, &hint, &chosen).await
+            let deleted = self.0.store.delete_matching(&self.0.pipeline.entries, &hint, &chosen).await;
+            if let Some(near) = self.near() {
+                near.forget_all();
+            }
+            deleted
         };
         self.deleted(Operation::DeletePattern, delete).await
     }
@@ -72,7 +84,13 @@ impl Cache {
     /// # Errors
     /// [`Error::Unavailable`]. Some of the entries may then be deleted.
     pub async fn clear(&self) -> Result<u64, Error> {
-        let delete = async { self.0.store.delete_matching(&self.0.pipeline.entries, &Glob::any(), &|_| true).await };
+        let delete = async {
+            let deleted = self.0.store.delete_matching(&self.0.pipeline.entries, &Glob::any(), &|_| true).await;
+            if let Some(near) = self.near() {
+                near.forget_all();
+            }
+            deleted
+        };
         self.deleted(Operation::Clear, delete).await
     }
 

@@ -17,31 +17,53 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! Where many readers would compute one entry at once, [`Cache::get_or_try_insert_with`] and [`Cache::lookup`] have one of them do it,
+//! among all processes. [`Herd`] protection has the others get the old value meanwhile, and [`Tuning`] says what becomes of
+//! failures.
 
 use std::sync::Arc;
 
+use self::entries::Inner;
+use self::flights::Flights;
+use self::near::{NearDoor, Nears};
+use self::promises::Promises;
 use crate::error::Error;
 use crate::names::{Prefix, entry_prefix};
 use crate::stage::Stages;
 use crate::store::Store;
 
+mod compute;
 mod entries;
+mod flights;
 mod format;
+mod herd;
 mod key;
 mod keys;
+mod lookup;
 pub mod metrics;
+mod near;
 mod options;
 mod pipeline;
 mod plain;
+mod promises;
 mod raw;
+mod serve;
 mod survey;
+mod tuning;
 mod typed;
+mod vacancy;
 
+pub use compute::ComputeError;
 pub use entries::Cache;
 pub use format::EnvelopeChoice;
 pub use key::{Content, Key};
+pub use lookup::Found;
+pub use near::NearLimits;
 pub use options::{CacheLimits, CacheOptions, CachePolicy, Herd, Pins};
 pub use survey::{EntryAbout, EntryForm, FoundEntry, Listing, Stats};
+pub use tuning::Tuning;
+pub use vacancy::Vacancy;
 
 pub use crate::stage::StageChoice;
 pub use crate::store::Ttl;
@@ -54,6 +76,8 @@ pub struct Caches {
     stages: Stages,
     policy: Arc<CachePolicy>,
     metrics: metrics::ByName,
+    flights: Flights,
+    nears: Nears,
 }
 
 impl Caches {
@@ -62,7 +86,9 @@ impl Caches {
     pub fn new(store: Arc<dyn Store>) -> Self {
         metrics::describe();
         let metrics = metrics::ByName::new(&[]);
-        Self { store, prefix: Prefix::default(), stages: Stages::builtin(), policy: Arc::default(), metrics }
+        let (flights, nears) = (Flights::default(), Nears::new(NearLimits::default()));
+        let (prefix, stages, policy) = (Prefix::default(), Stages::builtin(), Arc::default());
+        Self { store, prefix, stages, policy, metrics, flights, nears }
     }
 
     /// The same store with another prefix. Caches of one prefix never see those of another, unless one of the prefixes begins with
@@ -75,14 +101,15 @@ impl Caches {
     /// The same with these stages to choose from.
     #[must_use]
     pub fn with_stages(&self, stages: Stages) -> Self {
-        Self { stages, ..self.clone() }
+        // A name may stand for another stage from here on.
+        Self { stages, nears: Nears::new(self.policy.near), ..self.clone() }
     }
 
     /// The same under this policy.
     #[must_use]
     pub fn with_policy(&self, policy: CachePolicy) -> Self {
         let metrics = metrics::ByName::new(&policy.in_metrics);
-        Self { policy: Arc::new(policy), metrics, ..self.clone() }
+        Self { metrics, nears: Nears::new(policy.near), policy: Arc::new(policy), ..self.clone() }
     }
 
     /// The stages to choose from.
@@ -115,7 +142,20 @@ impl Caches {
             limits: self.policy.limits,
             entries,
         };
-        Ok(Cache::new(self.store.clone(), pipeline, self.metrics.of(name), settled.expiry))
+        Ok(Cache::new(Inner {
+            store: self.store.clone(),
+            pipeline,
+            metrics: self.metrics.of(name),
+            expiry: settled.expiry,
+            promises: Promises::default(),
+            flights: self.flights.clone(),
+            near: settled.near.then(|| NearDoor::new(self.nears.clone())),
+        }))
+    }
+
+    /// Waits until the vacancies that were dropped so far, and the lookups that were given up, have told the store.
+    pub async fn settled(&self) {
+        self.flights.settled().await;
     }
 }
 

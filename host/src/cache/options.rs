@@ -2,18 +2,25 @@
 
 use std::time::Duration;
 
+use super::NearLimits;
 use super::format::{Choices, EnvelopeChoice, choices};
+use super::herd::{Life, Rules};
+use super::tuning::Tuning;
 use crate::clock::Span;
 use crate::error::{Denied, Error, Invalid, StageKind};
+use crate::pause::random;
 use crate::stage::StageChoice;
 
 /// How a cache behaves. The default: entries that live until they are deleted, and the platform's stages.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct CacheOptions {
-    /// Herd protection, if any. Not available in this version.
+    /// Herd protection, if any.
     pub herd: Option<Herd>,
     /// How long entries live that are set with no expiry of their own, from 1 ms to 100 years; `None`: until they are deleted.
     pub expire: Option<Duration>,
+    /// Whether this process keeps copies of what it reads, which the store keeps right; see [`NearLimits`] for how old they can be.
+    /// Nothing comes of it where the store is in this process anyway. `None`: as the platform has it, and by default not.
+    pub near: Option<bool>,
     /// Names the entry in the store.
     pub identity: StageChoice,
     /// Turns values into bytes.
@@ -27,14 +34,17 @@ pub struct CacheOptions {
     pub reads_compressors: Option<Vec<StageChoice>>,
     /// What stands around the payload of an entry.
     pub envelope: EnvelopeChoice,
+    /// What else is done to spare whoever computes values; `None`: what the platform says.
+    pub tuning: Option<Tuning>,
 }
 
-/// Keeps a herd of readers from recomputing one entry all at once.
+/// Keeps a herd of readers from recomputing one entry all at once: the first who reads it after its expiry finds nothing and is to
+/// compute it anew, while the others still get the old value. Entries without an expiry are not concerned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Herd {
-    /// How long after its expiry an entry can still be served while one reader recomputes it.
+    /// How long after its expiry an entry can still be served while one reader recomputes it, from 1 ms.
     pub herd_timeout: Duration,
-    /// How long the one reader has before another is asked to.
+    /// How long the one reader has before another is asked to, from 1 ms.
     pub extend_timeout: Duration,
 }
 
@@ -49,6 +59,8 @@ pub struct CachePolicy {
     pub limits: CacheLimits,
     /// The caches whose names are in [metrics](super::metrics); all others are `other` there.
     pub in_metrics: Vec<String>,
+    /// How much is copied into this process, and for how long.
+    pub near: NearLimits,
 }
 
 /// Which parts of [`CachePolicy::defaults`] cannot be changed: a different wish is denied.
@@ -59,6 +71,8 @@ pub struct Pins {
     pub herd: bool,
     /// How long entries live, those too that are set with an expiry of their own.
     pub expire: bool,
+    /// Whether there are copies in this process.
+    pub near: bool,
     /// The identity.
     pub identity: bool,
     /// The serializer.
@@ -99,6 +113,7 @@ impl Default for CacheLimits {
 #[derive(Debug)]
 pub(super) struct Settled {
     pub(super) expiry: Expiry,
+    pub(super) near: bool,
     pub(super) identity: StageChoice,
     pub(super) serializer: StageChoice,
     pub(super) compressor: StageChoice,
@@ -110,6 +125,7 @@ pub(super) struct Settled {
 pub(super) struct Expiry {
     default: Option<Span>,
     pinned: bool,
+    pub(super) rules: Rules,
 }
 
 impl CachePolicy {
@@ -126,9 +142,12 @@ impl CachePolicy {
         if wish.herd.is_some() && formats.plain {
             return Err(Invalid::NeedsEnvelope { what: "herd" }.into());
         }
-        if wish.herd.is_some() {
-            return Err(Invalid::NotYet { what: "herd", instead: "open the cache without it" }.into());
-        }
+        let near = wish.near.or(defaults.near).unwrap_or(false);
+        pinned("near", pins.near, defaults.near.unwrap_or(false), near, |near| near.to_string())?;
+        let tuning = Rules::wished(wish.tuning, defaults.tuning, wish.herd.is_some())?;
+        let rules = Rules::new(wish.herd, tuning)?;
+        let default = span(wish.expire)?;
+        rules.life(default, 0)?;
         let stage = |kind, pin, default: &StageChoice, wish: &StageChoice| {
             let default = default.named(kind);
             let wish = if *wish == StageChoice::Default { default.clone() } else { wish.clone() };
@@ -140,7 +159,8 @@ impl CachePolicy {
             pinned(part, pin, &default, &wish, ToString::to_string).map(|()| wish)
         };
         Ok(Settled {
-            expiry: Expiry { default: span(wish.expire)?, pinned: pins.expire },
+            expiry: Expiry { default, pinned: pins.expire, rules },
+            near,
             identity: stage(StageKind::Identity, pins.identity, &defaults.identity, &wish.identity)?,
             serializer: stage(StageKind::Serializer, pins.serializer, &defaults.serializer, &wish.serializer)?,
             compressor: stage(StageKind::Compressor, pins.compressor, &defaults.compressor, &wish.compressor)?,
@@ -151,13 +171,16 @@ impl CachePolicy {
 
 impl Expiry {
     /// How long an entry lives that is set with this expiry of its own.
-    pub(super) fn of(self, own: Option<Duration>) -> Result<Option<Span>, Error> {
-        if own.is_none() {
-            return Ok(self.default);
-        }
-        let own = span(own)?;
-        pinned("expire", self.pinned, self.default.map(Span::duration), own.map(Span::duration), lifetime)?;
-        Ok(own)
+    pub(super) fn of(self, own: Option<Duration>) -> Result<Life, Error> {
+        let expire = match own {
+            None => self.default,
+            own => {
+                let own = span(own)?;
+                pinned("expire", self.pinned, self.default.map(Span::duration), own.map(Span::duration), lifetime)?;
+                own
+            }
+        };
+        Ok(self.rules.life(expire, random())?)
     }
 
     /// How long an entry lives that is set with none.

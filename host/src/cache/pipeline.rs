@@ -41,6 +41,17 @@ pub(super) enum Origin<'a> {
     Anybody,
 }
 
+/// When a value was computed and is due.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Stamp {
+    /// When it is written, in milliseconds since 1970.
+    pub(super) created: u64,
+    /// When it is due to be computed anew, likewise; `None`: never.
+    pub(super) expires: Option<u64>,
+    /// How long it took, in milliseconds; 0: unknown.
+    pub(super) took: u32,
+}
+
 /// How much longer than a key an identity may be: room for a tenant and a digest.
 const IDENTITY_ROOM: usize = 1024;
 
@@ -70,8 +81,8 @@ impl Pipeline {
         Ok(self.entry(&escape_last(&identity)))
     }
 
-    /// The bytes of an entry with this value, written at `created` (in milliseconds since 1970).
-    pub(super) async fn seal(&self, value: Bytes, created: u64) -> Result<Bytes, Error> {
+    /// The bytes of an entry with this value.
+    pub(super) async fn seal(&self, value: Bytes, stamp: Stamp) -> Result<Bytes, Error> {
         within("value", value.len(), self.limits.value_bytes)?;
         check(&value).await.map_err(|why| Invalid::Cbor { what: "value", why })?;
         let payload = match &self.serializer {
@@ -99,8 +110,10 @@ impl Pipeline {
             compressed: smaller.is_some(),
             serializer: id(self.serializer.as_ref()),
             compressor: id(self.compressor.as_ref()),
-            created,
-            expires: None,
+            created: stamp.created,
+            expires: stamp.expires,
+            took: stamp.took,
+            ..Envelope::default()
         };
         Ok(envelope.seal(&smaller.unwrap_or(payload))?)
     }
@@ -156,6 +169,11 @@ impl Pipeline {
             _ => failed(StageFault::NotCbor(why)),
         })?;
         Ok(value)
+    }
+
+    /// The stages that values pass through, which an entry names.
+    pub(super) fn written_by(&self) -> [StageId; 2] {
+        [id(self.serializer.as_ref()), id(self.compressor.as_ref())]
     }
 
     /// Which rests of keys, after [`Pipeline::entries`], a pattern of keys chooses.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::Config;
 use super::file::{self, Part};
 use super::units::{Size, Time};
-use crate::cache::{CacheLimits, CacheOptions, CachePolicy, EnvelopeChoice, Pins, StageChoice};
+use crate::cache::{CacheLimits, CacheOptions, CachePolicy, EnvelopeChoice, Herd, NearLimits, Pins, StageChoice, Tuning};
 use crate::error::Error;
 use crate::guest::{Directory, Grant, Names, Quotas};
 use crate::lock::Quorum;
@@ -80,8 +80,18 @@ fn policy(cache: &file::Cache) -> Result<CachePolicy, Refused> {
     let pinned = |part| cache.pin.contains(&part);
     let stage = |name: &Option<String>| name.as_deref().map_or(StageChoice::Default, StageChoice::from);
     let reads = |names: &[String]| Some(names.iter().map(|name| StageChoice::from(name.as_str())).collect());
+    let tuning = Tuning {
+        jitter: cache.jitter.unwrap_or(0),
+        refresh_ahead: cache.refresh_ahead.unwrap_or(0),
+        stale_if_error: cache.stale_if_error.map(|time| time.0),
+        failures: cache.failures.map(|time| time.0),
+    };
+    let herd = |herd: &file::Herd| Herd { herd_timeout: herd.timeout.0, extend_timeout: herd.extend_timeout.0 };
     let defaults = CacheOptions {
+        herd: cache.herd.as_ref().map(herd),
+        tuning: Some(tuning).filter(|tuning| *tuning != Tuning::default()),
         expire: cache.expire.map(|time| time.0),
+        near: cache.near,
         identity: stage(&cache.identity),
         serializer: stage(&cache.serializer),
         compressor: stage(&cache.compressor),
@@ -91,17 +101,17 @@ fn policy(cache: &file::Cache) -> Result<CachePolicy, Refused> {
             None | Some(file::Envelope::Standard) => EnvelopeChoice::Standard,
             Some(file::Envelope::None) => EnvelopeChoice::None,
         },
-        ..CacheOptions::default()
     };
     let pins = Pins {
+        herd: pinned(Part::Herd),
         expire: pinned(Part::Expire),
+        near: pinned(Part::Near),
         identity: pinned(Part::Identity),
         serializer: pinned(Part::Serializer),
         compressor: pinned(Part::Compressor),
         reads_serializers: pinned(Part::ReadsSerializers),
         reads_compressors: pinned(Part::ReadsCompressors),
         envelope: pinned(Part::Envelope),
-        ..Pins::default()
     };
     let mut limits = CacheLimits::default();
     set_usize(&mut limits.key_bytes, cache.max_key, "cache.max_key")?;
@@ -109,7 +119,10 @@ fn policy(cache: &file::Cache) -> Result<CachePolicy, Refused> {
     set_usize(&mut limits.value_bytes, cache.max_value, "cache.max_value")?;
     set_usize(&mut limits.batch_bytes, cache.max_batch_bytes, "cache.max_batch_bytes")?;
     limits.batch_entries = cache.max_batch.unwrap_or(limits.batch_entries);
-    Ok(CachePolicy { defaults, pins, limits, in_metrics: cache.in_metrics.clone() })
+    let mut near = NearLimits::default();
+    set_size(&mut near.bytes, cache.near_size);
+    set_time(&mut near.age, cache.near_age);
+    Ok(CachePolicy { defaults, pins, limits, near, in_metrics: cache.in_metrics.clone() })
 }
 
 fn stage_limits(stage: &file::Stage) -> Result<StageLimits, Refused> {

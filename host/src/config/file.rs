@@ -60,10 +60,18 @@ pub(super) enum Quorum {
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Cache {
+    pub(super) herd: Option<Herd>,
     pub(super) expire: Option<Time>,
+    pub(super) jitter: Option<u8>,
+    pub(super) refresh_ahead: Option<u16>,
+    pub(super) stale_if_error: Option<Time>,
+    pub(super) failures: Option<Time>,
     pub(super) identity: Option<String>,
     pub(super) serializer: Option<String>,
     pub(super) compressor: Option<String>,
+    pub(super) near: Option<bool>,
+    pub(super) near_size: Option<Size>,
+    pub(super) near_age: Option<Time>,
     #[serde(default)]
     pub(super) reads_serializers: Vec<String>,
     #[serde(default)]
@@ -80,10 +88,19 @@ pub(super) struct Cache {
     pub(super) in_metrics: Vec<String>,
 }
 
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Herd {
+    pub(super) timeout: Time,
+    pub(super) extend_timeout: Time,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Part {
+    Herd,
     Expire,
+    Near,
     Identity,
     Serializer,
     Compressor,

@@ -50,7 +50,7 @@ mod tests {
     #[test]
     fn it_sees_what_was_sealed() {
         let (serializer, compressor) = (StageId::named("a"), StageId::ZLIB);
-        let envelope = Envelope { compressed: true, serializer, compressor, created: 1_234_567_890_123, expires: None };
+        let envelope = Envelope { compressed: true, serializer, compressor, created: 1_234_567_890_123, ..Envelope::default() };
         let stored = envelope.seal(b"payload").unwrap();
         let seen = Peek::at(&stored).unwrap();
         let expected = Peek { version: 1, compressed: true, vacant: false, serializer, compressor, created: envelope.created };

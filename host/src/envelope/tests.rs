@@ -4,16 +4,26 @@ use proptest::prelude::*;
 
 use super::*;
 
+const PLAIN: Envelope = Envelope {
+    holds: Holds::Value,
+    compressed: false,
+    serializer: StageId::NONE,
+    compressor: StageId::NONE,
+    created: 0,
+    expires: None,
+    claim: None,
+    took: 0,
+};
+
 /// Entries as version 1 wrote them, byte by byte. They must be read for ever; nothing here may be edited.
 const VERSION_1: [(&[u8], Envelope, &[u8]); 3] = [
     (
         b"\x8bbwe\x01\x00\x01\x00\x00\x00\x01\x00\x00\x00\xef\xcd\xab\x89\x67\x45\x23\x01\x00\x00\x00\x00\x00\x00\x00\x00\x01\x00\x00\x00\xad\x74\x1b\x0f\xf6",
         Envelope {
-            compressed: false,
             serializer: StageId::CBOR,
             compressor: StageId::ZLIB,
             created: 0x0123_4567_89ab_cdef,
-            expires: None,
+            ..PLAIN
         },
         b"\xf6",
     ),
@@ -25,21 +35,66 @@ const VERSION_1: [(&[u8], Envelope, &[u8]); 3] = [
             compressor: StageId(0x8506_0708),
             created: 1,
             expires: Some(0x102),
+            ..PLAIN
         },
         b"123456789",
     ),
     (
         b"\x8bbwe\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\xff\xff\xff\xff\xff\xff\xff\xff\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\xa5\x2a\x94\xc2",
-        Envelope {
-            compressed: false,
-            serializer: StageId::NONE,
-            compressor: StageId::NONE,
-            created: u64::MAX,
-            expires: None,
-        },
+        Envelope { created: u64::MAX, ..PLAIN },
         b"",
     ),
 ];
+
+/// The same of version 2: a value, a value that is claimed, a placeholder, a failure.
+fn version_2() -> [(&'static [u8], Envelope, &'static [u8]); 4] {
+    let claim = Claim::of_number(0x8877_6655_4433_2211);
+    [
+        (
+            b"\x8bbwe\x02\x01\x04\x03\x02\x81\x08\x07\x06\x85\x01\x00\x00\x00\x00\x00\x00\x00\x02\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\xc8\x00\x00\x00\x09\x00\x00\x00\x54\x00\x57\x64123456789",
+            Envelope {
+                compressed: true,
+                serializer: StageId(0x8102_0304),
+                compressor: StageId(0x8506_0708),
+                created: 1,
+                expires: Some(0x102),
+                took: 200,
+                ..PLAIN
+            },
+            b"123456789",
+        ),
+        (
+            b"\x8bbwe\x02\x00\x01\x00\x00\x00\x01\x00\x00\x00\xef\xcd\xab\x89\x67\x45\x23\x01\x02\x01\x00\x00\x00\x00\x00\x00\x11\x22\x33\x44\x55\x66\x77\x88\x00\x00\x00\x00\x01\x00\x00\x00\xa7\xea\x11\xfe\xf6",
+            Envelope {
+                serializer: StageId::CBOR,
+                compressor: StageId::ZLIB,
+                created: 0x0123_4567_89ab_cdef,
+                expires: Some(0x102),
+                claim,
+                ..PLAIN
+            },
+            b"\xf6",
+        ),
+        (
+            b"\x8bbwe\x02\x02\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x11\x22\x33\x44\x55\x66\x77\x88\x00\x00\x00\x00\x00\x00\x00\x00\x00\x5f\x33\xfb",
+            Envelope { holds: Holds::Nothing, claim, ..PLAIN },
+            b"",
+        ),
+        (
+            b"\x8bbwe\x02\x04\x00\x00\x00\x00\x00\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x03\x00\x00\x00\xf3\xec\x41\x72no!",
+            Envelope { holds: Holds::Failure, created: 1, ..PLAIN },
+            b"no!",
+        ),
+    ]
+}
+
+fn every_version() -> impl Iterator<Item = (&'static [u8], Envelope, &'static [u8])> {
+    VERSION_1.into_iter().chain(version_2())
+}
+
+fn header(envelope: &Envelope) -> usize {
+    if envelope.version() == 1 { HEADER } else { CLAIMABLE_HEADER }
+}
 
 fn open(stored: &[u8]) -> Result<(Envelope, Bytes), Corrupt> {
     Envelope::open("k", &Bytes::copy_from_slice(stored))
@@ -51,7 +106,7 @@ fn entry() -> Vec<u8> {
 
 #[test]
 fn every_version_ever_written_is_read() {
-    for (stored, envelope, payload) in VERSION_1 {
+    for (stored, envelope, payload) in every_version() {
         let (read, found) = open(stored).unwrap();
         assert_eq!(read, envelope);
         assert_eq!(found, payload);
@@ -59,8 +114,11 @@ fn every_version_ever_written_is_read() {
 }
 
 #[test]
-fn version_1_is_written_byte_by_byte_as_ever() {
-    for (stored, envelope, payload) in VERSION_1 {
+fn every_version_is_written_byte_by_byte_as_ever() {
+    // That a plain entry could expire by itself was never used.
+    for (stored, envelope, payload) in
+        every_version().filter(|(stored, envelope, _)| stored[4] == 2 || envelope.expires.is_none())
+    {
         assert_eq!(envelope.seal(payload).unwrap(), stored);
     }
 }
@@ -73,10 +131,35 @@ fn the_payload_is_not_copied() {
 }
 
 #[test]
-fn a_script_can_move_the_expiry_in_place() {
+fn a_script_can_move_expiry_and_claim_in_place() {
     let mut stored = entry();
     stored[22..30].copy_from_slice(&77_u64.to_le_bytes());
     assert_eq!(open(&stored).unwrap().0.expires, Some(77));
+    for (stored, envelope, payload) in version_2() {
+        let mut moved = stored.to_vec();
+        let head = Head::read(stored).unwrap();
+        assert_eq!(
+            (head.holds, head.expires, head.claim, head.took),
+            (envelope.holds, envelope.expires, envelope.claim, envelope.took)
+        );
+        let claim = Some(Claim::random().unwrap());
+        let head = Head { expires: Some(77), claim, ..head };
+        head.patch(&mut moved);
+        assert_eq!(Head::read(&moved), Some(head));
+        assert_eq!(open(&moved).unwrap(), (Envelope { expires: Some(77), claim, ..envelope }, Bytes::from_static(payload)));
+        assert_eq!(Head::identity(&moved), Head::identity(stored), "it is still the same entry");
+        assert_eq!(has_no_value(stored), envelope.holds != Holds::Value);
+    }
+}
+
+#[test]
+fn what_is_not_of_version_2_cannot_be_claimed() {
+    for stored in [&entry()[..], b"", b"\x8bbwe\x02 too short", &[b'x'; 99]] {
+        assert_eq!((Head::read(stored), Head::identity(stored), has_no_value(stored)), (None, None, false));
+        let mut moved = stored.to_vec();
+        Head { holds: Holds::Value, expires: Some(1), claim: None, took: 0 }.patch(&mut moved);
+        assert_eq!(moved, stored);
+    }
 }
 
 #[test]
@@ -90,30 +173,35 @@ fn foreign_entries_are_told_apart() {
 
 #[test]
 fn truncated_and_overlong_entries_say_what_they_should_be() {
-    let whole = entry();
-    for size in 4..HEADER {
-        assert_eq!(open(&whole[..size]), Err(Corrupt::Length { key: "k".into(), size, expected: HEADER }));
+    for (whole, header) in [(&entry()[..], HEADER), (version_2()[0].0, CLAIMABLE_HEADER)] {
+        for size in 5..header {
+            assert_eq!(open(&whole[..size]), Err(Corrupt::Length { key: "k".into(), size, expected: header }));
+        }
+        for size in header..whole.len() {
+            assert_eq!(open(&whole[..size]), Err(Corrupt::Length { key: "k".into(), size, expected: whole.len() }));
+        }
+        let longer = [whole, b"\0"].concat();
+        assert_eq!(open(&longer), Err(Corrupt::Length { key: "k".into(), size: longer.len(), expected: whole.len() }));
     }
-    for size in HEADER..whole.len() {
-        assert_eq!(open(&whole[..size]), Err(Corrupt::Length { key: "k".into(), size, expected: whole.len() }));
-    }
-    let longer = [&whole[..], b"\0"].concat();
-    assert_eq!(open(&longer), Err(Corrupt::Length { key: "k".into(), size: longer.len(), expected: whole.len() }));
+    assert_eq!(open(b"\x8bbwe"), Err(Corrupt::Length { key: "k".into(), size: 4, expected: HEADER }));
 }
 
 #[test]
 fn later_versions_and_unknown_flags_are_not_guessed_at() {
-    let with = |at: usize, byte| {
-        let mut stored = entry();
+    let with = |whole: &[u8], at: usize, byte| {
+        let mut stored = whole.to_vec();
         stored[at] = byte;
         open(&stored)
     };
-    for version in [2, 3, 255] {
-        assert_eq!(with(4, version), Err(Corrupt::Version { key: "k".into(), version, newest: 1 }));
-        assert_eq!(open(&[0x8b, b'b', b'w', b'e', version]), Err(Corrupt::Version { key: "k".into(), version, newest: 1 }));
+    for version in [3, 4, 255] {
+        assert_eq!(with(&entry(), 4, version), Err(Corrupt::Version { key: "k".into(), version, newest: 2 }));
+        assert_eq!(open(&[0x8b, b'b', b'w', b'e', version]), Err(Corrupt::Version { key: "k".into(), version, newest: 2 }));
     }
     for flags in [2, 3, 0x80] {
-        assert_eq!(with(5, flags), Err(Corrupt::Flags { key: "k".into(), flags }));
+        assert_eq!(with(&entry(), 5, flags), Err(Corrupt::Flags { key: "k".into(), flags }));
+    }
+    for flags in [6, 7, 8, 0x80] {
+        assert_eq!(with(version_2()[0].0, 5, flags), Err(Corrupt::Flags { key: "k".into(), flags }));
     }
 }
 
@@ -127,13 +215,14 @@ fn names_have_ids_that_no_built_in_stage_has() {
 }
 
 #[test]
-fn damage_anywhere_but_in_the_expiry_is_seen() {
-    let whole = entry();
-    for at in (0..whole.len()).filter(|at| !(22..30).contains(at)) {
-        for bit in 0..8 {
-            let mut stored = whole.clone();
-            stored[at] ^= 1_u8 << bit;
-            assert!(open(&stored).is_err(), "bit {bit} of byte {at}");
+fn damage_anywhere_but_in_what_scripts_move_is_seen() {
+    for (whole, moved) in [(&entry()[..], 22..30), (version_2()[0].0, 22..38)] {
+        for at in (0..whole.len()).filter(|at| !moved.contains(at)) {
+            for bit in 0..8 {
+                let mut stored = whole.to_vec();
+                stored[at] ^= 1_u8 << bit;
+                assert!(open(&stored).is_err(), "bit {bit} of byte {at}");
+            }
         }
     }
 }
@@ -141,11 +230,17 @@ fn damage_anywhere_but_in_the_expiry_is_seen() {
 proptest! {
     #[test]
     fn what_is_sealed_is_opened(
-        compressed: bool, serializer: u32, compressor: u32, created: u64, expires in proptest::option::of(1_u64..), payload: Vec<u8>,
+        compressed: bool, stages: [u32; 2], created: u64, expires in proptest::option::of(1_u64..), claim: u64, took: u32, kind in 0..3, payload: Vec<u8>,
     ) {
-        let envelope = Envelope { compressed, serializer: StageId(serializer), compressor: StageId(compressor), created, expires };
+        let [serializer, compressor] = stages.map(StageId);
+        let holds = if kind == 0 { Holds::Failure } else { Holds::Value };
+        let claim = Claim::of_number(claim);
+        let envelope = Envelope { holds, compressed, serializer, compressor, created, expires, claim, took };
+        let plain = Envelope { holds: Holds::Value, expires: None, claim: None, took: 0, ..envelope };
+        let envelope = if kind == 1 { plain } else { envelope };
         let stored = envelope.seal(&payload).unwrap();
-        prop_assert_eq!(stored.len(), HEADER + payload.len());
+        prop_assert_eq!(stored.len(), header(&envelope) + payload.len());
+        prop_assert_eq!(Head::read(&stored).is_some(), envelope.version() == 2);
         let (read, found) = Envelope::open("k", &stored).unwrap();
         prop_assert_eq!(read, envelope);
         prop_assert_eq!(found, payload);
@@ -161,10 +256,14 @@ proptest! {
     }
 
     #[test]
-    fn no_bytes_are_too_odd(mut stored in proptest::collection::vec(any::<u8>(), 0..100), ours: bool) {
-        if ours {
-            stored.iter_mut().zip(*b"\x8bbwe\x01\x01").for_each(|(byte, begin)| *byte = begin);
+    fn no_bytes_are_too_odd(mut stored in proptest::collection::vec(any::<u8>(), 0..100), version in 0..3_u8) {
+        if version > 0 {
+            stored.iter_mut().zip([0x8b, b'b', b'w', b'e', version, 1]).for_each(|(byte, begin)| *byte = begin);
         }
         let _ = open(&stored);
+        if let Some(head) = Head::read(&stored) {
+            head.patch(&mut stored);
+            prop_assert_eq!(Head::read(&stored), Some(head));
+        }
     }
 }

@@ -1,25 +1,24 @@
 //! The interface `cache`.
 
-use std::convert::Infallible;
+use std::time::Duration;
 
 use bytes::Bytes;
 use wasmtime::component::{Accessor, Resource};
 
 use super::bindings::bellwether::core::cache::{
-    Found, Host, HostCache, HostCacheWithStore, HostVacancy, HostVacancyWithStore, Options, TimeToLive,
+    Found, Host, HostCache, HostCacheWithStore, HostVacancy, HostVacancyWithStore, Options, Outcome, TimeToLive,
 };
 use super::bindings::bellwether::core::types::{Cbor, Milliseconds};
 use super::call::{Call, Entry};
 use super::convert::{Failure, time};
 use super::view::{BellwetherCtxView, HasBellwether};
-use crate::cache::{Cache, Key};
-use crate::error::Invalid;
+use crate::cache::{self, Cache, Key, Vacancy};
 
 /// A cache in a guest's table.
 pub type CacheEntry = Entry<Cache>;
 
-/// A vacancy in a guest's table. There is none as long as `lookup` is not available.
-pub type VacancyEntry = Entry<Infallible>;
+/// A vacancy in a guest's table.
+pub type VacancyEntry = Entry<Vacancy>;
 
 impl Host for BellwetherCtxView<'_> {}
 
@@ -139,10 +138,43 @@ impl<T: 'static> HostCacheWithStore<T> for HasBellwether {
         this: Resource<CacheEntry>,
         key: String,
         content: Option<Cbor>,
-        _wait: Milliseconds,
+        wait: Milliseconds,
     ) -> Result<Found, Failure> {
-        Call::begin(accessor, &this, key.len() + size(content.as_ref()))?;
-        Err(Invalid::NotYet { what: "lookup", instead: "take a lock, then get, compute and set" }.into())
+        let call = Call::begin(accessor, &this, key.len() + size(content.as_ref()))?;
+        match look(accessor, &call, &key, content.as_deref(), wait).await? {
+            Outcome::Hit(value) => Ok(Found::Hit(value)),
+            Outcome::Vacant(vacancy) => Ok(Found::Vacant(vacancy)),
+            Outcome::Busy => Ok(Found::Busy),
+            Outcome::Failed(why) => Err(call.on.no_value(why).into()),
+        }
+    }
+
+    async fn lookup_or_failure(
+        accessor: &Accessor<T, Self>,
+        this: Resource<CacheEntry>,
+        key: String,
+        content: Option<Cbor>,
+        wait: Milliseconds,
+    ) -> Result<Outcome, Failure> {
+        let call = Call::begin(accessor, &this, key.len() + size(content.as_ref()))?;
+        look(accessor, &call, &key, content.as_deref(), wait).await
+    }
+}
+
+/// Looks an entry up, with room for a vacancy.
+async fn look<T: 'static>(
+    accessor: &Accessor<T, HasBellwether>,
+    call: &Call<Cache>,
+    key: &str,
+    content: Option<&[u8]>,
+    wait: Milliseconds,
+) -> Result<Outcome, Failure> {
+    let room = accessor.with(|mut access| access.get().room())?;
+    match call.on.lookup_cbor(key, content, Duration::from_millis(wait)).await? {
+        cache::Found::Hit(value) => Ok(Outcome::Hit(value.into())),
+        cache::Found::Vacant(vacancy) => accessor.with(|mut access| access.get().keep(vacancy, room)).map(Outcome::Vacant),
+        cache::Found::Busy => Ok(Outcome::Busy),
+        cache::Found::Failed(why) => Ok(Outcome::Failed(why)),
     }
 }
 
@@ -157,9 +189,20 @@ impl<T: 'static> HostVacancyWithStore<T> for HasBellwether {
         accessor: &Accessor<T, Self>,
         this: Resource<VacancyEntry>,
         value: Cbor,
-        _expire: Option<Milliseconds>,
+        expire: Option<Milliseconds>,
     ) -> Result<bool, Failure> {
-        match *Call::begin(accessor, &this, value.len())?.on {}
+        let call = Call::begin(accessor, &this, value.len())?;
+        Ok(call.on.fill_cbor(Bytes::from(value), time(expire)).await?)
+    }
+
+    async fn fail(
+        accessor: &Accessor<T, Self>,
+        this: Resource<VacancyEntry>,
+        why: String,
+        expire: Milliseconds,
+    ) -> Result<bool, Failure> {
+        let call = Call::begin(accessor, &this, why.len())?;
+        Ok(call.on.fail(&why, Duration::from_millis(expire)).await?)
     }
 }
 

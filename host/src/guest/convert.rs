@@ -90,6 +90,8 @@ impl From<cache::Options> for CacheOptions {
                 extend_timeout: Duration::from_millis(herd.extend_timeout),
             }),
             expire: time(options.expire),
+            // The contract leaves it to the platform.
+            near: None,
             identity: options.identity.into(),
             serializer: options.serializer.into(),
             compressor: options.compressor.into(),
@@ -97,6 +99,8 @@ impl From<cache::Options> for CacheOptions {
             reads_serializers: None,
             reads_compressors: None,
             envelope: EnvelopeChoice::Default,
+            // The contract has no words for it.
+            tuning: None,
         }
     }
 }

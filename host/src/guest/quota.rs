@@ -16,7 +16,7 @@ use crate::error::Limit;
 /// [`CacheLimits::batch_bytes`]: crate::cache::CacheLimits::batch_bytes
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Quotas {
-    /// Open locks of all kinds, guards and caches, all together. A multi-lock and its guard count as much as their names are.
+    /// Open locks of all kinds, guards, caches and vacancies, all together. A multi-lock and its guard count as much as their names are.
     /// 10,000 by default.
     pub resources: u64,
     /// Calls in flight. 10,000 by default.
@@ -42,13 +42,13 @@ pub(super) struct Quota {
 impl Quota {
     pub(super) fn new(quotas: Quotas) -> Self {
         Self {
-            resources: Pool::new("open locks, guards and caches", quotas.resources),
+            resources: Pool::new("open locks, guards, caches and vacancies", quotas.resources),
             calls: Pool::new("calls in flight", quotas.calls),
             bytes: Pool::new("bytes of arguments in flight", quotas.bytes),
         }
     }
 
-    /// Makes room for so many more locks, guards or caches.
+    /// Makes room for so many more locks, guards, caches or vacancies.
     pub(super) fn resources(&self, count: usize) -> Result<Share, Limit> {
         self.resources.take(count as u64)
     }

@@ -12,11 +12,11 @@ use super::held::Held;
 use super::lease::Lease;
 use super::line::Turn;
 use super::lines::{Seat, Visit};
-use super::pause::{back_off, random};
 use super::quorum::limit;
 use super::{Lock, runtime};
 use crate::clock::{Span, Wait, after};
 use crate::error::{Error, LossReason, NotHeld, Outage, Unavailable};
+use crate::pause::{back_off, random};
 use crate::store::{Attempt, Queueing, Ticket, Token};
 
 /// Takes the lock, as [`Lock::acquire`] says.
@@ -108,7 +108,7 @@ impl<'a> Claim<'a> {
                     Ok(Attempt::Acquired { fence }) => return Ok(Some((fence, self.full_lease(Instant::now())))),
                     Ok(Attempt::Busy { .. }) if is_over(wait, deadline) => return Ok(None),
                     Ok(Attempt::Busy { .. }) => {}
-                    Err(error) if is_passing(&error) && !is_over(wait, deadline) => visit.stumbled(&error),
+                    Err(error) if error.is_passing() && !is_over(wait, deadline) => visit.stumbled(&error),
                     Err(error) => return Err(error),
                 }
             }
@@ -232,11 +232,6 @@ impl Drop for Claim<'_> {
         let surrender = Surrender { lock: Arc::clone(&self.lock.keys), token, withdraws, until, straggler: true };
         self.lock.shared.background.release(surrender, &self.runtime);
     }
-}
-
-/// Whether the store may do better when asked again.
-pub(super) fn is_passing(error: &Error) -> bool {
-    matches!(error, Error::Unavailable(Unavailable { why, .. }) if why.is_passing())
 }
 
 /// Whether an attempt that failed so may have taken the lock.

@@ -11,10 +11,10 @@ use tokio_util::task::TaskTracker;
 use super::line::Offer;
 use super::lines::Lines;
 use super::metrics;
-use super::pause::{back_off, random};
 use crate::clock::{Span, after};
 use crate::error::{Error, Outage};
 use crate::names::LockKeys;
+use crate::pause::{back_off, random};
 use crate::store::{Released, Ticket, Token};
 
 /// What is under way.

@@ -12,7 +12,6 @@ use super::background::Surrender;
 use super::class::Ending;
 use super::confirm::{Subject, confirm};
 use super::lease::{Lease, Upkeep};
-use super::options::Kind;
 use super::quorum::{Quorum, limit};
 use super::schedule::Slot;
 use super::{Lock, Shared, metrics};
@@ -32,7 +31,7 @@ pub(super) struct Held {
     pub(super) changed: Notify,
     /// In which what happens to the lock is told.
     pub(super) span: tracing::Span,
-    kind: Kind,
+    kind: metrics::Label,
     quorum: Option<Quorum>,
     since: Instant,
     renew: bool,
@@ -61,8 +60,8 @@ impl Held {
             fence,
             runtime,
             changed: Notify::new(),
-            span: tracing::debug_span!("hold", lock = lock.name(), fence),
-            kind: lock.terms.kind(),
+            span: tracing::debug_span!("hold", lock = lock.name(), kind = lock.label().as_str(), fence),
+            kind: lock.label(),
             quorum: lock.terms.quorum,
             since: now,
             renew: lock.terms.renew,

@@ -12,11 +12,11 @@ use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 
 use super::line::{Arrival, Line, Number, Offer, Turn};
-use super::pause::random;
 use super::server::serve;
 use crate::clock::Span;
 use crate::error::Error;
 use crate::names::LockKeys;
+use crate::pause::random;
 use crate::store::{Attempt, Queueing, Released, Store, Ticket, Token};
 
 /// All lines, by the lock and the share of it that is wanted. Cheap to clone.

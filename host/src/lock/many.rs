@@ -38,7 +38,7 @@ impl MultiLock {
         if options.kind == Kind::Quorum {
             return Err(Invalid::NotYet { what: "a lock over several names of kind quorum", instead: "use kind simple" }.into());
         }
-        let terms = Terms::parse(options, locks.quorum)?;
+        let terms = Terms { among_several: true, ..Terms::parse(options, locks.quorum)? };
         let mut opened = Vec::new();
         for name in names {
             if opened.len() == MOST {
@@ -68,10 +68,11 @@ impl MultiLock {
     /// # Errors
     /// As of [`Lock::acquire`].
     pub async fn acquire(&self, wait: Wait) -> Result<Option<MultiGuard>, Error> {
-        let names = self.locks.len();
-        let first = self.locks.first().map(Lock::name);
-        let waiting = metrics::Waiting::begin(Kind::Simple);
-        let outcome = round::acquire(&self.locks, wait).instrument(tracing::debug_span!("acquire", lock = first, names)).await;
+        let Some(first) = self.locks.first() else { return Err(Invalid::NoNames.into()) };
+        let (kind, names) = (first.label(), self.locks.len());
+        let span = tracing::debug_span!("acquire", lock = first.name(), kind = kind.as_str(), names);
+        let waiting = metrics::Waiting::begin(kind);
+        let outcome = round::acquire(&self.locks, wait).instrument(span).await;
         waiting.end(&outcome);
         outcome
     }

@@ -10,7 +10,8 @@
 //! | `bellwether_lock_quorum_failures_total` | counter | | locks that were taken and let go again, as too few replicas had them in time |
 //! | `bellwether_lock_broken_total` | counter | | locks that this process took away from their holder |
 //!
-//! - `kind`: `simple` or `quorum`.
+//! - `kind`: `simple` or `quorum` for a plain lock; `reader` or `writer` for a read-write lock; `semaphore` for a permit; `several` for a
+//!   lock over several names, where a wait is for all of them, and a hold for each.
 //! - `outcome` of a wait: `acquired`; `busy`, as somebody else held the lock until the wait was over; `failed`, with an error;
 //!   `cancelled`, as the caller dropped it. Of a renewal: `renewed`; `lost`, as the lock was no more; `failed`, to be repeated.
 //! - `by`: `process`, as a holder in the same process passed it on; `queue`, as the store gave it to the first in its queue.
@@ -28,8 +29,9 @@ use std::time::Duration;
 use metrics::{Unit, counter, describe_counter, describe_histogram, histogram};
 use tokio::time::Instant;
 
-use super::options::Kind;
+use super::options::{Kind, Terms};
 use crate::error::{Error, LossReason};
+use crate::names::Share;
 
 const WAIT: &str = "bellwether_lock_wait_seconds";
 const HOLD: &str = "bellwether_lock_hold_seconds";
@@ -54,17 +56,42 @@ pub fn describe() {
     describe_counter!(BROKEN, Unit::Count, "locks that this process took away from their holder");
 }
 
+/// What kind of lock something is told of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Label(&'static str);
+
+impl Label {
+    /// That of a lock of which a holder takes `share` on these terms.
+    pub(super) fn of(share: Share, terms: &Terms) -> Self {
+        Self(match share {
+            Share::Alone if terms.among_several => "several",
+            Share::Alone => match terms.kind() {
+                Kind::Simple => "simple",
+                Kind::Quorum => "quorum",
+            },
+            Share::Reader => "reader",
+            Share::Writer => "writer",
+            Share::Permit { .. } => "semaphore",
+        })
+    }
+
+    /// The label itself.
+    pub(super) const fn as_str(self) -> &'static str {
+        self.0
+    }
+}
+
 /// An acquire under way. One that is dropped before its end was cancelled.
 #[derive(Debug)]
 pub(super) struct Waiting {
-    kind: Kind,
+    kind: Label,
     since: Instant,
     outcome: &'static str,
 }
 
 impl Waiting {
     /// One that begins.
-    pub(super) fn begin(kind: Kind) -> Self {
+    pub(super) fn begin(kind: Label) -> Self {
         Self { kind, since: Instant::now(), outcome: "cancelled" }
     }
 
@@ -80,13 +107,13 @@ impl Waiting {
 
 impl Drop for Waiting {
     fn drop(&mut self) {
-        histogram!(WAIT, "kind" => name(self.kind), "outcome" => self.outcome).record(self.since.elapsed());
+        histogram!(WAIT, "kind" => self.kind.as_str(), "outcome" => self.outcome).record(self.since.elapsed());
     }
 }
 
 /// A guard let go of its lock or lost it.
-pub(super) fn held(kind: Kind, time: Duration) {
-    histogram!(HOLD, "kind" => name(kind)).record(time);
+pub(super) fn held(kind: Label, time: Duration) {
+    histogram!(HOLD, "kind" => kind.as_str()).record(time);
 }
 
 /// A guard lost its lock. What was let go is not lost.
@@ -127,11 +154,4 @@ pub(super) fn no_quorum() {
 /// This process took a lock away from its holder.
 pub(super) fn broken() {
     counter!(BROKEN).increment(1);
-}
-
-fn name(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Simple => "simple",
-        Kind::Quorum => "quorum",
-    }
 }

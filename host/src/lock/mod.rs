@@ -39,7 +39,8 @@ use crate::error::{Error, Invalid, Outage, Unavailable};
 use crate::names::{Holder, LockKeys, Prefix, Share};
 use crate::store::{Store, Token};
 
-pub use crate::store::{Broken, Fingerprint};
+pub use crate::names::Form;
+pub use crate::store::{Broken, Fingerprint, Part, SeenHolder};
 
 mod acquire;
 mod background;
@@ -54,7 +55,6 @@ mod many;
 pub mod metrics;
 mod options;
 mod pace;
-mod pause;
 mod quorum;
 mod rw;
 mod schedule;
@@ -240,10 +240,17 @@ impl Lock {
         if let Some(member) = &self.member {
             return member.acquire(self, wait).await;
         }
-        let waiting = metrics::Waiting::begin(self.terms.kind());
-        let outcome = acquire::acquire(self, wait).instrument(tracing::debug_span!("acquire", lock = self.name())).await;
+        let kind = self.label();
+        let span = tracing::debug_span!("acquire", lock = self.name(), kind = kind.as_str());
+        let waiting = metrics::Waiting::begin(kind);
+        let outcome = acquire::acquire(self, wait).instrument(span).await;
         waiting.end(&outcome);
         outcome
+    }
+
+    /// What metrics and spans call it.
+    fn label(&self) -> metrics::Label {
+        metrics::Label::of(self.keys.share(), &self.terms)
     }
 
     /// Whether anybody holds the lock at the moment.

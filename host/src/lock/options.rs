@@ -64,6 +64,8 @@ pub(super) struct Terms {
     pub(super) kept: Span,
     /// Only for a lock of kind quorum, and only with a lease.
     pub(super) quorum: Option<Quorum>,
+    /// Whether it is taken along with others, by a lock over several names.
+    pub(super) among_several: bool,
 }
 
 /// The longest pause between two requests while waiting, whatever the options say: a waiter that is stopped, or cut off without a
@@ -89,7 +91,7 @@ impl Terms {
         let pulse = Span::new("retry", options.retry.min(LONGEST_PULSE))?;
         let kept = Span::new("retry", 3 * pulse.duration() + LATENESS)?;
         let quorum = (options.kind == Kind::Quorum).then_some(quorum);
-        Ok(Self { lease, renew: options.renew, fair: options.fair, pulse, kept, quorum })
+        Ok(Self { lease, renew: options.renew, fair: options.fair, pulse, kept, quorum, among_several: false })
     }
 
     /// Checks options of a lock that many can hold.

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::pause::{back_off, jittered};
 use crate::clock::{Span, after};
+use crate::pause::{back_off, jittered};
 
 /// When to ask next.
 #[derive(Debug)]

@@ -6,13 +6,12 @@ use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, OptionFuture};
 use tokio::time::{Instant, sleep_until};
 
-use super::acquire::is_passing;
 use super::line::{Number, Step, Turn};
 use super::lines::{Lines, Served};
 use super::metrics;
-use super::pause::random;
 use crate::error::Error;
 use crate::names::LockKeys;
+use crate::pause::random;
 use crate::store::{Attempt, Watch};
 
 /// How long a line is served when nobody waits.
@@ -97,7 +96,7 @@ fn take(lines: &Lines, lock: &LockKeys, number: Number, sent: Instant, answer: R
     Served::tell(lines.with(lock, |served| match answer {
         Ok(answer) => served.line.answered(number, answer, sent, now),
         Err(error) => {
-            let passing = is_passing(&error);
+            let passing = error.is_passing();
             if passing && served.line.trouble().is_none() {
                 tracing::warn!(lock = lock.name(), %error, "cannot be acquired yet");
             }

@@ -1,13 +1,13 @@
 //! Looks at locks that others hold, and breaks them.
 
-use std::time::Duration;
+use futures_util::future::try_join_all;
 
 use super::{Locks, metrics};
 use crate::error::Error;
-use crate::names::LockKeys;
-use crate::store::{Broken, Fingerprint, Sighting};
+use crate::names::{Form, LockKeys};
+use crate::store::{Broken, SeenHolder, Sighting};
 
-/// A lock that somebody held when it was looked at.
+/// A lock that somebody held when it was looked at: a plain one, a read-write lock, or a semaphore.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HeldLock(Sighting);
 
@@ -18,29 +18,28 @@ impl HeldLock {
         self.0.lock.name()
     }
 
-    /// The label of who holds it, as [`Locks::with_holder`] has it: `<hostname>:<pid>` for one. Other programs that lock the same
-    /// key have none.
+    /// What the lock is.
     #[must_use]
-    pub fn holder(&self) -> Option<&str> {
-        self.0.holder.as_ref().map(crate::names::Holder::as_str)
+    pub fn form(&self) -> Form {
+        self.0.lock.form()
     }
 
-    /// What tells this holder from all others, another guard of the same process included.
+    /// Who held it: one of a plain lock, at most a thousand of others, those whose leases end first.
     #[must_use]
-    pub fn fingerprint(&self) -> &Fingerprint {
-        &self.0.fingerprint
+    pub fn holders(&self) -> &[SeenHolder] {
+        &self.0.holders
     }
 
-    /// The last fence that was given; that of the holder, unless it is another program. `None` if none is known.
+    /// How many held it.
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        self.0.count
+    }
+
+    /// The last fence that was given. `None` if none is known.
     #[must_use]
     pub fn fence(&self) -> Option<u64> {
         self.0.fence
-    }
-
-    /// How long the lease still ran by the store's clock; `None` for a lock without one.
-    #[must_use]
-    pub fn lease_left(&self) -> Option<Duration> {
-        self.0.lease_left
     }
 
     /// How many places in its queue were taken. Waiters of one process share one, unless the lock is fair.
@@ -53,39 +52,51 @@ impl HeldLock {
 impl Locks {
     /// The locks under the prefix that are held, by name.
     ///
-    /// They are looked at one after the other while they change, in bounded batches on every node. A lock that only other programs
-    /// have taken within the last day is not found; [`Locks::look`] finds it.
+    /// They are looked at one after the other while they change, in bounded batches on every node. A plain lock that only other
+    /// programs have taken within the last day is not found; [`Locks::look`] finds it.
     ///
     /// # Errors
     /// [`Error::Unavailable`] if the store cannot be reached.
     pub async fn held_locks(&self) -> Result<Vec<HeldLock>, Error> {
         let mut held: Vec<_> = self.shared.lines.store().sightings(&self.prefix).await?.into_iter().map(HeldLock).collect();
-        held.sort_unstable_by(|one, other| one.name().cmp(other.name()));
+        held.sort_unstable_by(|one, other| (one.name(), one.form()).cmp(&(other.name(), other.form())));
         Ok(held)
     }
 
-    /// Who holds the lock of this name, ours or another program. `None` if nobody does.
+    /// What is held under this name, by ours or another program: none, or any of a plain lock, a read-write lock and a semaphore.
     ///
     /// # Errors
     /// [`Error::Invalid`] and [`Error::Limit`] for a name that no lock can have, or whose key holds something that is no lock;
     /// [`Error::Unavailable`] if the store cannot be reached.
-    pub async fn look(&self, name: &str) -> Result<Option<HeldLock>, Error> {
-        let keys = LockKeys::new(&self.prefix, name)?;
+    pub async fn look(&self, name: &str) -> Result<Vec<HeldLock>, Error> {
+        let looks = Form::ALL.map(|form| self.look_at(name, form));
+        Ok(try_join_all(looks).await?.into_iter().flatten().collect())
+    }
+
+    /// The same for one of them.
+    ///
+    /// # Errors
+    /// As of [`Locks::look`].
+    pub async fn look_at(&self, name: &str, form: Form) -> Result<Option<HeldLock>, Error> {
+        let keys = LockKeys::whole(&self.prefix, name, form)?;
         Ok(self.shared.lines.store().sight(&keys).await?.map(HeldLock))
     }
 
-    /// Takes a lock away from the holder that was seen, and gives it to who waits. If it has changed hands since, nothing is done.
+    /// Takes a lock away from a holder that was seen, and gives it to who waits. If only others hold it since, nothing is done. Those
+    /// who hold it beside that holder, as readers do, go on.
     ///
     /// The holder's guard learns of it when its lease is renewed or it asks the store, and until then goes on. What keeps it out
     /// meanwhile is the fence: it has risen, so whatever the lock protects refuses the holder as soon as it has seen the new one.
     ///
     /// # Errors
     /// [`Error::Unavailable`] if the store cannot be reached; then the lock may or may not be broken.
-    pub async fn break_lock(&self, seen: &HeldLock) -> Result<Broken, Error> {
-        let HeldLock(Sighting { lock, fingerprint, .. }) = seen;
+    pub async fn break_lock(&self, seen: &HeldLock, holder: &SeenHolder) -> Result<Broken, Error> {
+        let HeldLock(Sighting { lock, .. }) = seen;
+        let fingerprint = &holder.fingerprint;
         let broken = self.shared.lines.store().break_lock(lock, fingerprint).await?;
         if let Broken::Yes { fence, handed_on } = broken {
-            tracing::warn!(lock = lock.name(), holder = seen.holder(), %fingerprint, fence, handed_on, "broken");
+            let label = holder.label.as_ref().map(crate::names::Holder::as_str);
+            tracing::warn!(lock = lock.name(), kind = %lock.form(), holder = label, %fingerprint, fence, handed_on, "broken");
             metrics::broken();
         }
         Ok(broken)

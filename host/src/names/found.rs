@@ -1,23 +1,30 @@
 //! From what is found in a store back to the lock that it belongs to.
 
-use super::{LockKeys, Prefix};
-
-/// How the keys of fences end, by whether the lock's name brings a hash tag of its own.
-const FENCES: [&str; 2] = [":bellwether:at:fence", "}:bellwether:fence"];
+use super::{Form, LockKeys, Prefix};
 
 impl LockKeys {
-    /// The keys of the lock under `prefix` whose fence is kept in `key`. `None` for the fence of a lock elsewhere, and for what is
-    /// no fence.
+    /// The key that gives the lock away to who looks through all keys: that of its fence for a plain lock, whose own key looks like
+    /// anybody's; its own for others.
     #[must_use]
-    pub fn of_fence(prefix: &Prefix, key: &str) -> Option<Self> {
-        let [tagged, plain] = FENCES;
-        let locked = match key.strip_suffix(tagged) {
-            Some(locked) => locked,
-            None => key.strip_suffix(plain)?.strip_prefix('{')?,
-        };
-        let keys = Self::of_key(prefix, locked)?;
-        // What is built from the name may be another key, if somebody has chosen this one to confuse.
-        (keys.fence() == key).then_some(keys)
+    pub fn trace(&self) -> &str {
+        if self.form() == Form::Plain { self.fence() } else { self.key() }
+    }
+
+    /// The keys of the whole lock under `prefix` of which `key` is the [trace](Self::trace). `None` for that of a lock elsewhere, and
+    /// for what is none.
+    #[must_use]
+    pub fn of_trace(prefix: &Prefix, key: &str) -> Option<Self> {
+        Form::ALL.into_iter().find_map(|form| {
+            let marked = key.strip_suffix(form.keys().unwrap_or("fence"))?;
+            // By whether the lock's name brings a hash tag of its own.
+            let locked = match marked.strip_suffix(":bellwether:at:") {
+                Some(locked) => locked,
+                None => marked.strip_suffix("}:bellwether:")?.strip_prefix('{')?,
+            };
+            let keys = Self::whole(prefix, locked.strip_prefix(prefix.as_str())?, form).ok()?;
+            // What is built from the name may be another key, if somebody has chosen this one to confuse.
+            (keys.trace() == key).then_some(keys)
+        })
     }
 
     /// The keys of the lock under `prefix` that is kept in `key`. `None` for what cannot be one.
@@ -33,19 +40,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_fence_leads_back_to_its_lock() {
+    fn a_trace_leads_back_to_its_lock() {
         for prefix in ["", "p:", "{t}:", "{"] {
             let prefix = Prefix::new(prefix).unwrap();
             for name in ["a", "{a}", "x{a}y", "a{b", "a:fence", ":at", "a b", "é"] {
+                for form in Form::ALL {
+                    let keys = LockKeys::whole(&prefix, name, form).unwrap();
+                    assert_eq!(LockKeys::of_trace(&prefix, keys.trace()), Some(keys), "{prefix:?} {name} {form}");
+                }
                 let keys = LockKeys::new(&prefix, name).unwrap();
-                assert_eq!(LockKeys::of_fence(&prefix, keys.fence()), Some(keys.clone()), "{prefix:?} {name}");
-                assert_eq!(LockKeys::of_key(&prefix, keys.key()), Some(keys.clone()));
+                assert_eq!(LockKeys::of_key(&prefix, keys.key()), Some(keys));
             }
         }
     }
 
     #[test]
-    fn what_is_no_fence_of_a_lock_there_leads_nowhere() {
+    fn what_is_no_trace_of_a_lock_there_leads_nowhere() {
         let prefix = Prefix::new("p:").unwrap();
         for key in [
             "",
@@ -58,8 +68,13 @@ mod tests {
             "{p:cache:c:k}:bellwether:fence",
             "{p:a\n}:bellwether:fence",
             "{p:a}:bellwether:queue",
+            "{p:a}:bellwether:rw:fence",
+            "{p:a}:bellwether:rw:fences",
+            "{q:a}:bellwether:rw",
+            "p:a:bellwether:at:permits",
+            "{p:a}:bellwether:permits:rw",
         ] {
-            assert_eq!(LockKeys::of_fence(&prefix, key), None, "{key:?}");
+            assert_eq!(LockKeys::of_trace(&prefix, key), None, "{key:?}");
         }
     }
 }

@@ -1,9 +1,65 @@
-//! How much of a lock one holder takes.
+//! What a name can stand for, and how much of it one holder takes.
 
+use std::fmt;
 use std::num::NonZeroU32;
 
-/// How much of a lock one holder takes, and with that which keys the lock has: a plain lock, a read-write lock and a semaphore of the
-/// same name are three different things, and none excludes another.
+/// What a name stands for. A plain lock, a read-write lock and a semaphore of the same name are three different things, and none
+/// excludes another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Form {
+    /// A plain lock, of one holder.
+    Plain,
+    /// A read-write lock.
+    ReadWrite,
+    /// A semaphore.
+    Semaphore,
+}
+
+impl Form {
+    /// All there are.
+    pub const ALL: [Self; 3] = [Self::Plain, Self::ReadWrite, Self::Semaphore];
+
+    /// One word for it, as programs read it: `lock`, `read-write`, `semaphore`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Plain => "lock",
+            Self::ReadWrite => "read-write",
+            Self::Semaphore => "semaphore",
+        }
+    }
+
+    /// What the keys of such a lock are named after, if they are not those of the plain lock.
+    pub(super) const fn keys(self) -> Option<&'static str> {
+        match self {
+            Self::Plain => None,
+            Self::ReadWrite => Some("rw"),
+            Self::Semaphore => Some("permits"),
+        }
+    }
+
+    /// A share of it, for who asks of the whole.
+    pub(super) const fn any_share(self) -> Share {
+        match self {
+            Self::Plain => Share::Alone,
+            Self::ReadWrite => Share::Writer,
+            Self::Semaphore => Share::Permit { of: NonZeroU32::MIN },
+        }
+    }
+}
+
+impl fmt::Display for Form {
+    /// As people read it, `read-write lock` for one.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Plain => "lock",
+            Self::ReadWrite => "read-write lock",
+            Self::Semaphore => "semaphore",
+        })
+    }
+}
+
+/// How much of a lock one holder takes, and with that which keys the lock has: see [`Form`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Share {
     /// All of a plain lock.
@@ -27,12 +83,13 @@ impl Share {
         self == Self::Alone
     }
 
-    /// What the keys of such a lock are named after, if they are not those of the plain lock.
-    pub(super) fn keys(self) -> Option<&'static str> {
+    /// What it is a share of.
+    #[must_use]
+    pub fn form(self) -> Form {
         match self {
-            Self::Alone => None,
-            Self::Reader | Self::Writer => Some("rw"),
-            Self::Permit { .. } => Some("permits"),
+            Self::Alone => Form::Plain,
+            Self::Reader | Self::Writer => Form::ReadWrite,
+            Self::Permit { .. } => Form::Semaphore,
         }
     }
 

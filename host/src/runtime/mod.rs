@@ -110,10 +110,10 @@ impl Runtime {
         Arc::clone(&self.inner.store)
     }
 
-    /// Waits until the locks that were dropped so far, by guests that ended or by others, are released. Call it after the last guest ended
+    /// Waits until the locks and vacancies that were dropped so far, by guests that ended or by others, are given up. Call it after the last guest ended
     /// and before the process does; what is still running goes on.
     pub async fn shutdown(&self) {
-        self.inner.locks.settled().await;
+        tokio::join!(self.inner.locks.settled(), self.inner.caches.settled());
     }
 }
 

@@ -15,6 +15,7 @@
 //! own; so does any attempt that finds that a lease has ended. Nobody is passed the lock before others.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -22,6 +23,7 @@ use futures_util::future::BoxFuture;
 
 use self::browse::{Browse, Told};
 use crate::clock::Span;
+use crate::envelope::Claim;
 use crate::error::Error;
 use crate::glob::Glob;
 #[cfg(doc)]
@@ -30,7 +32,9 @@ use crate::names::{LockKeys, Prefix};
 
 pub mod address;
 pub mod browse;
+mod claims;
 pub mod memory;
+mod mirror;
 mod open;
 #[cfg(feature = "redis")]
 pub mod redis;
@@ -38,9 +42,11 @@ mod replicas;
 mod sighting;
 mod token;
 
+pub use claims::{Bid, Filling, Prolonging, Stale, Standing};
+pub use mirror::{Mirror, Tracking};
 pub use open::{StoreOptions, open};
 pub use replicas::{Copies, Replicas, Survey};
-pub use sighting::{Broken, Fingerprint, Sighting};
+pub use sighting::{Broken, Fingerprint, MOST_SEEN, Part, SeenHolder, Sighting};
 pub use token::Token;
 
 /// The answer of a store, to be awaited.
@@ -102,22 +108,35 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// How many hold the lock at the moment.
     fn holders<'a>(&'a self, lock: &'a LockKeys) -> Reply<'a, u64>;
 
-    /// Looks at who holds the lock, ours or foreign. `None` if nobody does.
+    /// Looks at who holds the lock, any share of it, ours or foreign. `None` if nobody does.
     fn sight<'a>(&'a self, lock: &'a LockKeys) -> Reply<'a, Option<Sighting>>;
 
-    /// Looks at all locks under a prefix that are held, in no particular order: on every node, in bounded batches, while they
-    /// change. Whoever holds theirs all the while is found. One that only other programs have taken within the last day is not.
+    /// Looks at all locks of every form under a prefix that are held, in no particular order: on every node, in bounded batches,
+    /// while they change. Whoever holds theirs all the while is found. A plain lock that only other programs have taken within the
+    /// last day is not.
     fn sightings<'a>(&'a self, prefix: &'a Prefix) -> Reply<'a, Vec<Sighting>>;
 
-    /// Takes the lock away from the holder that was seen, if it is still the same: its token is not for use again, the fence
-    /// rises above that holder's, and the lock goes to the next who waits. Repeating it is harmless and has the same answer.
+    /// Takes the lock away from the holder that was seen, whatever share it has, if it still holds it: its token is not for use
+    /// again, the fence rises above that holder's, and the lock goes to those who wait, as by a release. Repeating it is harmless and
+    /// has the same answer, but for the fence, which may have risen, and whether it was handed on, as far as that can still be told.
     fn break_lock<'a>(&'a self, lock: &'a LockKeys, seen: &'a Fingerprint) -> Reply<'a, Broken>;
 
     /// Starts to watch for grants of the lock to waiters of this process. When the answer is there, no later one is missed without
     /// notice. All watches of one lock in a process share one subscription.
     fn watch<'a>(&'a self, lock: &'a LockKeys) -> Reply<'a, Watch>;
 
-    /// The bytes of an entry.
+    /// What this process takes the store's clock for, in milliseconds since 1970.
+    fn now(&self) -> u64;
+
+    /// Has a mirror told of changes to the entries whose keys begin with `prefix`, whoever makes them, until the answer is dropped:
+    /// soon after each, and with a doubt whenever some may have been missed. To be called within a runtime. `None` for a store from
+    /// which copies would save nothing.
+    fn track(&self, prefix: &str, mirror: Arc<dyn Mirror>) -> Option<Tracking> {
+        let _ = (prefix, mirror);
+        None
+    }
+
+    /// The bytes of an entry, or of a placeholder.
     fn get<'a>(&'a self, key: &'a str) -> Reply<'a, Option<Bytes>>;
 
     /// The bytes of many entries, in the order of the keys, in one round trip a node, nodes in parallel.
@@ -129,14 +148,34 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// Stores many entries, in one round trip a node, nodes in parallel. On an error some may have been stored.
     fn set_many<'a>(&'a self, entries: &'a [Entry], expire: Option<Span>) -> Reply<'a, ()>;
 
-    /// Whether there is such an entry.
+    /// Sees whether an entry is to be computed, and claims it for the bid if so and if nobody else computes it. Repeating it is
+    /// harmless and has the same answer.
+    fn claim<'a>(&'a self, key: &'a str, bid: &'a Bid) -> Reply<'a, Standing>;
+
+    /// Stores values, each for itself, in one round trip a node, nodes in parallel, and tells those who wait for them. False for one
+    /// whose entry does not have its claim any more: then nothing has changed. Repeating it is harmless and has the same answer.
+    fn fill<'a>(&'a self, fillings: &'a [Filling]) -> BoxFuture<'a, Vec<Result<bool, Error>>>;
+
+    /// Makes a claim last longer. False if the entry does not have it any more.
+    fn prolong<'a>(&'a self, prolonging: Prolonging<'a>) -> Reply<'a, bool>;
+
+    /// Gives a claim up, so that somebody else can compute the entry, and tells those who wait for it. With `rest`, a value that is
+    /// there is given to who reads for that much longer before. False if the entry does not have the claim any more.
+    fn abandon<'a>(&'a self, key: &'a str, claim: Claim, rest: Option<Span>) -> Reply<'a, bool>;
+
+    /// Starts to watch an entry that is being computed. Whatever is heard means that its claim was filled, given up or deleted, or
+    /// that this may have been missed. When the answer is there, nothing is missed from then on. All watches of one entry in a process
+    /// share one subscription.
+    fn watch_entry<'a>(&'a self, key: &'a str) -> Reply<'a, Watch>;
+
+    /// Whether there is such an entry. A placeholder or failure is none.
     fn exists<'a>(&'a self, key: &'a str) -> Reply<'a, bool>;
 
-    /// How long an entry has to live.
+    /// How long an entry has to live. A placeholder or failure is none.
     fn ttl<'a>(&'a self, key: &'a str) -> Reply<'a, Ttl>;
 
-    /// Deletes entries, in one round trip a node, nodes in parallel, and says how many there were. Not repeated on a lost
-    /// connection.
+    /// Deletes entries, in one round trip a node, nodes in parallel, and says how many there were. Placeholders and failures are deleted too,
+    /// and do not count; those who wait for them are told. Not repeated on a lost connection.
     fn delete<'a>(&'a self, keys: &'a [String]) -> Reply<'a, u64>;
 
     /// Deletes, on every node and in bounded batches, the entries whose key begins with `prefix` (literally) and for which `chosen`

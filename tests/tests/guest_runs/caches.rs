@@ -109,10 +109,3 @@ async fn a_part_that_the_platform_pins_cannot_be_chosen() {
     assert!(ran.lines()[0].starts_with("open Error::Denied(\"the platform pins serializer to "), "{ran:?}");
     assert_eq!(run(&guest, "cache stages default default none").await.lines(), ["set Ok(())", "get Ok(true)"]);
 }
-
-#[tokio::test]
-async fn what_is_not_available_yet_says_so() {
-    let (_runtime, guest) = probe().await;
-    let ran = run(&guest, "cache lookup a").await;
-    assert!(ran.lines()[0].starts_with("Error::Invalid(\"lookup is not available in this version: "), "{ran:?}");
-}

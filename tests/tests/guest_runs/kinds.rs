@@ -103,7 +103,7 @@ async fn what_cannot_be_is_refused_with_what_to_do() {
 async fn a_guest_that_opens_a_hundred_thousand_of_any_kind_is_limited() {
     let (_runtime, guest) = probe().await;
     let refused = |after: usize, max: usize| {
-        format!("Some(({after}, Error::Limit(\"open locks, guards and caches: at most {max} are allowed at once\")))")
+        format!("Some(({after}, Error::Limit(\"open locks, guards, caches and vacancies: at most {max} are allowed at once\")))")
     };
     let ran = run(&guest, "kinds open-many 100000").await;
     assert_eq!(ran.lines(), [refused(10_000, 10_000), refused(10_000, 10_000), refused(5_000, 10_000)]);

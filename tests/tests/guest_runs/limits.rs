@@ -61,7 +61,7 @@ async fn a_guest_that_opens_a_hundred_thousand_locks_is_limited() {
     let ran = run(&guest, "misbehave open 100000").await;
     assert_eq!(
         ran.lines(),
-        ["10000 opened, then Error::Limit(\"open locks, guards and caches: at most 10000 are allowed at once\")"]
+        ["10000 opened, then Error::Limit(\"open locks, guards, caches and vacancies: at most 10000 are allowed at once\")"]
     );
     let ran = run_with(&guest, "misbehave open 4", quotas(Quotas { resources: 3, ..Quotas::default() })).await;
     assert!(ran.lines()[0].starts_with("3 opened, then Error::Limit("), "{ran:?}");

@@ -7,6 +7,7 @@ mod classes;
 mod components;
 mod embedding;
 mod grants;
+mod herds;
 mod kinds;
 mod limits;
 mod locks;

@@ -61,6 +61,11 @@ async fn a_thousand_calls_are_in_flight() {
 }
 
 #[tokio::test]
+async fn a_value_is_computed_once() {
+    works("computing").await;
+}
+
+#[tokio::test]
 async fn a_guard_holds_its_lock() {
     works("holding").await;
 }

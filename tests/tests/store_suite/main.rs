@@ -32,7 +32,9 @@ async fn opened(url: &str) -> Shared {
 
 #[path = "../common/attempts.rs"]
 mod attempts;
+mod bad_input;
 mod browse;
+mod claims;
 mod entries;
 mod locks;
 mod many;
@@ -86,6 +88,10 @@ every_store! {
     sightings::a_lock_is_broken_and_its_holder_fenced_out
     sightings::a_broken_lock_goes_to_the_first_who_waits
     sightings::only_the_holder_that_was_seen_is_broken
+    sightings::all_holders_of_a_shared_lock_are_seen
+    sightings::more_holders_are_counted_than_told
+    sightings::one_of_many_holders_is_broken_and_the_others_go_on
+    sightings::readers_are_broken_for_a_writer_and_a_writer_for_readers
     watches::names_may_have_braces
     watches::a_grant_reaches_all_watches
     watches::a_watch_hears_only_its_lock
@@ -111,6 +117,11 @@ every_store! {
     many::many_locks_without_lease_last
     many::many_locks_are_taken_past_others_unless_fair
     many::many_locks_go_from_hand_to_hand
+    bad_input::a_token_that_was_never_issued_opens_nothing
+    bad_input::a_lock_that_expired_is_not_adopted
+    bad_input::a_second_release_says_that_there_is_nothing_to_release
+    bad_input::a_lock_that_was_lost_gets_no_more_time
+    bad_input::what_a_kind_cannot_be_is_said
     entries::entries_are_kept
     entries::entries_expire
     entries::any_bytes_are_kept
@@ -121,6 +132,19 @@ every_store! {
     entries::a_store_is_checked
     browse::entries_are_met_and_looked_at
     browse::a_walk_can_be_ended
+    claims::what_is_not_there_is_claimed_by_one
+    claims::a_claim_ends_with_its_lease
+    claims::a_claim_is_prolonged
+    claims::what_is_not_due_is_a_hit
+    claims::a_due_entry_is_claimed_by_one_and_given_to_the_others
+    claims::a_late_fill_replaces_nothing
+    claims::a_fill_can_be_repeated
+    claims::a_claim_that_is_given_up_can_be_taken
+    claims::what_is_claimed_keeps_its_time_to_live
+    claims::a_placeholder_is_no_entry
+    claims::who_waits_is_told
+    claims::many_are_filled
+    claims::what_cannot_be_claimed_is_a_hit
 }
 
 fn lock(name: &str) -> LockKeys {

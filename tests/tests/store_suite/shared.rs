@@ -16,15 +16,15 @@ fn keys(name: &str, share: Share) -> LockKeys {
     LockKeys::shared(&Prefix::default(), name, share).unwrap()
 }
 
-fn rw(name: &str) -> (LockKeys, LockKeys) {
+pub(crate) fn rw(name: &str) -> (LockKeys, LockKeys) {
     (keys(name, Share::Reader), keys(name, Share::Writer))
 }
 
-fn permit(name: &str, of: u32) -> LockKeys {
+pub(crate) fn permit(name: &str, of: u32) -> LockKeys {
     keys(name, Share::Permit { of: NonZeroU32::new(of).unwrap() })
 }
 
-async fn takes(store: &Shared, lock: &LockKeys, token: &Token, lease: u64) -> Option<u64> {
+pub(crate) async fn takes(store: &Shared, lock: &LockKeys, token: &Token, lease: u64) -> Option<u64> {
     match store.acquire(lock, token, Some(ms(lease))).await.unwrap() {
         Attempt::Acquired { fence } => Some(fence),
         Attempt::Busy { .. } => None,
@@ -32,17 +32,17 @@ async fn takes(store: &Shared, lock: &LockKeys, token: &Token, lease: u64) -> Op
 }
 
 /// Takes a place, which lasts for so long.
-async fn waits(store: &Shared, lock: &LockKeys, kept: u64) -> Ticket {
+pub(crate) async fn waits(store: &Shared, lock: &LockKeys, kept: u64) -> Ticket {
     let ticket = Ticket { token: token(), lease: Some(ms(LONG)), kept: ms(kept) };
     assert!(matches!(store.attempt(lock, &ticket, JOINS).await.unwrap(), Attempt::Busy { .. }));
     ticket
 }
 
-async fn let_go(store: &Shared, lock: &LockKeys, token: &Token) -> Released {
+pub(crate) async fn let_go(store: &Shared, lock: &LockKeys, token: &Token) -> Released {
     store.release(lock, Release::of(token)).await.unwrap()
 }
 
-async fn granted(watch: &mut Watch) -> (Token, u64) {
+pub(crate) async fn granted(watch: &mut Watch) -> (Token, u64) {
     match timeout(SOON, watch.heard()).await.unwrap() {
         Word::Granted { token, fence } => (token, fence),
         Word::Doubt => panic!("nothing was missed"),

@@ -57,7 +57,7 @@ async fn errors_are_told_with_the_stage_that_failed() {
     open("cbor", "zlib").set("", &1, None).await.unwrap_err();
     open("json", "none").set("a", &1, None).await.unwrap();
     open("cbor", "none").get::<u8>("a").await.unwrap_err();
-    let envelope = Envelope { compressed: true, serializer: StageId::CBOR, compressor: StageId::ZLIB, created: 0, expires: None };
+    let envelope = Envelope { compressed: true, serializer: StageId::CBOR, compressor: StageId::ZLIB, ..Envelope::default() };
     let entry = Entry { key: "cache:pages:a".to_owned(), bytes: envelope.seal(b"no zlib").unwrap() };
     store.set(&entry, None).await.unwrap();
     open("cbor", "zlib").get::<u8>("a").await.unwrap_err();

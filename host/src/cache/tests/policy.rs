@@ -39,7 +39,8 @@ fn without_options_a_cache_has_the_platforms() {
 #[test]
 fn pinned_parts_cannot_be_chosen_otherwise() {
     let mut policy = platform();
-    policy.pins = Pins { herd: true, expire: true, identity: true, serializer: true, compressor: true, ..Pins::default() };
+    policy.pins =
+        Pins { herd: true, expire: true, near: true, identity: true, serializer: true, compressor: true, ..Pins::default() };
     assert!(open(&policy, None).is_ok());
     let wish = CacheOptions { expire: Some(MINUTE), ..Default::default() };
     assert_eq!(stages(&open(&policy, Some(wish.clone())).unwrap()), ["default", "json", "none"]);
@@ -78,8 +79,13 @@ fn options_that_cannot_be_are_refused() {
         Err(Error::Invalid(why)) => why,
         other => panic!("{other:?}"),
     };
-    let herd = Some(Herd { herd_timeout: MINUTE, extend_timeout: MINUTE });
-    assert!(matches!(refused(CacheOptions { herd, ..Default::default() }), Invalid::NotYet { what: "herd", .. }));
+    let herd = |herd_timeout, extend_timeout| Some(Herd { herd_timeout, extend_timeout });
+    let with = |herd| refused(CacheOptions { herd, expire: Some(MINUTE), ..Default::default() });
+    assert_eq!(with(herd(Duration::ZERO, MINUTE)), Invalid::TooShort { what: "herd-timeout" });
+    assert_eq!(with(herd(MINUTE, Duration::from_micros(999))), Invalid::TooShort { what: "extend-timeout" });
+    assert!(matches!(with(herd(MINUTE, Duration::MAX)), Invalid::TooLong { what: "extend-timeout", .. }));
+    let both = with(herd(crate::clock::MAX_TIME, MINUTE));
+    assert!(matches!(both, Invalid::TooLong { what: "expire with the herd-timeout", .. }), "{both}");
     let expire = Some(Duration::ZERO);
     assert_eq!(refused(CacheOptions { expire, ..Default::default() }), Invalid::TooShort { what: "expire" });
     let serializer = "nobody's".into();

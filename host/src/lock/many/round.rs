@@ -8,12 +8,12 @@ use tokio::time::{Instant, sleep_until};
 use super::{MultiGuard, MultiLock};
 use crate::clock::{Span, Wait, after};
 use crate::error::{Error, Invalid};
-use crate::lock::acquire::{Claim, is_over, is_passing, may_have_happened};
+use crate::lock::acquire::{Claim, is_over, may_have_happened};
 use crate::lock::held::Held;
 use crate::lock::lease::Lease;
-use crate::lock::pause::{back_off, random};
 use crate::lock::{Guard, Lock, runtime};
 use crate::names::LockKeys;
+use crate::pause::{back_off, random};
 use crate::store::{AttemptAll, Ticket, Token};
 
 /// Takes all locks, as [`MultiLock::acquire`] says.
@@ -26,7 +26,7 @@ pub(super) async fn acquire(locks: &[Lock], wait: Wait) -> Result<Option<MultiGu
         match round.take_all().await {
             Ok(Some((fence, lease))) => return Ok(Some(round.won(fence, lease))),
             Ok(None) if is_over(wait, deadline) => return Ok(None),
-            Err(error) if !is_passing(&error) || is_over(wait, deadline) => return Err(error),
+            Err(error) if !error.is_passing() || is_over(wait, deadline) => return Err(error),
             Ok(None) | Err(_) => {}
         }
         if !round.gather(wait, deadline).await? {
@@ -39,7 +39,7 @@ pub(super) async fn acquire(locks: &[Lock], wait: Wait) -> Result<Option<MultiGu
                 Ok(None) if is_over(wait, deadline) => return Ok(None),
                 // One was lost meanwhile, so all of it again, with a token that was not released yet.
                 Ok(None) => break,
-                Err(error) if !is_passing(&error) || is_over(wait, deadline) => return Err(error),
+                Err(error) if !error.is_passing() || is_over(wait, deadline) => return Err(error),
                 Err(_) => {
                     failures += 1;
                     let next = after(Instant::now(), back_off(failures, random()));

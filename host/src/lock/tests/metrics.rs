@@ -25,8 +25,8 @@ async fn waits_holds_and_what_became_of_them_are_told() {
     expires.lost().await;
     drop(expires);
     let broken = lock.acquire(Wait::None).await.unwrap().unwrap();
-    let seen = locks.look("lock").await.unwrap().unwrap();
-    locks.break_lock(&seen).await.unwrap();
+    let seen = locks.look("lock").await.unwrap().pop().unwrap();
+    locks.break_lock(&seen, &seen.holders()[0]).await.unwrap();
     assert!(!broken.held().await.unwrap());
     locks.settled().await;
 
@@ -39,6 +39,43 @@ async fn waits_holds_and_what_became_of_them_are_told() {
         ("wait_seconds kind=simple outcome=busy", (1, 1)),
         ("wait_seconds kind=simple outcome=cancelled", (1, 0)),
         ("wait_seconds kind=simple outcome=failed", (1, 0)),
+    ];
+    assert_eq!(recorder.all(), expected.map(|(name, value)| (name.to_owned(), value)).into());
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_kind_of_lock_is_told_by_its_name() {
+    let recorder = Told::of("bellwether_lock_");
+    let _installed = ::metrics::set_default_local_recorder(&recorder);
+    let (_store, locks) = setup();
+    let rw = locks.open_rw("lock", LockOptions::default()).unwrap();
+    let semaphore = locks.open_semaphore("lock", 1, LockOptions::default()).unwrap();
+    let several = locks.open_many(["a", "b"], LockOptions::default()).unwrap();
+    let (reader, permit) = (rw.read(Wait::None).await.unwrap().unwrap(), semaphore.acquire(Wait::None).await.unwrap().unwrap());
+    let both = several.acquire(Wait::None).await.unwrap().unwrap();
+    assert!(rw.write(Wait::UpTo(SECOND)).await.unwrap().is_none());
+    assert!(semaphore.acquire(Wait::None).await.unwrap().is_none());
+    assert!(several.acquire(Wait::Forever).now_or_never().is_none(), "dropped while it waits");
+    reader.release().await.unwrap();
+    permit.release().await.unwrap();
+    both.release().await.unwrap();
+    // The place of the writer that gave up.
+    locks.settled().await;
+    rw.write(Wait::None).await.unwrap().unwrap().release().await.unwrap();
+    locks.settled().await;
+
+    let expected = [
+        ("hold_seconds kind=reader", (1, 1)),
+        ("hold_seconds kind=semaphore", (1, 1)),
+        ("hold_seconds kind=several", (2, 2)),
+        ("hold_seconds kind=writer", (1, 0)),
+        ("wait_seconds kind=reader outcome=acquired", (1, 0)),
+        ("wait_seconds kind=semaphore outcome=acquired", (1, 0)),
+        ("wait_seconds kind=semaphore outcome=busy", (1, 0)),
+        ("wait_seconds kind=several outcome=acquired", (1, 0)),
+        ("wait_seconds kind=several outcome=cancelled", (1, 0)),
+        ("wait_seconds kind=writer outcome=acquired", (1, 0)),
+        ("wait_seconds kind=writer outcome=busy", (1, 1)),
     ];
     assert_eq!(recorder.all(), expected.map(|(name, value)| (name.to_owned(), value)).into());
 }
@@ -74,8 +111,8 @@ async fn renewals_are_told_with_their_outcome() {
     store.fail(Op::Renew, Fault::RequestLost, 1);
     // Due after ten seconds, and repeated a second later.
     tokio::time::sleep(15 * SECOND).await;
-    let seen = locks.look("lock").await.unwrap().unwrap();
-    store.inner.break_lock(&guard.held.lock, seen.fingerprint()).await.unwrap();
+    let seen = locks.look("lock").await.unwrap().pop().unwrap();
+    store.inner.break_lock(&guard.held.lock, &seen.holders()[0].fingerprint).await.unwrap();
     guard.lost().await;
     let told = recorder.all();
     for (outcome, count) in [("failed", 1), ("renewed", 1), ("lost", 1)] {

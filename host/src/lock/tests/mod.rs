@@ -12,14 +12,15 @@ use futures_util::future::BoxFuture;
 
 use super::{Lock, LockOptions, Locks};
 use crate::clock::Span;
+use crate::envelope::Claim;
 use crate::error::{Error, Limit, Outage, Unavailable};
 use crate::glob::Glob;
 use crate::names::{LockKeys, Prefix};
 use crate::store::browse::{Browse, Told};
 use crate::store::memory::MemoryStore;
 use crate::store::{
-    Adopted, Attempt, AttemptAll, Broken, Entry, Fingerprint, Holding, Queueing, Release, Released, Renewal, Replicas, Reply,
-    Sighting, Store, Ticket, Token, Ttl, Watch,
+    Adopted, Attempt, AttemptAll, Bid, Broken, Entry, Filling, Fingerprint, Holding, Prolonging, Queueing, Release, Released,
+    Renewal, Replicas, Reply, Sighting, Standing, Store, Ticket, Token, Ttl, Watch,
 };
 
 mod acquire;
@@ -192,6 +193,30 @@ impl Store for Faulty {
 
     fn watch<'a>(&'a self, lock: &'a LockKeys) -> Reply<'a, Watch> {
         Box::pin(async move { self.through(Op::Watch, self.inner.watch(lock)).await? })
+    }
+
+    fn now(&self) -> u64 {
+        self.inner.now()
+    }
+
+    fn claim<'a>(&'a self, key: &'a str, bid: &'a Bid) -> Reply<'a, Standing> {
+        self.inner.claim(key, bid)
+    }
+
+    fn fill<'a>(&'a self, fillings: &'a [Filling]) -> BoxFuture<'a, Vec<Result<bool, Error>>> {
+        self.inner.fill(fillings)
+    }
+
+    fn prolong<'a>(&'a self, prolonging: Prolonging<'a>) -> Reply<'a, bool> {
+        self.inner.prolong(prolonging)
+    }
+
+    fn abandon<'a>(&'a self, key: &'a str, claim: Claim, rest: Option<Span>) -> Reply<'a, bool> {
+        self.inner.abandon(key, claim, rest)
+    }
+
+    fn watch_entry<'a>(&'a self, key: &'a str) -> Reply<'a, Watch> {
+        self.inner.watch_entry(key)
     }
 
     fn get<'a>(&'a self, key: &'a str) -> Reply<'a, Option<Bytes>> {

@@ -7,9 +7,10 @@ use tokio::time::Instant;
 use super::expiring::{Expiring, Slot};
 use super::fences::Fences;
 use crate::clock::{Span, after};
-use crate::names::LockKeys;
+use crate::names::{LockKeys, Prefix};
 use crate::store::{
-    Adopted, Attempt, AttemptAll, Broken, Fingerprint, Holding, Queueing, Release, Released, Sighting, Ticket, Token, Word,
+    Adopted, Attempt, AttemptAll, Broken, Fingerprint, Holding, Queueing, Release, Released, SeenHolder, Sighting, Ticket, Token,
+    Word,
 };
 
 /// Held locks and remembered fences.
@@ -202,19 +203,25 @@ impl LockTable {
 
     pub(super) fn sight(&self, lock: &LockKeys, now: Instant) -> Option<Sighting> {
         let slot = self.held.get(lock.key(), now)?;
-        Some(Sighting {
-            lock: lock.clone(),
-            holder: slot.value.holder(),
-            fingerprint: Fingerprint::of(&slot.value),
-            fence: Some(self.fences.last(lock, now)).filter(|last| *last > 0),
-            lease_left: slot.left(now),
-            waiters: self.queues.get(lock.key()).map_or(0, |queue| queue.len() as u64),
-        })
+        let fence = Some(self.fences.last(lock, now)).filter(|last| *last > 0);
+        let waiters = self.queues.get(lock.key()).map_or(0, |queue| queue.len() as u64);
+        let holder = SeenHolder::new(&slot.value, lock.share(), fence, slot.left(now));
+        Some(Sighting { lock: lock.clone(), holders: vec![holder], count: 1, fence, waiters })
     }
 
-    /// The first `most` keys that locks are kept in, of those that begin with `prefix` and come after the key `from`.
-    pub(super) fn keys(&self, prefix: &str, from: Option<&str>, most: usize) -> Vec<String> {
-        self.held.keys(prefix, from, most)
+    /// The first `most` keys that locks under `prefix` are kept in, of those that come after the key `from`; and the locks, as they
+    /// are seen.
+    pub(super) fn sightings(
+        &self,
+        prefix: &Prefix,
+        from: Option<&str>,
+        most: usize,
+        now: Instant,
+    ) -> (Vec<String>, Vec<Sighting>) {
+        let keys = self.held.keys(prefix.as_str(), from, most);
+        let locks = keys.iter().filter_map(|key| LockKeys::of_key(prefix, key));
+        let seen = locks.filter_map(|lock| self.sight(&lock, now)).collect();
+        (keys, seen)
     }
 
     pub(super) fn break_lock(&mut self, lock: &LockKeys, seen: &Fingerprint, tell: Tell<'_>, now: Instant) -> Broken {
@@ -229,7 +236,9 @@ impl LockTable {
                 Broken::Yes { fence, handed_on: self.is_locked(lock, now) }
             }
             holder if self.fences.was_broken(lock, seen, now) => {
-                Broken::Yes { fence: self.fences.last(lock, now), handed_on: holder.is_some() }
+                // What is held since has the last fence.
+                let fence = self.fences.last(lock, now) - u64::from(holder.is_some());
+                Broken::Yes { fence, handed_on: holder.is_some() }
             }
             Some(_) => Broken::ChangedHands,
             None => Broken::Free,
@@ -253,7 +262,6 @@ mod tests {
 
     use super::super::fences::FENCE_KEPT;
     use super::*;
-    use crate::names::Prefix;
 
     const SECOND: Duration = Duration::from_secs(1);
 

@@ -10,20 +10,23 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use tokio::time::Instant;
 
-use self::expiring::{Expiring, Slot};
+use self::entries::Entries;
+use self::expiring::Slot;
 use self::locks::LockTable;
 use self::shared::SharedTable;
 use self::watches::Watches;
 use super::browse::{About, Browse, HEAD, Seen, Told};
 use super::{
-    Adopted, Attempt, AttemptAll, Broken, Entry, Fingerprint, Holding, Queueing, Release, Released, Renewal, Reply, Sighting,
-    Store, Ticket, Token, Ttl, Watch, given_up, not_adoptable,
+    Adopted, Attempt, AttemptAll, Bid, Broken, Entry, Filling, Fingerprint, Holding, Prolonging, Queueing, Release, Released,
+    Renewal, Reply, Sighting, Standing, Store, Ticket, Token, Ttl, Watch, Word, given_up, not_adoptable,
 };
-use crate::clock::{Span, after};
+use crate::clock::Span;
+use crate::envelope::Claim;
 use crate::error::Error;
 use crate::glob::Glob;
 use crate::names::{LockKeys, Prefix};
 
+mod entries;
 mod expiring;
 mod fences;
 mod locks;
@@ -38,7 +41,7 @@ const BATCH: usize = 256;
 pub struct MemoryStore {
     locks: Mutex<LockTable>,
     shared: Mutex<SharedTable>,
-    entries: Mutex<Expiring<Bytes>>,
+    entries: Mutex<Entries>,
     watches: Watches,
 }
 
@@ -66,20 +69,24 @@ impl MemoryStore {
     }
 
     async fn seen(&self, prefix: &Prefix) -> Vec<Sighting> {
-        let mut sightings = Vec::new();
-        let mut from: Option<String> = None;
-        loop {
-            {
-                let now = Instant::now();
-                let locks = open(&self.locks);
-                let batch = locks.keys(prefix.as_str(), from.as_deref(), BATCH);
-                let Some(last) = batch.last().cloned() else { return sightings };
-                let found = batch.iter().filter_map(|key| LockKeys::of_key(prefix, key));
-                sightings.extend(found.filter_map(|lock| locks.sight(&lock, now)));
-                from = Some(last);
-            }
-            tokio::task::yield_now().await;
-        }
+        let plain = |from: Option<&str>| open(&self.locks).sightings(prefix, from, BATCH, Instant::now());
+        let shared = |from: Option<&str>| open(&self.shared).sightings(prefix, from, BATCH, Instant::now());
+        let mut sightings = walked(plain).await;
+        sightings.extend(walked(shared).await);
+        sightings
+    }
+
+    /// Deletes entries, and tells those who wait for one of them.
+    fn delete_all(&self, keys: &[String]) -> u64 {
+        let now = Instant::now();
+        let deleted: Vec<_> = {
+            let mut entries = open(&self.entries);
+            keys.iter().filter_map(|key| entries.delete(key, now).map(|was| (key, was))).collect()
+        };
+        deleted.iter().filter(|(_, was)| was.claimed).for_each(|(key, _)| {
+            self.watches.tell(key, &Word::Doubt);
+        });
+        deleted.iter().map(|(_, was)| u64::from(was.counts)).sum()
     }
 
     async fn walk(&self, which: Browse<'_>, tell: Told<'_>) {
@@ -92,7 +99,7 @@ impl MemoryStore {
                 let batch = entries.keys(prefix, from.as_deref(), BATCH);
                 let Some(last) = batch.last().cloned() else { return };
                 from = Some(last);
-                let there = |key: String| Some((entries.get(&key, now)?, key));
+                let there = |key: String| Some((entries.slot(&key, now)?, key));
                 let there = batch.into_iter().filter(|key| key.get(prefix.len()..).is_some_and(chosen)).filter_map(there);
                 there.map(|(slot, key)| Seen { key, about: (closely > 0).then(|| about(slot, now)) }).collect()
             };
@@ -111,7 +118,7 @@ impl MemoryStore {
             let mut batch = open(&self.entries).keys(prefix, from.as_deref(), BATCH);
             let Some(last) = batch.last().cloned() else { return deleted };
             batch.retain(|key| key.get(prefix.len()..).is_some_and(chosen));
-            deleted += remove_all(&self.entries, &batch);
+            deleted += self.delete_all(&batch);
             from = Some(last);
             tokio::task::yield_now().await;
         }
@@ -215,7 +222,10 @@ impl Store for MemoryStore {
     }
 
     fn sight<'a>(&'a self, lock: &'a LockKeys) -> Reply<'a, Option<Sighting>> {
-        Box::pin(async move { Ok(open(&self.locks).sight(lock, Instant::now())) })
+        Box::pin(async move {
+            let now = Instant::now();
+            Ok(if lock.share().is_alone() { open(&self.locks).sight(lock, now) } else { open(&self.shared).sight(lock, now) })
+        })
     }
 
     fn sightings<'a>(&'a self, prefix: &'a Prefix) -> Reply<'a, Vec<Sighting>> {
@@ -225,7 +235,12 @@ impl Store for MemoryStore {
     fn break_lock<'a>(&'a self, lock: &'a LockKeys, seen: &'a Fingerprint) -> Reply<'a, Broken> {
         Box::pin(async move {
             let tell = |word| self.watches.tell(lock.channel(), &word);
-            Ok(open(&self.locks).break_lock(lock, seen, &tell, Instant::now()))
+            let now = Instant::now();
+            Ok(if lock.share().is_alone() {
+                open(&self.locks).break_lock(lock, seen, &tell, now)
+            } else {
+                open(&self.shared).break_lock(lock, seen, &tell, now)
+            })
         })
     }
 
@@ -233,15 +248,19 @@ impl Store for MemoryStore {
         Box::pin(async move { Ok(self.watches.watch(lock.channel())) })
     }
 
+    fn now(&self) -> u64 {
+        open(&self.entries).millis(Instant::now())
+    }
+
     fn get<'a>(&'a self, key: &'a str) -> Reply<'a, Option<Bytes>> {
-        Box::pin(async move { Ok(open(&self.entries).get(key, Instant::now()).map(|slot| slot.value.clone())) })
+        Box::pin(async move { Ok(open(&self.entries).get(key, Instant::now())) })
     }
 
     fn get_many<'a>(&'a self, keys: &'a [String]) -> Reply<'a, Vec<Option<Bytes>>> {
         Box::pin(async move {
             let now = Instant::now();
             let entries = open(&self.entries);
-            Ok(keys.iter().map(|key| entries.get(key, now).map(|slot| slot.value.clone())).collect())
+            Ok(keys.iter().map(|key| entries.get(key, now)).collect())
         })
     }
 
@@ -252,31 +271,59 @@ impl Store for MemoryStore {
     fn set_many<'a>(&'a self, entries: &'a [Entry], expire: Option<Span>) -> Reply<'a, ()> {
         Box::pin(async move {
             let now = Instant::now();
-            let ends = expire.map(|time| after(now, time.duration()));
             let mut kept = open(&self.entries);
             for entry in entries {
-                kept.insert(&entry.key, entry.bytes.clone(), ends, now);
+                kept.set(entry, expire, now);
             }
             Ok(())
         })
     }
 
-    fn exists<'a>(&'a self, key: &'a str) -> Reply<'a, bool> {
-        Box::pin(async move { Ok(open(&self.entries).get(key, Instant::now()).is_some()) })
+    fn claim<'a>(&'a self, key: &'a str, bid: &'a Bid) -> Reply<'a, Standing> {
+        Box::pin(async move { Ok(open(&self.entries).claim(key, bid, Instant::now())) })
     }
 
-    fn ttl<'a>(&'a self, key: &'a str) -> Reply<'a, Ttl> {
+    fn fill<'a>(&'a self, fillings: &'a [Filling]) -> BoxFuture<'a, Vec<Result<bool, Error>>> {
         Box::pin(async move {
-            let now = Instant::now();
-            Ok(match open(&self.entries).get(key, now) {
-                None => Ttl::Absent,
-                Some(slot) => slot.left(now).map_or(Ttl::Persistent, Ttl::Remaining),
-            })
+            let fill = |filling: &Filling| {
+                let filled = open(&self.entries).fill(filling, Instant::now());
+                if filled {
+                    self.watches.tell(&filling.entry.key, &Word::Doubt);
+                }
+                Ok(filled)
+            };
+            fillings.iter().map(fill).collect()
         })
     }
 
+    fn prolong<'a>(&'a self, prolonging: Prolonging<'a>) -> Reply<'a, bool> {
+        Box::pin(async move { Ok(open(&self.entries).prolong(prolonging, Instant::now())) })
+    }
+
+    fn abandon<'a>(&'a self, key: &'a str, claim: Claim, rest: Option<Span>) -> Reply<'a, bool> {
+        Box::pin(async move {
+            let abandoned = open(&self.entries).abandon(key, claim, rest, Instant::now());
+            if abandoned {
+                self.watches.tell(key, &Word::Doubt);
+            }
+            Ok(abandoned)
+        })
+    }
+
+    fn watch_entry<'a>(&'a self, key: &'a str) -> Reply<'a, Watch> {
+        Box::pin(async move { Ok(self.watches.watch(key)) })
+    }
+
+    fn exists<'a>(&'a self, key: &'a str) -> Reply<'a, bool> {
+        Box::pin(async move { Ok(open(&self.entries).ttl(key, Instant::now()) != Ttl::Absent) })
+    }
+
+    fn ttl<'a>(&'a self, key: &'a str) -> Reply<'a, Ttl> {
+        Box::pin(async move { Ok(open(&self.entries).ttl(key, Instant::now())) })
+    }
+
     fn delete<'a>(&'a self, keys: &'a [String]) -> Reply<'a, u64> {
-        Box::pin(async move { Ok(remove_all(&self.entries, keys)) })
+        Box::pin(async move { Ok(self.delete_all(keys)) })
     }
 
     fn delete_matching<'a>(
@@ -301,10 +348,19 @@ fn about(slot: &Slot<Bytes>, now: Instant) -> About {
     About { bytes: slot.value.len() as u64, head, ttl: slot.left(now).map_or(Ttl::Persistent, Ttl::Remaining) }
 }
 
-fn remove_all(entries: &Mutex<Expiring<Bytes>>, keys: &[String]) -> u64 {
-    let now = Instant::now();
-    let mut entries = open(entries);
-    keys.iter().map(|key| u64::from(entries.remove(key, now).is_some())).sum()
+/// What is seen in all batches, each of which begins behind the last key of the one before.
+async fn walked(batch: impl Fn(Option<&str>) -> (Vec<String>, Vec<Sighting>)) -> Vec<Sighting> {
+    let mut sightings = Vec::new();
+    let mut from: Option<String> = None;
+    loop {
+        let (mut keys, seen) = batch(from.as_deref());
+        sightings.extend(seen);
+        from = keys.pop();
+        if from.is_none() {
+            return sightings;
+        }
+        tokio::task::yield_now().await;
+    }
 }
 
 /// A panic elsewhere leaves no half-done change behind these mutexes, so a poisoned one is as good as any.

@@ -9,8 +9,10 @@ use super::expiring::Expiring;
 use super::fences::Fences;
 use super::locks::Tell;
 use crate::clock::{Span, after};
-use crate::names::{LockKeys, Share};
-use crate::store::{Attempt, Holding, Queueing, Release, Released, Ticket, Token, Word};
+use crate::names::{LockKeys, Prefix, Share};
+use crate::store::{
+    Attempt, Broken, Fingerprint, Holding, MOST_SEEN, Queueing, Release, Released, SeenHolder, Sighting, Ticket, Token, Word,
+};
 
 /// Who holds such locks, who waits for them, and what their fences were.
 #[derive(Debug, Default)]
@@ -31,6 +33,7 @@ struct Room {
 struct Holder {
     share: Share,
     token: Token,
+    fence: u64,
     ends: Option<Instant>,
 }
 
@@ -76,7 +79,7 @@ impl Room {
             let fence = fences.next(lock, now);
             if tell(Word::Granted { token: ticket.token.clone(), fence }) {
                 let ends = Some(after(now, ticket.granted().duration()));
-                self.holders.push(Holder { share, token: ticket.token, ends });
+                self.holders.push(Holder { share, token: ticket.token, fence, ends });
             } else {
                 unheard.push_back((share, ticket));
             }
@@ -102,8 +105,10 @@ impl SharedTable {
             if let Some(holder) = room.holder(lock.share(), &ticket.token) {
                 // Never shorter: it may be an attempt that comes late, when the lock was confirmed or extended.
                 holder.ends = holder.ends.and_then(|before| ends.map(|ends| ends.max(before)));
+                holder.fence = fences.next(lock, now);
+                let fence = holder.fence;
                 room.leave(ticket);
-                return Some(Attempt::Acquired { fence: fences.next(lock, now) });
+                return Some(Attempt::Acquired { fence });
             }
             if fences.noted(lock, &ticket.token, now).is_some() {
                 return None;
@@ -119,8 +124,8 @@ impl SharedTable {
                 return Some(Attempt::Busy { lease_left, fence: last });
             }
             room.leave(ticket);
-            room.holders.push(Holder { share: lock.share(), token: ticket.token.clone(), ends });
             let fence = fences.next(lock, now);
+            room.holders.push(Holder { share: lock.share(), token: ticket.token.clone(), fence, ends });
             room.hand_out(lock, fences, tell, now);
             Some(Attempt::Acquired { fence })
         })
@@ -163,6 +168,53 @@ impl SharedTable {
     pub(super) fn holders(&self, lock: &LockKeys, now: Instant) -> u64 {
         let Some(room) = self.rooms.get(lock.key(), now) else { return 0 };
         room.value.holders.iter().filter(|holder| holder.lives(now)).count() as u64
+    }
+
+    pub(super) fn sight(&self, lock: &LockKeys, now: Instant) -> Option<Sighting> {
+        let room = &self.rooms.get(lock.key(), now)?.value;
+        let mut holders: Vec<_> = room.holders.iter().filter(|holder| holder.lives(now)).collect();
+        let count = holders.len() as u64;
+        holders.sort_by_key(|holder| (holder.ends.is_none(), holder.ends));
+        let seen = |holder: &&Holder| {
+            let left = holder.ends.map(|end| end.saturating_duration_since(now));
+            SeenHolder::new(&holder.token, holder.share, Some(holder.fence), left)
+        };
+        let holders: Vec<_> = holders.iter().take(MOST_SEEN).map(seen).collect();
+        let fence = Some(self.fences.last(lock, now)).filter(|last| *last > 0);
+        (count > 0).then(|| Sighting { lock: lock.clone(), holders, count, fence, waiters: room.queue.len() as u64 })
+    }
+
+    /// The first `most` keys that such locks are kept in, of those that come after the key `from`; and the locks under `prefix` among
+    /// them, as they are seen.
+    pub(super) fn sightings(
+        &self,
+        prefix: &Prefix,
+        from: Option<&str>,
+        most: usize,
+        now: Instant,
+    ) -> (Vec<String>, Vec<Sighting>) {
+        let keys = self.rooms.keys("", from, most);
+        let locks = keys.iter().filter_map(|key| LockKeys::of_trace(prefix, key));
+        let seen = locks.filter_map(|lock| self.sight(&lock, now)).collect();
+        (keys, seen)
+    }
+
+    pub(super) fn break_lock(&mut self, lock: &LockKeys, seen: &Fingerprint, tell: Tell<'_>, now: Instant) -> Broken {
+        self.with(lock, now, |room, fences| {
+            let Some(at) = room.holders.iter().position(|holder| Fingerprint::of(&holder.token) == *seen) else {
+                return match room.holders.is_empty() {
+                    _ if fences.was_broken(lock, seen, now) => Broken::Yes { fence: fences.last(lock, now), handed_on: false },
+                    true => Broken::Free,
+                    false => Broken::ChangedHands,
+                };
+            };
+            let holder = room.holders.swap_remove(at);
+            fences.note(lock, &holder.token, false, now);
+            let fence = fences.next(lock, now);
+            fences.note_broken(lock, seen, now);
+            room.hand_out(lock, fences, tell, now);
+            Broken::Yes { fence, handed_on: fences.last(lock, now) > fence }
+        })
     }
 
     fn held(&mut self, lock: &LockKeys, token: &Token, now: Instant, change: impl FnOnce(&mut Holder)) -> Holding {

@@ -1,9 +1,10 @@
 -- Takes the lock if it is free, or again if this token has it already (then the reply to the first attempt was lost, or a grant is
 -- confirmed). Takes a place in the queue if it is asked to and cannot have the lock.
 -- KEYS: the lock, its fence, its queue, its clients alive, what its channels begin with.
--- ARGV: the token, the lease in ms or '', its place, 'join' to take it, 'fair' not to pass others, PUBLISH or SPUBLISH.
+-- ARGV: the token, the lease in ms or '', for how long its fence is remembered in ms, its place, 'join' to take it, 'fair' not to pass
+--   others, PUBLISH or SPUBLISH. One that neither takes a place nor is fair has the first two keys and the first three of these only.
 -- Gives {1, fence}, {0, time left in ms, or -1 for a lock without lease, last fence}, or {2} for a token that was given up before.
-local token, lease, place, joins, fair = ARGV[1], ARGV[2], ARGV[3], ARGV[4] == 'join', ARGV[5] == 'fair'
+local token, lease, place, joins, fair = ARGV[1], ARGV[2], ARGV[4], ARGV[5] == 'join', ARGV[6] == 'fair'
 local last, notes = recall(KEYS[2])
 if not last then
   return notes
@@ -11,7 +12,7 @@ end
 
 -- A connection that was given up can still deliver an attempt after its owner has settled it by a release. Granting it then would
 -- leave a lock that nobody knows they hold.
-if string.find(notes, token, 1, true) and (is_noted(notes, token) or is_noted(notes, '!' .. token)) and redis.call('GET', KEYS[1]) ~= token then
+if is_settled(notes, token) and redis.call('GET', KEYS[1]) ~= token then
   return {2}
 end
 
@@ -19,8 +20,7 @@ local first = fair and first_place(KEYS[3], KEYS[4], 0)
 local others_first = first and first ~= place
 
 -- The lock before all else: a server out of memory refuses only the first write of a script, and then nothing has changed.
-local taken
-if not others_first then
+if taken == nil and not others_first then
   if lease == '' then
     taken = redis.call('SET', KEYS[1], token, 'NX')
   else
@@ -35,10 +35,10 @@ if not taken then
       join(KEYS[3], KEYS[4], place)
     end
     -- Free, as the holder's lease ended or a stranger released it: nobody else would tell who is first.
-    if not holder then
-      local given = hand_on(KEYS[1], KEYS[3], KEYS[4], KEYS[5], ARGV[6], fence)
+    if others_first and not holder then
+      local given = hand_on(KEYS[1], KEYS[3], KEYS[4], KEYS[5], ARGV[7], fence)
       if given then
-        redis.call('SET', KEYS[2], remembering(digits(given), notes), 'PX', 86400000)
+        redis.call('SET', KEYS[2], digits(given) .. notes, 'PX', 86400000)
       end
     end
     return {0, redis.call('PTTL', KEYS[1]), fence}

@@ -18,7 +18,7 @@ for at = 1, #KEYS, 4 do
   end
   if holder ~= token then
     -- It comes too late, as in acquire.lua.
-    if is_noted(notes, token) or is_noted(notes, '!' .. token) then
+    if is_settled(notes, token) then
       return {2}
     end
     if holder then

@@ -15,7 +15,7 @@ if holder == new and fence ~= 0 then
   return {fence, redis.call('PTTL', KEYS[1])}
 end
 -- One that was settled by a release comes too late, and the lock stays with the old token.
-if holder ~= new and (holder ~= old or is_noted(notes, new) or is_noted(notes, '!' .. new)) then
+if holder ~= new and (holder ~= old or is_settled(notes, new)) then
   return {}
 end
 
@@ -24,5 +24,5 @@ redis.call('SET', KEYS[1], new, 'KEEPTTL')
 fence = after(fence)
 -- An attempt of the old token may still be under way, and must find that it comes too late.
 local left = redis.call('PTTL', KEYS[1])
-remember(KEYS[2], digits(fence), with_note(notes, '!' .. old), left < 0 and '' or left)
+remember(KEYS[2], digits(fence), with_note(notes, '!', old), left < 0 and '' or left)
 return {fence, left}

@@ -11,8 +11,9 @@ if not last then
 end
 if not holder or redis.sha1hex(holder) ~= seen then
   -- A repetition, as the reply to the first was lost.
-  if is_noted(notes, '~' .. seen) then
-    return {1, tonumber(last), holder and 1 or 0}
+  if is_noted(notes, '~', seen) then
+    -- What is held since has the last fence.
+    return {1, tonumber(last) - (holder and 1 or 0), holder and 1 or 0}
   end
   return {holder and 2 or 0}
 end
@@ -20,12 +21,12 @@ end
 -- Before all else: a server out of memory refuses only the first write of a script, and never this one.
 redis.call('DEL', KEYS[1])
 local stale = after(tonumber(last))
-notes = with_note(notes, '~' .. seen)
+notes = with_note(notes, '~', seen)
 -- An attempt of the holder may still be under way, and must find that it comes too late. What is no word cannot be noted, and is
 -- not ours.
 if string.find(holder, '^[!-~]+$') then
-  notes = with_note(notes, '!' .. holder)
+  notes = with_note(notes, '!', holder)
 end
 local given = hand_on(KEYS[1], KEYS[3], KEYS[4], KEYS[5], ARGV[2], stale)
-redis.call('SET', KEYS[2], remembering(digits(given or stale), notes), 'PX', 86400000)
+redis.call('SET', KEYS[2], digits(given or stale) .. notes, 'PX', 86400000)
 return {1, stale, given and 1 or 0}

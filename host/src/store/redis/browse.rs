@@ -8,6 +8,7 @@ use bytes::Bytes;
 use futures_util::future::try_join_all;
 use redis::Value;
 
+use super::claims::Question;
 use super::fault::{Fault, integer, odd, time_left};
 use super::link::Link;
 use super::request::Request;
@@ -70,7 +71,7 @@ impl Walk<'_> {
 
 /// Looks at the entries of these keys that are still there.
 async fn look(wire: &Wire, keys: Vec<String>) -> Result<Vec<Seen>, Fault> {
-    let requests = keys.iter().flat_map(|key| [Request::Head(key), Request::Length(key), Request::TimeToLive(key)]);
+    let requests = keys.iter().flat_map(|key| [Request::Head(key), Request::Length(key), Request::Entry(Question::Left(key))]);
     let mut replies = wire.call_all(requests).await.into_iter();
     let mut seen = Vec::with_capacity(keys.len());
     for key in keys {

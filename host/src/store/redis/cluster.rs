@@ -70,6 +70,11 @@ impl Cluster {
         Ok(self.map().primaries())
     }
 
+    /// The links to all primaries, as far as they are known.
+    pub(super) fn known_primaries(&self) -> Vec<Arc<Link>> {
+        self.map().primaries()
+    }
+
     /// The link to a node.
     pub(super) fn link(&self, endpoint: &Endpoint) -> Arc<Link> {
         let mut links = self.0.links.lock().unwrap_or_else(PoisonError::into_inner);

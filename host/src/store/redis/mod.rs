@@ -3,7 +3,8 @@
 //! There is one connection for requests to each server that keeps data, shared by all, and one for subscriptions to each server
 //! that has a watched lock. Both are made anew when they are lost.
 
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use futures_util::future::{BoxFuture, FutureExt};
@@ -12,15 +13,18 @@ use redis::Value;
 use super::address::{RedisAddress, Topology as Kind};
 use super::browse::{Browse, Told};
 use super::{
-    Adopted, Attempt, AttemptAll, Broken, Entry, Fingerprint, Holding, Queueing, Release, Released, Renewal, Replicas, Reply,
-    Sighting, Store, StoreOptions, Ticket, Token, Ttl, Watch, given_up, not_adoptable,
+    Adopted, Attempt, AttemptAll, Bid, Broken, Entry, Filling, Fingerprint, Holding, Mirror, Prolonging, Queueing, Release,
+    Released, Renewal, Replicas, Reply, Sighting, Standing, Store, StoreOptions, Ticket, Token, Tracking, Ttl, Watch, given_up,
+    not_adoptable,
 };
-use crate::clock::Span;
+use crate::clock::{Span, millis};
+use crate::envelope::Claim;
 use crate::error::Error;
 use crate::glob::Glob;
 use crate::names::{LockKeys, Prefix};
 
 mod browse;
+mod claims;
 mod cluster;
 mod connect;
 mod fault;
@@ -37,8 +41,10 @@ mod sightings;
 mod slots;
 mod subscribe;
 mod topology;
+mod tracking;
 mod wire;
 
+use claims::Question;
 use cluster::Cluster;
 use connect::Connector;
 use fault::{Fault, integer, odd, time_left};
@@ -49,6 +55,7 @@ use request::{Argument, Request, Waiter};
 use script::{Deed, Script};
 use subscribe::Hub;
 use topology::Topology;
+use tracking::Tracker;
 use wire::Wire;
 
 /// A store on one or more Redis servers, version 6.2 or later.
@@ -57,6 +64,7 @@ pub struct RedisStore {
     address: String,
     wire: Wire,
     hub: Hub,
+    tracker: Tracker,
     /// What this process is called among those who wait for a lock. Random, and no secret.
     client: String,
     replicas: RedisReplicas,
@@ -75,7 +83,8 @@ impl RedisStore {
         let client = Token::random()?.as_str().to_owned();
         let hub = Hub::new(topology.clone(), options.response_timeout);
         let replicas = RedisReplicas::new(shown.clone(), topology.clone(), options.response_timeout);
-        Ok(Self { address: shown, wire: Wire::new(topology, options.response_timeout), hub, client, replicas })
+        let tracker = Tracker::new(topology.clone(), options.response_timeout);
+        Ok(Self { address: shown, wire: Wire::new(topology, options.response_timeout), hub, tracker, client, replicas })
     }
 
     /// This process, among those who wait for a lock.
@@ -223,7 +232,7 @@ impl Store for RedisStore {
     }
 
     fn is_locked<'a>(&'a self, lock: &'a LockKeys) -> Reply<'a, bool> {
-        self.exists(lock.key())
+        self.number(Request::Exists(lock.key())).map(|count| count.map(|count| count > 0)).boxed()
     }
 
     fn holders<'a>(&'a self, lock: &'a LockKeys) -> Reply<'a, u64> {
@@ -269,6 +278,10 @@ impl Store for RedisStore {
         .boxed()
     }
 
+    fn track(&self, prefix: &str, mirror: Arc<dyn Mirror>) -> Option<Tracking> {
+        Some(Tracking::new(self.tracker.track(prefix, mirror)))
+    }
+
     fn get<'a>(&'a self, key: &'a str) -> Reply<'a, Option<Bytes>> {
         async move { bytes(self.ask(Request::Get(key)).await?).map_err(|fault| self.error(fault, key)) }.boxed()
     }
@@ -296,13 +309,55 @@ impl Store for RedisStore {
         .boxed()
     }
 
+    fn now(&self) -> u64 {
+        SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, millis)
+    }
+
+    fn claim<'a>(&'a self, key: &'a str, bid: &'a Bid) -> Reply<'a, Standing> {
+        async move {
+            let reply = self.ask(Request::Entry(Question::Claim(key, bid))).await?;
+            claims::standing(reply, bid).map_err(|fault| self.error(fault, key))
+        }
+        .boxed()
+    }
+
+    fn fill<'a>(&'a self, fillings: &'a [Filling]) -> BoxFuture<'a, Vec<Result<bool, Error>>> {
+        async move {
+            let publish = self.waiter().publish;
+            let questions = fillings.iter().map(|filling| Request::Entry(Question::Fill(filling, publish)));
+            let replies = self.wire.call_all(questions).await;
+            let filled = |(filling, reply): (&Filling, Result<Value, Fault>)| {
+                let filled = reply.and_then(|reply| integer(&reply));
+                filled.map(|filled| filled != 0).map_err(|fault| self.error(fault, &filling.entry.key))
+            };
+            fillings.iter().zip(replies).map(filled).collect()
+        }
+        .boxed()
+    }
+
+    fn prolong<'a>(&'a self, prolonging: Prolonging<'a>) -> Reply<'a, bool> {
+        async move { Ok(self.number(Request::Entry(Question::Prolong(prolonging))).await? != 0) }.boxed()
+    }
+
+    fn abandon<'a>(&'a self, key: &'a str, claim: Claim, rest: Option<Span>) -> Reply<'a, bool> {
+        async move {
+            let question = Question::Abandon(key, claim, rest, self.waiter().publish);
+            Ok(self.number(Request::Entry(question)).await? != 0)
+        }
+        .boxed()
+    }
+
+    fn watch_entry<'a>(&'a self, key: &'a str) -> Reply<'a, Watch> {
+        async move { self.hub.watch(key).await.map_err(|fault| self.error(fault, key)) }.boxed()
+    }
+
     fn exists<'a>(&'a self, key: &'a str) -> Reply<'a, bool> {
-        self.number(Request::Exists(key)).map(|count| count.map(|count| count > 0)).boxed()
+        async move { Ok(self.ttl(key).await? != Ttl::Absent) }.boxed()
     }
 
     fn ttl<'a>(&'a self, key: &'a str) -> Reply<'a, Ttl> {
         async move {
-            Ok(match self.number(Request::TimeToLive(key)).await? {
+            Ok(match self.number(Request::Entry(Question::Left(key))).await? {
                 -2 => Ttl::Absent,
                 left => time_left(left).map_or(Ttl::Persistent, Ttl::Remaining),
             })
@@ -312,7 +367,8 @@ impl Store for RedisStore {
 
     fn delete<'a>(&'a self, keys: &'a [String]) -> Reply<'a, u64> {
         async move {
-            let replies = self.wire.call_all(keys.iter().map(|key| Request::Delete(key))).await;
+            let publish = self.waiter().publish;
+            let replies = self.wire.call_all(keys.iter().map(|key| Request::Entry(Question::Delete(key, publish)))).await;
             let counts = keys.iter().zip(replies).map(|(key, reply)| {
                 let count = reply.and_then(|reply| integer(&reply)).map_err(|fault| self.error(fault, key))?;
                 Ok(count.unsigned_abs())

@@ -1,11 +1,7 @@
 -- Who waits for a lock: places in a sorted set, by when they were taken. A place is '<token> <lease in ms or -> <kept> <client>
 -- <share>': the client is the process that waits, `kept` is for how many ms a place lasts without a word from it, and a grant without
--- being confirmed, and the share is `-` for all of a plain lock, or as shared.lua says. Until when each client counts as alive is in a sorted set beside the queue.
-
-local function millis()
-  local time = redis.call('TIME')
-  return tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
-end
+-- being confirmed, and the share is `-` for all of a plain lock, or as shared.lua says. Until when each client counts as alive is in
+-- a sorted set beside the queue.
 
 local function read_place(place)
   return string.match(place, '^(%S+) (%S+) (%S+) (%S+) (%S+)$')
@@ -22,10 +18,8 @@ end
 local function join(queue, alive, place)
   local _, _, kept, client = read_place(place)
   local last = redis.call('ZRANGE', queue, -1, -1, 'WITHSCORES')[2]
-  local time = redis.call('TIME')
-  local now = tonumber(time[1]) * 1000000 + tonumber(time[2])
   -- Not before the last one, even if the clock was set back.
-  redis.call('ZADD', queue, 'NX', string.format('%.0f', math.max(now, tonumber(last or 0) + 1)), place)
+  redis.call('ZADD', queue, 'NX', string.format('%.0f', math.max(micros(), tonumber(last or 0) + 1)), place)
   redis.call('ZADD', alive, string.format('%.0f', millis() + tonumber(kept)), client)
   keep(queue, tonumber(kept))
   keep(alive, tonumber(kept))
@@ -39,15 +33,13 @@ end
 
 -- The first place whose client is alive, after `from` others that are passed over. Those of the dead are taken away.
 local function first_place(queue, alive, from)
-  local now
   while true do
     local place = redis.call('ZRANGE', queue, from, from)[1]
     if not place then
       return nil
     end
     local token, lease, kept, client, share = read_place(place)
-    now = now or millis()
-    if token and tonumber(redis.call('ZSCORE', alive, client) or 0) > now then
+    if token and tonumber(redis.call('ZSCORE', alive, client) or 0) > millis() then
       return place, token, lease, tonumber(kept), client, share
     end
     redis.call('ZREM', queue, place)

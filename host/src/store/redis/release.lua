@@ -1,10 +1,10 @@
 -- Deletes the lock if this token holds it, remembers who released it, and gives it to who is next.
 -- KEYS: the lock, its fence, its queue, its clients alive, what its channels begin with.
--- ARGV: the token, the place that is given up or '', the place that is next or '', 'yield' to let others go before that,
---   PUBLISH or SPUBLISH.
+-- ARGV: the token, PUBLISH or SPUBLISH, the place that is given up or '', the place that is next or '', 'yield' to let others go before
+--   that; the last three only if there is such a place.
 -- Gives {1} if the lock is free or another process's now, {3, fence} if it is given to the place that is next, {2} if this token
 -- released it before, {0} if this token does not hold it.
-local token, withdrawn, place, yields = ARGV[1], ARGV[2], ARGV[3], ARGV[4] == 'yield'
+local token, withdrawn, place, yields = ARGV[1], ARGV[3] or '', ARGV[4] or '', ARGV[5] == 'yield'
 local holder = redis.call('GET', KEYS[1])
 local last, notes = recall(KEYS[2])
 if not last then
@@ -15,7 +15,7 @@ if withdrawn ~= '' then
 end
 
 if holder ~= token then
-  if is_noted(notes, token) then
+  if is_noted(notes, '-', token) then
     -- A repetition, as the reply to the first was lost.
     if place ~= '' and holder == read_place(place) then
       return {3, tonumber(last)}
@@ -25,7 +25,7 @@ if holder ~= token then
   -- Noted too, as refused: the attempt that is being settled may still be under way on a connection that was given up, and must
   -- find that it comes too late. The '!' keeps a repetition of this call from taking the note for a release. A server out of
   -- memory cannot note it, nor grant that attempt, which changes nothing about the answer.
-  local noted = redis.pcall('SET', KEYS[2], remembering(last, with_note(notes, '!' .. token)), 'PX', 86400000)
+  local noted = redis.pcall('SET', KEYS[2], last .. with_note(notes, '!', token), 'PX', 86400000)
   if noted.err and not string.find(noted.err, 'OOM', 1, true) then
     return noted
   end
@@ -34,7 +34,7 @@ end
 
 redis.call('DEL', KEYS[1])
 local fence = tonumber(last)
-notes = with_note(notes, token)
+notes = with_note(notes, '-', token)
 if place ~= '' and yields then
   join(KEYS[3], KEYS[4], place)
 end
@@ -45,6 +45,6 @@ if place ~= '' and (not yields or first_place(KEYS[3], KEYS[4], 0) == place) the
   grant(KEYS[1], next_token, lease, tonumber(kept))
   passed = after(fence)
 end
-fence = passed or hand_on(KEYS[1], KEYS[3], KEYS[4], KEYS[5], ARGV[5], fence) or fence
-redis.call('SET', KEYS[2], remembering(digits(fence), notes), 'PX', 86400000)
+fence = passed or hand_on(KEYS[1], KEYS[3], KEYS[4], KEYS[5], ARGV[2], fence) or fence
+redis.call('SET', KEYS[2], digits(fence) .. notes, 'PX', 86400000)
 return passed and {3, fence} or {1}

@@ -5,12 +5,13 @@ use std::borrow::Cow;
 use bytes::Bytes;
 use redis::Cmd;
 
+use super::claims::Question;
 use super::fault::BAD_FENCE;
-use super::script::{self, Script};
+use super::script::{self, Deed, Script};
 use crate::clock::Span;
 use crate::names::{LockKeys, Share};
 use crate::store::browse::HEAD;
-use crate::store::{Entry, Fingerprint, Queueing, Release, Ticket, Token};
+use crate::store::{Entry, Fingerprint, MOST_SEEN, Queueing, Release, Ticket, Token};
 
 /// A request. It is kept as its parts, so that it can be sent anew without having been copied.
 #[derive(Debug, Clone, Copy)]
@@ -25,10 +26,8 @@ pub(super) enum Request<'a> {
     Set(&'a Entry, Option<Span>),
     /// Whether there is a key.
     Exists(&'a str),
-    /// How long a key has to live.
-    TimeToLive(&'a str),
-    /// Deletes a key.
-    Delete(&'a str),
+    /// Runs a script on an entry.
+    Entry(Question<'a>),
     /// Writes something that nobody else has and that is gone at once.
     Probe,
     /// Runs a script on a lock.
@@ -92,16 +91,18 @@ fn share(lock: &LockKeys) -> Cow<'static, str> {
 /// No lock can have this name, as it begins like a companion of one, and no entry either, as it is in no cache.
 const PROBE: &str = ":bellwether:probe";
 
+/// How many of a lock's keys come before those of who waits for it.
+const LOCK_AND_FENCE: usize = 2;
+
+/// For how long a lock's fence is remembered beyond its lease, in ms, as `fence.lua` says.
+const REMEMBERED: u64 = 86_400_000;
+
 impl<'a> Request<'a> {
     /// The key that decides which server of a cluster is asked.
     pub(super) fn key(&self) -> &'a str {
         match self {
-            Self::Get(key)
-            | Self::Head(key)
-            | Self::Length(key)
-            | Self::Exists(key)
-            | Self::TimeToLive(key)
-            | Self::Delete(key) => key,
+            Self::Get(key) | Self::Head(key) | Self::Length(key) | Self::Exists(key) => key,
+            Self::Entry(question) => question.key(),
             Self::Set(entry, _) => &entry.key,
             Self::Run(_, lock, ..) | Self::Count(lock) | Self::Sight(lock) | Self::Break(lock, ..) => lock.key(),
             Self::AcquireAll { locks, .. } => locks.first().map_or(PROBE, LockKeys::key),
@@ -119,10 +120,7 @@ impl<'a> Request<'a> {
 
     /// Whether asking it again after a lost reply leaves the same state and gives the same reply.
     pub(super) fn repeatable(&self) -> bool {
-        match self {
-            Self::Delete(_) => false,
-            _ => self.script().is_none_or(|script| script.repeatable),
-        }
+        self.script().is_none_or(|script| script.repeatable)
     }
 
     /// The script that the server needs for it.
@@ -131,9 +129,10 @@ impl<'a> Request<'a> {
             Self::Run(script, ..) => Some(script),
             Self::AcquireAll { .. } => Some(&script::ACQUIRE_ALL),
             Self::Count(_) => Some(&script::SHARED_HOLDERS),
-            Self::Sight(_) => Some(&script::SIGHT),
-            Self::Break(..) => Some(&script::BREAK),
-            _ => None,
+            Self::Sight(lock) => Some(Deed::Sight.script(lock)),
+            Self::Break(lock, ..) => Some(Deed::Break.script(lock)),
+            Self::Entry(question) => Some(question.script()),
+            Self::Get(_) | Self::Head(_) | Self::Length(_) | Self::Set(..) | Self::Exists(_) | Self::Probe => None,
         }
     }
 
@@ -148,9 +147,7 @@ impl<'a> Request<'a> {
             }
             Self::Length(key) => simple("STRLEN", key),
             Self::Exists(key) => simple("EXISTS", key),
-            Self::TimeToLive(key) => simple("PTTL", key),
-            // Not DEL, which frees a large value while everybody waits.
-            Self::Delete(key) => simple("UNLINK", key),
+            Self::Entry(question) => question.command(),
             Self::Set(entry, expire) => set(&entry.key, &entry.bytes, expire.map(Span::millis)),
             Self::Probe => set(PROBE, &Bytes::new(), Some(1)),
             Self::Run(script, lock, token, argument) => run(script, lock, token, *argument),
@@ -162,9 +159,13 @@ impl<'a> Request<'a> {
                 command
             }
             Self::Count(lock) => evaluate(&script::SHARED_HOLDERS, std::slice::from_ref(lock)),
-            Self::Sight(lock) => evaluate(&script::SIGHT, std::slice::from_ref(lock)),
+            Self::Sight(lock) => {
+                let mut command = evaluate(Deed::Sight.script(lock), std::slice::from_ref(lock));
+                command.arg(MOST_SEEN);
+                command
+            }
             Self::Break(lock, seen, publish) => {
-                let mut command = evaluate(&script::BREAK, std::slice::from_ref(lock));
+                let mut command = evaluate(Deed::Break.script(lock), std::slice::from_ref(lock));
                 command.arg(seen.as_str()).arg(publish);
                 command
             }
@@ -189,12 +190,17 @@ fn set(key: &str, bytes: &Bytes, millis: Option<u64>) -> Cmd {
 
 /// A script on as many keys of each lock as it takes, and no arguments yet.
 fn evaluate(script: &Script, locks: &[LockKeys]) -> Cmd {
-    let room: usize = locks.iter().map(|lock| 6 * lock.channel().len()).sum();
-    let mut command = Cmd::with_capacity(11 + script.keys * locks.len(), 256 + room);
-    command.arg("EVALSHA").arg(script.digest()).arg(script.keys * locks.len());
+    evaluate_on(script, locks, script.keys)
+}
+
+/// A script on the first so many keys of each lock, and no arguments yet.
+fn evaluate_on(script: &Script, locks: &[LockKeys], count: usize) -> Cmd {
+    let room: usize = locks.iter().map(|lock| 7 * lock.channel().len()).sum();
+    let mut command = Cmd::with_capacity(12 + count * locks.len(), 256 + room);
+    command.arg("EVALSHA").arg(script.digest()).arg(count * locks.len());
     for lock in locks {
-        let keys = [lock.key(), lock.fence(), lock.queue(), lock.alive(), lock.channel()];
-        for key in keys.into_iter().take(script.keys) {
+        let keys = [lock.key(), lock.fence(), lock.queue(), lock.alive(), lock.channel(), lock.fences()];
+        for key in keys.into_iter().take(count) {
             command.arg(key);
         }
     }
@@ -202,7 +208,13 @@ fn evaluate(script: &Script, locks: &[LockKeys]) -> Cmd {
 }
 
 fn run(script: &Script, lock: &LockKeys, token: &Token, argument: Argument<'_>) -> Cmd {
-    let mut command = evaluate(script, std::slice::from_ref(lock));
+    let alone = lock.share().is_alone();
+    // Each key and argument costs the server as much as a fifth of a bare command, so what it will not look at is not sent.
+    let count = match argument {
+        Argument::Queueing(_, Queueing { joins: false, fair: false, .. }, _) if alone => LOCK_AND_FENCE,
+        _ => script.keys,
+    };
+    let mut command = evaluate_on(script, std::slice::from_ref(lock), count);
     command.arg(token.as_str());
     match argument {
         Argument::None => {}
@@ -211,22 +223,28 @@ fn run(script: &Script, lock: &LockKeys, token: &Token, argument: Argument<'_>) 
         }
         Argument::Time(time) => time_or_none(&mut command, time),
         Argument::Queueing(waiter, queueing @ Queueing { joins, fair, .. }, ticket) => {
-            time_or_none(&mut command, ticket.taken(queueing));
-            command.arg(waiter.place(lock, (joins || fair).then_some(ticket)));
-            command.arg(if joins { "join" } else { "" }).arg(if fair { "fair" } else { "" }).arg(waiter.publish);
+            let lease = ticket.taken(queueing);
+            time_or_none(&mut command, lease);
+            command.arg(lease.map_or(0, |lease| lease.millis().saturating_add(REMEMBERED)));
+            if !alone || joins || fair {
+                command.arg(waiter.place(lock, (joins || fair).then_some(ticket)));
+                command.arg(if joins { "join" } else { "" }).arg(if fair { "fair" } else { "" }).arg(waiter.publish);
+            }
         }
         Argument::Next(waiter, Release { withdraws, next, yields, .. }) => {
-            command.arg(waiter.place(lock, withdraws)).arg(waiter.place(lock, next));
-            command.arg(if yields { "yield" } else { "" }).arg(waiter.publish);
+            command.arg(waiter.publish);
+            if !alone || withdraws.is_some() || next.is_some() {
+                command.arg(waiter.place(lock, withdraws)).arg(waiter.place(lock, next)).arg(if yields { "yield" } else { "" });
+            }
         }
     }
-    if !lock.share().is_alone() {
+    if !alone {
         command.arg(&*share(lock));
     }
     command
 }
 
-fn time_or_none(command: &mut Cmd, time: Option<Span>) {
+pub(super) fn time_or_none(command: &mut Cmd, time: Option<Span>) {
     match time {
         Some(time) => command.arg(time.millis()),
         None => command.arg(""),

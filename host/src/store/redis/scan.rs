@@ -3,6 +3,7 @@
 use futures_util::future::try_join_all;
 use redis::Value;
 
+use super::claims::Question;
 use super::fault::{Fault, integer, odd};
 use super::link::Link;
 use super::request::Request;
@@ -28,7 +29,9 @@ async fn sweep(wire: &Wire, link: &Link, pattern: &str, prefix: &str, chosen: Ch
     let mut scan = Scan::new(wire, link, pattern);
     while let Some(keys) = scan.next().await? {
         let ours: Vec<_> = keys.iter().filter(|key| key.strip_prefix(prefix).is_some_and(chosen)).collect();
-        for reply in wire.call_all(ours.into_iter().map(|key| Request::Delete(key))).await {
+        for reply in
+            wire.call_all(ours.into_iter().map(|key| Request::Entry(Question::Delete(key, wire.topology().publish())))).await
+        {
             deleted += u64::try_from(integer(&reply?)?).unwrap_or(0);
         }
     }

@@ -1,6 +1,6 @@
 -- Who holds a lock that many can hold: a sorted set of '<kind> <token>', by when their leases end on the server's clock in ms. The
 -- kind is r for a reader, w for a writer and p for a permit. A share that is wanted is r, w, or how many permits there may be.
--- The key lasts as long as the last lease in it.
+-- The key lasts as long as the last lease in it, and so does the hash of each holder's fence beside it.
 
 -- When a lease ends that does not.
 local NEVER = 9000000000000000
@@ -25,8 +25,12 @@ local function left_until(ends)
 end
 
 -- Takes away those whose leases have ended, so that what is left is who holds the lock.
-local function drop_ended(lock)
-  redis.call('ZREMRANGEBYSCORE', lock, '-inf', string.format('%.0f', millis()))
+local function drop_ended(lock, fences)
+  local now = string.format('%.0f', millis())
+  for _, member in ipairs(redis.call('ZRANGEBYSCORE', lock, '-inf', now)) do
+    redis.call('ZREM', lock, member)
+    redis.call('HDEL', fences, member)
+  end
 end
 
 -- What is left of the lease that ends first.
@@ -34,23 +38,30 @@ local function first_end(lock)
   return left_until(tonumber(redis.call('ZRANGE', lock, 0, 0, 'WITHSCORES')[2]))
 end
 
-local function last_as_long_as_needed(lock)
+local function last_as_long_as_needed(lock, fences)
   local latest = tonumber(redis.call('ZRANGE', lock, -1, -1, 'WITHSCORES')[2])
   if latest and latest < NEVER then
     redis.call('PEXPIREAT', lock, string.format('%.0f', latest))
+    redis.call('PEXPIREAT', fences, string.format('%.0f', latest))
   elseif latest then
     redis.call('PERSIST', lock)
+    redis.call('PERSIST', fences)
   end
 end
 
-local function hold(lock, member, ends)
+-- Without a fence it keeps the one it has.
+local function hold(lock, fences, member, ends, fence)
   redis.call('ZADD', lock, string.format('%.0f', ends), member)
-  last_as_long_as_needed(lock)
+  if fence then
+    redis.call('HSET', fences, member, digits(fence))
+  end
+  last_as_long_as_needed(lock, fences)
 end
 
-local function let_go(lock, member)
+local function let_go(lock, fences, member)
   local held = redis.call('ZREM', lock, member) == 1
-  last_as_long_as_needed(lock)
+  redis.call('HDEL', fences, member)
+  last_as_long_as_needed(lock, fences)
   return held
 end
 
@@ -67,7 +78,7 @@ end
 
 -- Gives the lock to those who wait, in their order, for as long as it fits the first of them. Each has it not for longer than its
 -- place is kept, until that is confirmed. Gives the last fence.
-local function hand_out(lock, queue, alive, channel, publish, last)
+local function hand_out(lock, fences, queue, alive, channel, publish, last)
   local from = 0
   while true do
     local place, token, lease, kept, client, share = first_place(queue, alive, from)
@@ -75,13 +86,13 @@ local function hand_out(lock, queue, alive, channel, publish, last)
       return last
     end
     local member, fence = holder(share, token), after(last)
-    hold(lock, member, math.min(lease_end(lease), millis() + kept))
+    hold(lock, fences, member, math.min(lease_end(lease), millis() + kept), fence)
     if tell(channel, publish, client, token .. ' ' .. digits(fence)) then
       leave(queue, alive, place)
       last = fence
     else
       -- Nobody there listens, as in hand_on: its place stays as long as it counts as alive.
-      let_go(lock, member)
+      let_go(lock, fences, member)
       from = from + 1
     end
   end

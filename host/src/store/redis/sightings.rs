@@ -1,4 +1,4 @@
-//! Finds the locks that are held, by the fences that stand beside them.
+//! Finds the locks that are held, by the keys that give them away.
 
 use std::collections::HashMap;
 
@@ -11,12 +11,13 @@ use super::request::Request;
 use super::scan::{Scan, escaped};
 use super::wire::Wire;
 use crate::names::{COMPANION, Holder, LockKeys, Prefix};
-use crate::store::{Fingerprint, Sighting};
+use crate::store::{Fingerprint, Part, SeenHolder, Sighting};
 
 /// Looks, on all servers side by side, at the locks under a prefix.
 pub(super) async fn sightings(wire: &Wire, prefix: &Prefix) -> Result<Vec<Sighting>, Fault> {
-    // The first run stands for the brace that may come first, the last for the `at:` that may be there.
-    let pattern = format!("*{}*{COMPANION}*fence", escaped(prefix.as_str()));
+    // The first run stands for the brace that may come first, the one before the last for the `at:` that may be there. What is at
+    // the end are the last letters of `fence`, `rw` and `permits`, of which no other companion has both.
+    let pattern = format!("*{}*{COMPANION}*[crt][ews]", escaped(prefix.as_str()));
     let links = wire.topology().primaries(wire.deadline()).await?;
     let found = try_join_all(links.iter().map(|link| sweep(wire, link, &pattern, prefix))).await?;
     // A scan may come by a key more than once, and where a slot moves more than one server has it.
@@ -28,8 +29,8 @@ pub(super) async fn sightings(wire: &Wire, prefix: &Prefix) -> Result<Vec<Sighti
 async fn sweep(wire: &Wire, link: &Link, pattern: &str, prefix: &Prefix) -> Result<Vec<Sighting>, Fault> {
     let mut found = Vec::new();
     let mut scan = Scan::new(wire, link, pattern);
-    while let Some(fences) = scan.next().await? {
-        let locks: Vec<_> = fences.iter().filter_map(|key| LockKeys::of_fence(prefix, key)).collect();
+    while let Some(keys) = scan.next().await? {
+        let locks: Vec<_> = keys.iter().filter_map(|key| LockKeys::of_trace(prefix, key)).collect();
         let replies = wire.call_all(locks.iter().map(Request::Sight)).await;
         for (lock, reply) in locks.iter().zip(replies) {
             match reply {
@@ -45,20 +46,37 @@ async fn sweep(wire: &Wire, link: &Link, pattern: &str, prefix: &Prefix) -> Resu
     Ok(found)
 }
 
-/// What the script `sight.lua` saw.
+/// What `sight.lua` or `shared_sight.lua` saw.
 pub(super) fn sighting(lock: &LockKeys, reply: &Value) -> Result<Option<Sighting>, Fault> {
-    let Value::Array(parts) = reply else { return Err(odd("who holds a lock", reply)) };
-    let [label, digest, left, fence, waiters] = parts.as_slice() else {
-        return if parts.is_empty() { Ok(None) } else { Err(odd("who holds a lock", reply)) };
+    let strange = || odd("who holds a lock", reply);
+    let Value::Array(parts) = reply else { return Err(strange()) };
+    if parts.is_empty() {
+        return Ok(None);
+    }
+    let [fence, waiters, count, holders @ ..] = parts.as_slice() else { return Err(strange()) };
+    let (holders, []) = holders.as_chunks() else { return Err(strange()) };
+    let holders = holders.iter().filter_map(|parts| holder(parts).transpose()).collect::<Result<_, _>>()?;
+    let number = |value| integer(value).map(|number| u64::try_from(number).unwrap_or(0));
+    let (count, fence, waiters) = (number(count)?, digits(fence), number(waiters)?);
+    Ok(Some(Sighting { lock: lock.clone(), holders, count, fence, waiters }))
+}
+
+/// One holder, as `seen.lua` tells of it; `None` for what somebody else has put there.
+fn holder([share, label, digest, left, fence]: &[Value; 5]) -> Result<Option<SeenHolder>, Fault> {
+    let part = match text(share) {
+        Some("-") => Part::All,
+        Some("r") => Part::Reads,
+        Some("w") => Part::Writes,
+        Some("p") => Part::Permit,
+        _ => return Ok(None),
     };
-    Ok(Some(Sighting {
-        lock: lock.clone(),
-        holder: text(label).and_then(|label| Holder::new(label).ok()),
-        fingerprint: text(digest).and_then(Fingerprint::parse).ok_or_else(|| odd("a digest", digest))?,
-        fence: text(fence).and_then(|digits| digits.parse().ok()),
-        lease_left: time_left(integer(left)?),
-        waiters: u64::try_from(integer(waiters)?).unwrap_or(0),
-    }))
+    let label = text(label).and_then(|label| Holder::new(label).ok());
+    let fingerprint = text(digest).and_then(Fingerprint::parse).ok_or_else(|| odd("a digest", digest))?;
+    Ok(Some(SeenHolder { label, fingerprint, part, fence: digits(fence), lease_left: time_left(integer(left)?) }))
+}
+
+fn digits(value: &Value) -> Option<u64> {
+    text(value)?.parse().ok()
 }
 
 fn text(value: &Value) -> Option<&str> {

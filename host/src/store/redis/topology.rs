@@ -54,6 +54,14 @@ impl Topology {
         }
     }
 
+    /// The same as far as they are known, without asking.
+    pub(super) fn known_primaries(&self) -> Vec<Arc<Link>> {
+        match self {
+            Self::One(primary) => vec![primary.link().clone()],
+            Self::Many(cluster) => cluster.known_primaries(),
+        }
+    }
+
     /// How to connect to whoever is thought to have a key.
     pub(super) fn connector(&self, key: &str) -> Connector {
         self.owner(key).connector().clone()

@@ -2,7 +2,7 @@
 
 use futures_util::future::join_all;
 
-use crate::bindings::bellwether::core::cache::{Cache, Error, Found, Options, Stage};
+use crate::bindings::bellwether::core::cache::{Cache, Error, Options, Stage};
 
 pub(crate) async fn run(args: &[&str]) {
     match args {
@@ -16,10 +16,6 @@ pub(crate) async fn run(args: &[&str]) {
         ["null", name] => null(name).await,
         ["invalid", name] => invalid(name).await,
         ["concurrent", name, count] => concurrent(name, count.parse().unwrap()).await,
-        ["lookup", name] => match open(name).lookup("key".to_owned(), None, 0).await {
-            Err(why) => println!("{why:?}"),
-            Ok(Found::Hit(_) | Found::Vacant(_) | Found::Busy) => println!("found"),
-        },
         other => panic!("the probe cannot do {other:?} with caches"),
     }
 }

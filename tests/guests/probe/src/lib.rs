@@ -10,6 +10,7 @@
 
 mod caches;
 mod classes;
+mod herds;
 mod kinds;
 mod locks;
 mod misbehave;
@@ -61,6 +62,7 @@ impl bindings::exports::wasi::cli::run::Guest for Probe {
             ["class", rest @ ..] => classes::run(rest).await,
             ["kinds", rest @ ..] => kinds::run(rest).await,
             ["cache", rest @ ..] => caches::run(rest).await,
+            ["herd", rest @ ..] => herds::run(rest).await,
             ["misbehave", rest @ ..] => misbehave::run(rest).await,
             other => panic!("the probe does not know {other:?}"),
         }

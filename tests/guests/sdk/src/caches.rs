@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use bellwether_guest::{Cache, CacheOptions, Error, Result, StageChoice, Ttl, cbor, join_all, join_at_most};
+use bellwether_guest::{Cache, CacheOptions, ComputeError, Error, Found, Result, StageChoice, Ttl, cbor, join_all, join_at_most};
 use serde::{Deserialize, Serialize};
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -120,6 +120,32 @@ pub(crate) async fn mistakes() -> Result<()> {
     assert!(matches!(Cache::open(""), Err(Error::Invalid(_))));
     let unknown = Cache::open_with("mistakes", CacheOptions::default().serializer("nobody"));
     assert!(matches!(unknown, Err(Error::Invalid(text)) if text.contains("nobody")));
+    Ok(())
+}
+
+pub(crate) async fn computing() -> Result<()> {
+    let cache = Cache::open("computing")?;
+    let failed = cache.get_or_try_insert_with("oslo", async || Err::<Forecast, _>("no connection")).await;
+    assert_eq!(failed, Err(ComputeError::Compute("no connection")));
+    let computed = std::cell::Cell::new(0);
+    let compute = async || {
+        computed.set(computed.get() + 1);
+        Ok::<_, Error>(forecast("Oslo"))
+    };
+    for found in join_all((0..10).map(|_| cache.get_or_try_insert_with("oslo", &compute))).await {
+        assert_eq!(found, Ok(forecast("Oslo")));
+    }
+    assert_eq!(computed.get(), 1);
+    assert!(matches!(cache.lookup::<Forecast>("oslo", Duration::ZERO).await?, Found::Hit(found) if found == forecast("Oslo")));
+    let Found::Vacant(vacancy) = cache.lookup::<Forecast>("quito", Duration::ZERO).await? else { panic!("nobody computes") };
+    assert!(matches!(cache.lookup::<Forecast>("quito", Duration::from_millis(5)).await?, Found::Busy));
+    assert!(vacancy.fill(&forecast("Quito"), Some(Duration::from_mins(1))).await?);
+    assert_eq!(cache.get("quito").await?, Some(forecast("Quito")));
+    let Found::Vacant(vacancy) = cache.lookup::<Forecast>("athens", Duration::ZERO).await? else { panic!("nobody computes") };
+    assert!(vacancy.fail("no connection", Duration::from_mins(1)).await?);
+    let failed = cache.get_or_try_insert_with("athens", async || Ok::<_, Error>(forecast("Athens"))).await;
+    assert_eq!(failed, Err(ComputeError::Failed("no connection".into())));
+    assert!(!cache.exists("athens").await?);
     Ok(())
 }
 

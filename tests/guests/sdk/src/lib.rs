@@ -21,6 +21,7 @@ async fn app() -> Result<(), Box<dyn Error>> {
         "lifetimes" => caches::lifetimes().await?,
         "deletes" => caches::deletes().await?,
         "mistakes" => caches::mistakes().await?,
+        "computing" => caches::computing().await?,
         "concurrency" => caches::concurrency().await?,
         "writing for others" => plain::write().await?,
         "reading of others" => plain::read().await?,

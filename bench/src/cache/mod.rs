@@ -18,6 +18,10 @@ use redis::AsyncCommands as _;
 use crate::document::document;
 use crate::measure::{Figure, in_turn_async, median, micros};
 
+mod entry;
+mod many;
+mod near;
+
 const KEY: &str = "document";
 const TASKS: usize = 64;
 
@@ -66,7 +70,9 @@ pub(crate) async fn run(
     print(figure.against("raw GET of the same bytes, 64 tasks").goal("report"))?;
     let figure = throughput("cache-throughput-64-zlib", get(&wasm_zlib), get(&zlib), rounds).await?;
     print(figure.against("the same natively, 64 tasks").goal("≥ 0.35 ×"))?;
-    Ok(())
+    many::run(url, rounds, print).await?;
+    near::run(url, rounds, print).await?;
+    entry::run(url, rounds, print).await
 }
 
 /// Measures `guest-1000-gets`.
@@ -78,7 +84,8 @@ pub(crate) async fn guest(
 ) -> anyhow::Result<()> {
     let caches = Caches::new(store::open(url, &StoreOptions::default()).await?);
     let cache = prepare(&caches, "bench-bare", StageChoice::None, &document_value()).await?;
-    print(thousand_gets(url, component, &cache, rounds).await?)
+    print(thousand_gets(url, component, &cache, rounds).await?)?;
+    near::guest(url, component, rounds, print).await
 }
 
 /// A cache that holds the document, with this compressor.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 /// The pause after the `failures`th failure in a row: doubling from 50 ms up to 2 s, half of it at random, so that those who were
 /// cut off together do not come back together.
-pub(super) fn back_off(failures: u32, random: u64) -> Duration {
+pub(crate) fn back_off(failures: u32, random: u64) -> Duration {
     const FIRST: Duration = Duration::from_millis(50);
     const MOST: Duration = Duration::from_secs(2);
     let doublings = failures.saturating_sub(1).min(6);
@@ -13,7 +13,7 @@ pub(super) fn back_off(failures: u32, random: u64) -> Duration {
 }
 
 /// Between a half and the whole of `most`.
-pub(super) fn jittered(most: Duration, random: u64) -> Duration {
+pub(crate) fn jittered(most: Duration, random: u64) -> Duration {
     let half = most / 2;
     // The upper 32 bits as a fraction of 1.
     let fraction = f64::from(u32::try_from(random >> 32).unwrap_or(u32::MAX)) / f64::from(u32::MAX);
@@ -21,7 +21,7 @@ pub(super) fn jittered(most: Duration, random: u64) -> Duration {
 }
 
 /// A random number, good enough for pauses and for nothing else.
-pub(super) fn random() -> u64 {
+pub(crate) fn random() -> u64 {
     RandomState::new().hash_one(0)
 }
 

@@ -1,0 +1,240 @@
+//! Single flight: who of this process waits for an entry that somebody computes.
+//!
+//! All who wait for one entry share a flight. One of them at a time asks the store and listens for news of it; what it finds is for
+//! all, or it has the claim and the next takes its turn. One that gives up leaves its turn to the next, so nobody depends on another.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until};
+use tokio_util::task::TaskTracker;
+
+use super::vacancy::{Abandoned, Tenure};
+use crate::clock::after;
+use crate::envelope::Claim;
+use crate::error::{Error, Outage, Unavailable};
+use crate::pause::{back_off, jittered, random};
+use crate::store::{Bid, Standing, Store, Watch};
+
+/// The flights of all caches of one store, and what is settled in the background. Cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Flights {
+    open: Arc<Mutex<HashMap<String, Arc<Flight>>>>,
+    background: Background,
+}
+
+/// Claims that are given up in the background.
+#[derive(Debug, Clone)]
+pub(super) struct Background(TaskTracker);
+
+/// Those who wait for one entry.
+#[derive(Debug, Default)]
+struct Flight {
+    /// Whoever has it asks the store, and hears this watch.
+    turn: tokio::sync::Mutex<Option<Watch>>,
+    /// How often the store was asked.
+    asked: AtomicU64,
+    /// The last value that was found, and which question found it.
+    found: watch::Sender<(u64, Bytes)>,
+    /// Why the last question had no answer.
+    trouble: Mutex<Option<Error>>,
+}
+
+/// A place in a flight. The last one that is dropped ends the flight.
+struct Seat<'a> {
+    flights: &'a Flights,
+    key: &'a str,
+    flight: Arc<Flight>,
+}
+
+/// What came of waiting for an entry.
+#[derive(Debug)]
+pub(super) enum Landed {
+    /// It has a value.
+    Hit(Bytes),
+    /// It is to be computed by who asked.
+    Yours(Tenure),
+    /// Somebody else still computes it.
+    Busy,
+}
+
+/// The longest pause between two questions, should nobody tell that the entry was set, as a plain set does not.
+const PULSE: Duration = Duration::from_secs(1);
+
+/// How long after the end of a lease to ask, so that its end has come on the store's clock too.
+const LEASE_MARGIN: Duration = Duration::from_millis(2);
+
+impl Flights {
+    /// Asks once, and for no longer than the store takes to answer.
+    pub(super) async fn ask(&self, store: &Arc<dyn Store>, key: &str, bid: &Bid) -> Result<(Landed, Option<Duration>), Error> {
+        // Should nobody wait for the answer any more, it is taken back.
+        let unsettled = Abandoned::unless_settled(store, &self.background, key, bid)?;
+        let standing = store.claim(key, bid).await;
+        Ok(match standing {
+            Ok(Standing::Hit(bytes)) => {
+                unsettled.settled();
+                (Landed::Hit(bytes), None)
+            }
+            Ok(Standing::Yours { stale }) => (Landed::Yours(unsettled.held(stale)), None),
+            Ok(Standing::Busy { lease_left }) => {
+                unsettled.settled();
+                (Landed::Busy, Some(lease_left))
+            }
+            Ok(Standing::Absent) => {
+                unsettled.settled();
+                (Landed::Busy, Some(Duration::ZERO))
+            }
+            Err(error) if may_have_happened(&error) => return Err(error),
+            Err(error) => {
+                unsettled.settled();
+                return Err(error);
+            }
+        })
+    }
+
+    /// Waits for an entry that somebody computes, or takes it over, until the deadline.
+    pub(super) async fn wait(&self, store: &Arc<dyn Store>, key: &str, bid: Bid, deadline: Instant) -> Result<Landed, Error> {
+        let seat = self.join(key);
+        let flight = &*seat.flight;
+        let mut found = flight.found.subscribe();
+        // What was asked before may have been answered before what this caller knows of.
+        let before = flight.asked.load(Ordering::Acquire);
+        tokio::select! {
+            biased;
+            found = found.wait_for(|(question, _)| *question > before) => match found {
+                Ok(found) => Ok(Landed::Hit(found.1.clone())),
+                // The sender is in the flight.
+                Err(_) => Ok(Landed::Busy),
+            },
+            landed = async { flight.fly(self, store, key, bid, deadline, &mut *flight.turn.lock().await).await } => landed,
+            () = sleep_until(deadline) => flight.open().clone().map_or(Ok(Landed::Busy), Err),
+        }
+    }
+
+    /// Waits until nothing is under way in the background.
+    pub(super) async fn settled(&self) {
+        self.background.0.wait().await;
+    }
+
+    fn join<'a>(&'a self, key: &'a str) -> Seat<'a> {
+        let flight = self.open().entry(key.to_owned()).or_default().clone();
+        Seat { flights: self, key, flight }
+    }
+
+    fn open(&self) -> MutexGuard<'_, HashMap<String, Arc<Flight>>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.open().len()
+    }
+}
+
+impl Drop for Seat<'_> {
+    fn drop(&mut self) {
+        let mut open = self.flights.open();
+        // The map's, and this one.
+        if Arc::strong_count(&self.flight) == 2 {
+            open.remove(self.key);
+        }
+    }
+}
+
+impl Flight {
+    /// Asks the store again and again, having heard of a change, at the end of a lease, or after a pause.
+    async fn fly(
+        &self,
+        flights: &Flights,
+        store: &Arc<dyn Store>,
+        key: &str,
+        mut bid: Bid,
+        deadline: Instant,
+        news: &mut Option<Watch>,
+    ) -> Result<Landed, Error> {
+        let mut failures = 0;
+        loop {
+            let question = self.asked.fetch_add(1, Ordering::AcqRel) + 1;
+            let again = match flights.ask(store, key, &bid).await {
+                Ok((Landed::Busy, lease_left)) => {
+                    failures = 0;
+                    *self.open() = None;
+                    if news.is_none() {
+                        *news = listen(store, key).await;
+                        // What came before it listens was not heard. It cannot be helped where it cannot listen.
+                        if news.is_some() {
+                            continue;
+                        }
+                    }
+                    let lease = lease_left.unwrap_or_default().saturating_add(LEASE_MARGIN);
+                    after(Instant::now(), lease.min(jittered(PULSE, random())))
+                }
+                Ok((Landed::Hit(bytes), _)) => {
+                    self.found.send_replace((question, bytes.clone()));
+                    return Ok(Landed::Hit(bytes));
+                }
+                Ok((landed, _)) => return Ok(landed),
+                Err(error) if error.is_passing() => {
+                    failures += 1;
+                    let again = after(Instant::now(), back_off(failures, random()));
+                    if again >= deadline {
+                        return Err(error);
+                    }
+                    *self.open() = Some(error);
+                    // The claim may have been made, and is being given up.
+                    bid.claim = Claim::random()?;
+                    again
+                }
+                Err(error) => return Err(error),
+            };
+            tokio::select! {
+                () = heard(news.as_mut()) => {}
+                () = sleep_until(again) => {}
+            }
+        }
+    }
+
+    fn open(&self) -> MutexGuard<'_, Option<Error>> {
+        self.trouble.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Default for Background {
+    fn default() -> Self {
+        let tasks = TaskTracker::new();
+        // Closed only means that waiting for them ends when there are none; more can still be added.
+        tasks.close();
+        Self(tasks)
+    }
+}
+
+impl Background {
+    /// Does something that outlives whoever wanted it.
+    pub(super) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static, runtime: &Handle) {
+        self.0.spawn_on(task, runtime);
+    }
+}
+
+/// Whether a request that failed so may have been done.
+fn may_have_happened(error: &Error) -> bool {
+    matches!(error, Error::Unavailable(Unavailable { why: Outage::TimedOut(_) | Outage::Disconnected(_), .. }))
+}
+
+async fn listen(store: &Arc<dyn Store>, key: &str) -> Option<Watch> {
+    let watch = store.watch_entry(key).await;
+    watch.inspect_err(|error| tracing::debug!(key, %error, "news of the entry cannot be heard for now")).ok()
+}
+
+async fn heard(news: Option<&mut Watch>) {
+    match news {
+        Some(watch) => {
+            watch.heard().await;
+        }
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,314 @@
+//! Copies of entries in this process, kept right by the store.
+//!
+//! A copy is served only while the store tells of every change. It was read after all changes that were heard before, and is dropped by
+//! the next one, or by any doubt; and it is never older than a bound, whatever the store tells.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::future::try_join;
+use tokio::time::Instant;
+
+use super::Cache;
+use super::entries::Inner;
+use super::herd::fresh_for;
+use crate::clock::after;
+use crate::envelope::StageId;
+use crate::error::Error;
+use crate::pause::random;
+use crate::store::{Mirror, Store, Tracking, Ttl};
+
+/// How much is copied at most, by all caches of a [`super::Caches`] together, and for how long.
+///
+/// # How old a value can be
+/// After a write that another process was told is done, this one can still read the old value
+/// - in the steady case, for as long as the store's news of it is on its way: about half a round trip, and longer only if this process
+///   does not get to read it;
+/// - when the connection for the news breaks, until this process notices: at once for one that is closed, within some 5 s for one that
+///   went silent; and if the server steps down as the primary, within about 1 s;
+/// - in no case for longer than [`NearLimits::age`].
+///
+/// A process always reads its own writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NearLimits {
+    /// Bytes of keys and values, with about 100 bytes more for each. Default: 64 MiB.
+    pub bytes: u64,
+    /// How long a copy is served at most, even if the store tells of no change. Default: 10 s.
+    pub age: Duration,
+}
+
+impl Default for NearLimits {
+    fn default() -> Self {
+        Self { bytes: 64 << 20, age: Duration::from_secs(10) }
+    }
+}
+
+/// How many caches can have copies at a time. Each costs the server a look at every write.
+const CACHES: usize = 64;
+
+/// What a copy takes besides its key and value, about, in bytes.
+const OVERHEAD: usize = 100;
+
+/// The copies of all caches. Cheap to clone.
+#[derive(Clone)]
+pub(super) struct Nears {
+    copies: Copies,
+    age: Duration,
+    caches: Arc<Mutex<HashMap<Stored, Arc<Near>>>>,
+}
+
+/// What the keys of a cache's entries begin with, and its serializer and compressor.
+type Stored = (String, [StageId; 2]);
+
+type Copies = moka::sync::Cache<String, Copied>;
+
+/// A copy of a value.
+#[derive(Clone)]
+struct Copied {
+    value: Bytes,
+    until: Instant,
+    era: u64,
+    /// Whose it is: what has passed through some stages is no value for who has others.
+    owner: u64,
+}
+
+/// The copies of one cache with the same stages.
+pub(super) struct Near {
+    news: Arc<News>,
+    age: Duration,
+    /// The store tells of changes for as long as this is there.
+    _tracking: Tracking,
+}
+
+/// Where a handle of a cache has its copies from: the store tracks nothing before something is read.
+#[derive(Debug)]
+pub(super) struct NearDoor {
+    nears: Nears,
+    near: OnceLock<Option<Arc<Near>>>,
+}
+
+/// What is known of changes.
+struct News {
+    copies: Copies,
+    number: u64,
+    /// Odd while the store tells of every change. Copies of an earlier era are worth nothing.
+    era: AtomicU64,
+    /// How often an entry with this hash has changed.
+    changes: [AtomicU64; 256],
+    hasher: RandomState,
+}
+
+/// What was known when a read began.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Before {
+    era: u64,
+    changes: u64,
+    sent: Instant,
+}
+
+impl Nears {
+    /// No copies, and room for some.
+    pub(super) fn new(limits: NearLimits) -> Self {
+        let weight = |key: &String, copied: &Copied| u32::try_from(key.len() + copied.value.len() + OVERHEAD).unwrap_or(u32::MAX);
+        let copies = moka::sync::Cache::builder().max_capacity(limits.bytes).weigher(weight).build();
+        Self { copies, age: limits.age, caches: Arc::default() }
+    }
+
+    /// The copies of the cache whose entries' keys begin with `entries` and that has these stages, to be called within a runtime.
+    /// `None` if the store keeps its entries in this process, or if too many caches have copies already.
+    pub(super) fn of(&self, entries: &str, stages: [StageId; 2], store: &dyn Store) -> Option<Arc<Near>> {
+        let mut caches = self.caches.lock().unwrap_or_else(PoisonError::into_inner);
+        let cache = (entries.to_owned(), stages);
+        if let Some(near) = caches.get(&cache) {
+            return Some(near.clone());
+        }
+        if caches.len() >= CACHES {
+            tracing::warn!(entries, "so many caches have copies in this process already that this one has none");
+            return None;
+        }
+        let news = Arc::new(News::new(self.copies.clone(), caches.len() as u64));
+        let tracking = store.track(entries, news.clone())?;
+        let near = Arc::new(Near { news, age: self.age, _tracking: tracking });
+        caches.insert(cache, near.clone());
+        Some(near)
+    }
+}
+
+impl NearDoor {
+    pub(super) fn new(nears: Nears) -> Self {
+        Self { nears, near: OnceLock::new() }
+    }
+
+    /// The copies, to be called within a runtime.
+    fn open(&self, cache: &Cache) -> Option<&Near> {
+        let Inner { pipeline, store, .. } = &*cache.0;
+        self.near.get_or_init(|| self.nears.of(&pipeline.entries, pipeline.written_by(), &**store)).as_deref()
+    }
+}
+
+impl Cache {
+    /// The copies that this process has of its entries, if any.
+    pub(super) fn near(&self) -> Option<&Near> {
+        self.0.near.as_ref()?.open(self)
+    }
+
+    /// The value of an entry: a copy, or what the store has, of which a copy is kept.
+    pub(super) async fn read_near(&self, key: &str) -> Result<Option<Bytes>, Error> {
+        let Some(near) = self.near() else { return self.read_far(key, self.0.store.get(key).await?).await };
+        if let Some(value) = near.get(key) {
+            return Ok(Some(value));
+        }
+        let Some(before) = near.before(key) else { return self.read_far(key, self.0.store.get(key).await?).await };
+        let (stored, ttl) = try_join(self.0.store.get(key), self.0.store.ttl(key)).await?;
+        let early = |took| self.0.expiry.rules.early(took, random());
+        let lasts = stored.as_deref().and_then(|stored| fresh_for(stored, self.0.store.now(), early));
+        let value = self.read_far(key, stored).await?;
+        let lasts = match ttl {
+            Ttl::Absent => None,
+            Ttl::Persistent => lasts,
+            Ttl::Remaining(left) => lasts.map(|lasts| lasts.min(left)),
+        };
+        if let (Some(value), Some(lasts)) = (&value, lasts) {
+            near.keep(key, value, before, lasts);
+        }
+        Ok(value)
+    }
+
+    /// Forgets copies of entries that this process is about to write, now and when the answer is dropped.
+    pub(super) fn forgetting<'k>(&self, keys: impl Iterator<Item = &'k str>) -> Option<Forgetting<'_>> {
+        let near = self.near()?;
+        let forgetting = Forgetting { near, keys: keys.map(str::to_owned).collect() };
+        forgetting.now();
+        Some(forgetting)
+    }
+}
+
+/// Copies that are to be forgotten: before the store is told to write, so that nobody here reads the old value after the new one is
+/// there, and after, so that no read of before is kept.
+pub(super) struct Forgetting<'a> {
+    near: &'a Near,
+    keys: Vec<String>,
+}
+
+impl Forgetting<'_> {
+    fn now(&self) {
+        self.keys.iter().for_each(|key| self.near.news.changed(key));
+    }
+}
+
+impl Drop for Forgetting<'_> {
+    fn drop(&mut self) {
+        self.now();
+    }
+}
+
+impl Near {
+    /// The copy of an entry's value, if there is one to be trusted.
+    pub(super) fn get(&self, key: &str) -> Option<Bytes> {
+        self.news.get(key, Instant::now())
+    }
+
+    /// To be called before an entry is read from the store; `None` if nothing can be copied at the moment.
+    fn before(&self, key: &str) -> Option<Before> {
+        self.news.before(key, Instant::now())
+    }
+
+    /// Copies what was read, for as long as that lasts from when the read began.
+    fn keep(&self, key: &str, value: &Bytes, before: Before, lasts: Duration) {
+        self.news.keep(key, value, before, after(before.sent, lasts.min(self.age)));
+    }
+
+    /// Forgets all.
+    pub(super) fn forget_all(&self) {
+        self.news.renew();
+    }
+}
+
+impl News {
+    fn new(copies: Copies, number: u64) -> Self {
+        let changes = std::array::from_fn(|_| AtomicU64::new(0));
+        Self { copies, number, era: AtomicU64::new(0), changes, hasher: RandomState::new() }
+    }
+
+    fn changes(&self, key: &str) -> &AtomicU64 {
+        // The last byte of the hash is always within the 256.
+        let [place, ..] = self.hasher.hash_one(key).to_le_bytes();
+        self.changes.get(usize::from(place)).unwrap_or(&self.era)
+    }
+
+    fn trusted(&self) -> Option<u64> {
+        Some(self.era.load(Ordering::SeqCst)).filter(|era| era % 2 == 1)
+    }
+
+    fn get(&self, key: &str, now: Instant) -> Option<Bytes> {
+        let era = self.trusted()?;
+        let Copied { value, until, era: of, owner } = self.copies.get(key)?;
+        (owner == self.number && of == era && now < until).then_some(value)
+    }
+
+    fn before(&self, key: &str, sent: Instant) -> Option<Before> {
+        let era = self.trusted()?;
+        Some(Before { era, changes: self.changes(key).load(Ordering::SeqCst), sent })
+    }
+
+    fn keep(&self, key: &str, value: &Bytes, before: Before, until: Instant) {
+        let unchanged = || self.trusted() == Some(before.era) && self.changes(key).load(Ordering::SeqCst) == before.changes;
+        if !unchanged() {
+            return;
+        }
+        let copied = Copied { value: value.clone(), until, era: before.era, owner: self.number };
+        self.copies.insert(key.to_owned(), copied);
+        // A change that was heard in between has found nothing to drop. One that is heard from here on will.
+        if !unchanged() {
+            self.copies.invalidate(key);
+        }
+    }
+
+    /// What was copied so far is not served any more.
+    fn renew(&self) {
+        // From trust to trust, or from doubt to doubt.
+        self.era.fetch_add(2, Ordering::SeqCst);
+    }
+}
+
+impl Mirror for News {
+    fn trust(&self) {
+        _ = self.era.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |era| Some(era + 1 + era % 2));
+    }
+
+    fn changed(&self, key: &str) {
+        // In this order: a reader who has not seen the first keeps nothing that the second would miss.
+        self.changes(key).fetch_add(1, Ordering::SeqCst);
+        self.copies.invalidate(key);
+    }
+
+    fn doubt(&self) {
+        _ = self.era.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |era| (era % 2 == 1).then_some(era + 1));
+    }
+}
+
+impl fmt::Debug for News {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("News").field("era", &self.era).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Near {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Near").field("age", &self.age).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Nears {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Nears").field("age", &self.age).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;

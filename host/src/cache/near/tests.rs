@@ -1,0 +1,106 @@
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use proptest::prelude::*;
+
+use super::*;
+
+fn news() -> News {
+    News::new(Nears::new(NearLimits::default()).copies, 0)
+}
+
+fn value(version: u64) -> Bytes {
+    version.to_le_bytes().to_vec().into()
+}
+
+/// What can happen between a server, the news of it and two readers.
+#[derive(Debug, Clone, Copy)]
+enum Event {
+    /// Somebody else writes.
+    Write,
+    /// The oldest news arrives.
+    Hear,
+    /// The connection for news breaks; what was on its way is lost.
+    Break,
+    /// It is there again.
+    Mend,
+    /// A reader asks the server, and the server answers.
+    Ask(usize),
+    /// The answer arrives.
+    Answer(usize),
+}
+
+fn event() -> impl Strategy<Value = Event> {
+    prop_oneof![
+        Just(Event::Write),
+        Just(Event::Hear),
+        Just(Event::Break),
+        Just(Event::Mend),
+        (0..2_usize).prop_map(Event::Ask),
+        (0..2_usize).prop_map(Event::Answer),
+    ]
+}
+
+proptest! {
+    /// In any order of events, a copy that is served is of a value that was there after the last change that was heard.
+    #[test]
+    fn no_copy_is_older_than_what_was_heard(events in proptest::collection::vec(event(), 0..60)) {
+        let news = news();
+        let (now, until) = (Instant::now(), Instant::now() + Duration::from_mins(1));
+        let (mut version, mut heard, mut under_way, mut connected) = (0, 0, Vec::new(), false);
+        let mut asked: [Option<(Option<Before>, u64)>; 2] = [None, None];
+        for event in events {
+            match event {
+                Event::Write => {
+                    version += 1;
+                    if connected { under_way.push(version) }
+                }
+                Event::Hear if !under_way.is_empty() => {
+                    heard = under_way.remove(0);
+                    news.changed("key");
+                }
+                Event::Break => {
+                    connected = false;
+                    under_way.clear();
+                    news.doubt();
+                }
+                Event::Mend if !connected => {
+                    connected = true;
+                    // Whatever was written before will not be told.
+                    heard = version;
+                    news.trust();
+                }
+                Event::Hear | Event::Mend => {}
+                Event::Ask(reader) => asked[reader] = Some((news.before("key", now), version)),
+                Event::Answer(reader) => if let Some((Some(before), version)) = asked[reader].take() {
+                    news.keep("key", &value(version), before, until);
+                },
+            }
+            if let Some(copy) = news.get("key", now) {
+                prop_assert!(connected);
+                prop_assert!(copy >= value(heard), "{copy:?} is older than {heard}");
+            }
+        }
+    }
+}
+
+#[test]
+fn nothing_is_kept_without_trust_and_nothing_for_longer_than_it_lasts() {
+    let news = news();
+    let now = Instant::now();
+    assert_eq!(news.before("a", now), None);
+    news.trust();
+    let before = news.before("a", now).unwrap();
+    news.keep("a", &value(1), before, now + Duration::from_secs(5));
+    assert_eq!(news.get("a", now + Duration::from_secs(4)), Some(value(1)));
+    assert_eq!(news.get("a", now + Duration::from_secs(5)), None);
+    assert_eq!(news.get("b", now), None);
+    news.renew();
+    assert_eq!(news.get("a", now), None);
+    assert!(news.before("a", now).is_some(), "the store still tells of changes");
+    news.trust();
+    news.doubt();
+    news.doubt();
+    assert_eq!(news.before("a", now), None);
+    news.trust();
+    assert_eq!(news.get("a", now), None, "what was copied before the doubt is not served after it");
+}

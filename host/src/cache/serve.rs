@@ -1,0 +1,96 @@
+//! What is served to who reads, and how what is set gets to the store.
+
+use bytes::Bytes;
+use futures_util::future::try_join_all;
+use tokio::time::Instant;
+
+use super::Cache;
+use super::herd::{Life, Sight, sight};
+use super::pipeline::Stamp;
+use crate::envelope::Claim;
+use crate::error::{Error, Limit};
+use crate::pause::random;
+use crate::store::{Bid, Entry, Filling, Standing};
+
+impl Cache {
+    /// What is served of what was read; `None` where the reader is to compute the value.
+    pub(super) async fn served(&self, key: &str, stored: Option<Bytes>) -> Result<Option<Bytes>, Error> {
+        let Some(stored) = stored else { return Ok(None) };
+        let rules = &self.0.expiry.rules;
+        if !rules.protects() {
+            let has_value = !matches!(sight(Some(&stored), 0, |_| 0), Sight::Absent | Sight::Failed);
+            return Ok(Some(stored).filter(|_| has_value));
+        }
+        let early = match self.sight(Some(&stored)) {
+            Sight::Absent | Sight::Failed => return Ok(None),
+            Sight::Fresh => return Ok(Some(stored)),
+            Sight::Due { early } => early,
+        };
+        let claim = Claim::random()?;
+        let bid = Bid { claim, lease: rules.lease(), cold: false, early, seen: Some(stored.clone()) };
+        let asked = Instant::now();
+        match self.0.store.claim(key, &bid).await {
+            Ok(Standing::Hit(bytes)) => Ok(Some(bytes).filter(|bytes| sight(Some(bytes), 0, |_| 0) == Sight::Fresh)),
+            Ok(Standing::Absent | Standing::Busy { .. }) => Ok(None),
+            Ok(Standing::Yours { .. }) => {
+                self.0.promises.make(key, claim, rules.memory(), asked);
+                Ok(None)
+            }
+            // A store that is too full to note who computes still serves what it has.
+            Err(Error::Limit(Limit::StoreFull { .. })) => Ok(Some(stored)),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// What to make of what was read.
+    pub(super) fn sight(&self, stored: Option<&[u8]>) -> Sight {
+        sight(stored, self.0.store.now(), |took| self.0.expiry.rules.early(took, random()))
+    }
+
+    /// [`Cache::served`] for many.
+    pub(super) async fn served_many(&self, keys: &[String], stored: Vec<Option<Bytes>>) -> Result<Vec<Option<Bytes>>, Error> {
+        try_join_all(keys.iter().zip(stored).map(|(key, stored)| self.served(key, stored))).await
+    }
+
+    /// A value to be set, as what this handle said it would compute if it did.
+    pub(super) async fn filling(&self, key: String, value: Bytes, life: Life) -> Result<Filling, Error> {
+        let promise = if self.0.expiry.rules.protects() { self.0.promises.keep(&key, Instant::now()) } else { None };
+        let (claim, took) = promise.map_or((None, 0), |(claim, took)| (Some(claim), took));
+        self.sealed(key, value, life, claim, took).await
+    }
+
+    /// A value that was computed under a claim, in so many milliseconds.
+    pub(super) async fn sealed(
+        &self,
+        key: String,
+        value: Bytes,
+        life: Life,
+        claim: Option<Claim>,
+        took: u32,
+    ) -> Result<Filling, Error> {
+        let now = self.0.store.now();
+        // The store writes down by its own clock when it is due.
+        let expires = life.due.map(|due| now.saturating_add(due.millis()));
+        let stamp = Stamp { created: now, expires, took: if life.due.is_some() { took } else { 0 } };
+        let bytes = self.0.pipeline.seal(value, stamp).await?;
+        Ok(Filling { entry: Entry { key, bytes }, claim, due: life.due, kept: life.kept })
+    }
+
+    /// Has the store keep what was set. What somebody else has set since it was claimed stays.
+    pub(super) async fn store(&self, fillings: Vec<Filling>) -> Result<(), Error> {
+        let Some(kept) = fillings.first().map(|first| first.kept) else { return Ok(()) };
+        let (count, bytes) = (fillings.len(), fillings.iter().map(|filling| filling.entry.bytes.len()).sum());
+        let _forgetting = self.forgetting(fillings.iter().map(|filling| filling.entry.key.as_str()));
+        if fillings.iter().all(|it| it.due.is_none() && it.claim.is_none() && it.kept == kept) {
+            let entries: Vec<_> = fillings.into_iter().map(|filling| filling.entry).collect();
+            match &entries[..] {
+                [entry] => self.0.store.set(entry, kept).await?,
+                entries => self.0.store.set_many(entries, kept).await?,
+            }
+        } else {
+            self.0.store.fill(&fillings).await.into_iter().try_for_each(|filled| filled.map(drop))?;
+        }
+        self.0.metrics.written(count, bytes);
+        Ok(())
+    }
+}

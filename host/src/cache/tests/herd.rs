@@ -1,0 +1,114 @@
+//! Herd caches: one computes, the others get what there is.
+
+use super::*;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// Entries that are due after 10 s, kept for 5 s more, and are to be computed within 2 s.
+fn herd(caches: &Caches) -> Cache {
+    let herd = Some(Herd { herd_timeout: 5 * SECOND, extend_timeout: 2 * SECOND });
+    caches.open("pages", Some(CacheOptions { herd, expire: Some(10 * SECOND), ..CacheOptions::default() })).unwrap()
+}
+
+async fn pass(time: Duration) {
+    tokio::time::advance(time).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_reader_is_to_compute_and_the_others_get_the_old_value() {
+    let caches = caches();
+    let [one, other] = [herd(&caches), herd(&caches)];
+    one.set("a", &1, None).await.unwrap();
+    assert_eq!(one.ttl("a").await.unwrap(), Ttl::Remaining(15 * SECOND));
+    pass(9 * SECOND).await;
+    assert_eq!(one.get::<u8>("a").await.unwrap(), Some(1));
+    pass(SECOND).await;
+    assert_eq!(one.get::<u8>("a").await.unwrap(), None);
+    for cache in [&one, &other] {
+        assert_eq!(cache.get::<u8>("a").await.unwrap(), Some(1));
+        assert_eq!(cache.get_many::<u8, _>(["a", "b"]).await.unwrap(), [Some(1), None]);
+        assert_eq!(cache.get_cbor("a", None).await.unwrap().unwrap(), &b"\x01"[..]);
+        assert!(cache.exists("a").await.unwrap());
+        assert_eq!(cache.ttl("a").await.unwrap(), Ttl::Remaining(5 * SECOND), "a claim makes nothing live longer");
+    }
+    pass(SECOND).await;
+    one.set("a", &2, None).await.unwrap();
+    assert_eq!(other.get::<u8>("a").await.unwrap(), Some(2));
+    assert_eq!(one.ttl("a").await.unwrap(), Ttl::Remaining(15 * SECOND));
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_is_asked_when_the_first_does_not_answer() {
+    let caches = caches();
+    let [one, other] = [herd(&caches), herd(&caches)];
+    one.set_many([("a", 1), ("b", 1)], None).await.unwrap();
+    pass(10 * SECOND).await;
+    assert_eq!(one.get_many::<u8, _>(["a", "b"]).await.unwrap(), [None, None]);
+    assert_eq!(other.get_many::<u8, _>(["a", "b"]).await.unwrap(), [Some(1), Some(1)]);
+    pass(2 * SECOND).await;
+    assert_eq!(other.get_many::<u8, _>(["b", "a"]).await.unwrap(), [None, None]);
+    assert_eq!(one.get_many::<u8, _>(["a", "b"]).await.unwrap(), [Some(1), Some(1)]);
+    // The second is done before the first, whose answer nobody needs any more.
+    other.set_many([("a", 2), ("b", 2)], None).await.unwrap();
+    one.set_many([("a", 0), ("b", 0)], None).await.unwrap();
+    assert_eq!(one.get_many::<u8, _>(["a", "b"]).await.unwrap(), [Some(2), Some(2)]);
+    // A set that answers no claim is as any other.
+    one.set("a", &3, None).await.unwrap();
+    assert_eq!(other.get::<u8>("a").await.unwrap(), Some(3));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_deleted_while_it_is_computed_stays_deleted() {
+    let caches = caches();
+    let [one, other] = [herd(&caches), herd(&caches)];
+    one.set("a", &1, None).await.unwrap();
+    pass(10 * SECOND).await;
+    assert_eq!(one.get::<u8>("a").await.unwrap(), None);
+    assert!(other.delete("a").await.unwrap());
+    one.set("a", &2, None).await.unwrap();
+    assert_eq!(one.get::<u8>("a").await.unwrap(), None);
+    // That was no claim: there is nothing to protect.
+    one.set("a", &3, None).await.unwrap();
+    assert_eq!(other.get::<u8>("a").await.unwrap(), Some(3));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_entry_without_expiry_stays_and_is_never_claimed() {
+    let caches = caches();
+    let herd = Some(Herd { herd_timeout: SECOND, extend_timeout: SECOND });
+    let cache = caches.open("pages", Some(CacheOptions { herd, ..CacheOptions::default() })).unwrap();
+    cache.set("a", &1, None).await.unwrap();
+    cache.set("b", &1, Some(SECOND)).await.unwrap();
+    assert_eq!(cache.ttl("a").await.unwrap(), Ttl::Persistent);
+    assert_eq!(cache.ttl("b").await.unwrap(), Ttl::Remaining(2 * SECOND));
+    pass(Duration::from_hours(10_000)).await;
+    for _ in 0..3 {
+        assert_eq!(cache.get::<u8>("a").await.unwrap(), Some(1));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_old_value_is_gone_after_the_herd_timeout() {
+    let cache = herd(&caches());
+    cache.set("a", &1, None).await.unwrap();
+    pass(14 * SECOND).await;
+    assert_eq!(cache.get::<u8>("a").await.unwrap(), None);
+    assert_eq!(cache.get::<u8>("a").await.unwrap(), Some(1));
+    pass(SECOND).await;
+    assert_eq!(cache.get::<u8>("a").await.unwrap(), None);
+    assert_eq!(cache.ttl("a").await.unwrap(), Ttl::Absent);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cache_without_herd_reads_the_same_entries() {
+    let caches = caches();
+    let (with, without) = (herd(&caches), caches.open("pages", None).unwrap());
+    with.set("a", &1, None).await.unwrap();
+    without.set("b", &2, None).await.unwrap();
+    pass(12 * SECOND).await;
+    assert_eq!(without.get::<u8>("a").await.unwrap(), Some(1), "it takes what is there, and claims nothing");
+    assert_eq!(with.get_many::<u8, _>(["a", "b"]).await.unwrap(), [None, Some(2)]);
+    without.set("a", &3, None).await.unwrap();
+    with.set("a", &2, None).await.unwrap();
+    assert_eq!(with.get::<u8>("a").await.unwrap(), Some(3), "what was set meanwhile stays");
+}

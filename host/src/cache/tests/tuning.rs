@@ -1,0 +1,129 @@
+//! Failures, old values in place of them, refreshing ahead, and jitter.
+
+use super::*;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+type Computed = Result<u8, ComputeError<&'static str>>;
+
+/// Entries that are due after 10 s and kept for 5 s more, computed within 2 s.
+fn tuned(tuning: Tuning) -> Cache {
+    let herd = Some(Herd { herd_timeout: 5 * SECOND, extend_timeout: 2 * SECOND });
+    let options = CacheOptions { herd, expire: Some(10 * SECOND), tuning: Some(tuning), ..CacheOptions::default() };
+    caches().open("pages", Some(options)).unwrap()
+}
+
+async fn computes(cache: &Cache, value: u8) -> Computed {
+    cache.get_or_try_insert_with("a", || async { Ok(value) }).await
+}
+
+async fn fails(cache: &Cache) -> Computed {
+    cache.get_or_try_insert_with("a", || async { Err("no luck") }).await
+}
+
+async fn pass(time: Duration) {
+    tokio::time::sleep(time).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failure_is_told_for_a_while() {
+    let cache = tuned(Tuning { failures: Some(3 * SECOND), ..Tuning::default() });
+    assert_eq!(fails(&cache).await, Err(ComputeError::Compute("no luck")));
+    assert_eq!(computes(&cache, 1).await, Err(ComputeError::Failed("no luck".into())));
+    assert!(matches!(cache.lookup::<u8>("a", SECOND).await, Ok(Found::Failed(why)) if why == "no luck"));
+    assert_eq!(cache.get::<u8>("a").await.unwrap(), None);
+    assert_eq!(cache.get_many::<u8, _>(["a"]).await.unwrap(), [None]);
+    assert!(!cache.exists("a").await.unwrap());
+    assert_eq!(cache.ttl("a").await.unwrap(), Ttl::Absent);
+    pass(3 * SECOND).await;
+    assert_eq!(computes(&cache, 1).await, Ok(1));
+    // A set or a delete is not kept waiting.
+    assert!(cache.delete("a").await.unwrap());
+    assert!(fails(&cache).await.is_err());
+    assert!(!cache.delete("a").await.unwrap());
+    assert!(fails(&cache).await.is_err());
+    cache.set("a", &2, None).await.unwrap();
+    assert_eq!(fails(&cache).await, Ok(2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failure_leaves_an_old_value_to_the_others() {
+    let cache = tuned(Tuning { failures: Some(3 * SECOND), ..Tuning::default() });
+    assert_eq!(computes(&cache, 1).await, Ok(1));
+    pass(10 * SECOND).await;
+    assert_eq!(fails(&cache).await, Err(ComputeError::Compute("no luck")));
+    assert_eq!(fails(&cache).await, Ok(1));
+    assert_eq!(cache.get::<u8>("a").await.unwrap(), Some(1));
+    pass(3 * SECOND).await;
+    assert_eq!(computes(&cache, 2).await, Ok(2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_old_value_is_given_in_place_of_an_error_for_a_bounded_time() {
+    let cache = tuned(Tuning { stale_if_error: Some(60 * SECOND), ..Tuning::default() });
+    assert_eq!(fails(&cache).await, Err(ComputeError::Compute("no luck")));
+    assert_eq!(computes(&cache, 1).await, Ok(1));
+    assert_eq!(cache.ttl("a").await.unwrap(), Ttl::Remaining(70 * SECOND));
+    pass(10 * SECOND).await;
+    assert_eq!(fails(&cache).await, Ok(1));
+    let asked = cache.get_or_try_insert_with("a", || async { panic!("it rests") as Result<u8, &str> });
+    assert_eq!(asked.await, Ok(1));
+    pass(2 * SECOND).await;
+    assert_eq!(computes(&cache, 2).await, Ok(2));
+    pass(70 * SECOND).await;
+    assert_eq!(fails(&cache).await, Err(ComputeError::Compute("no luck")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_takes_long_to_compute_is_computed_ahead() {
+    let cache = tuned(Tuning { refresh_ahead: 100, ..Tuning::default() });
+    let compute = || async {
+        pass(SECOND).await;
+        Ok::<u8, &str>(1)
+    };
+    assert_eq!(cache.get_or_try_insert_with("a", compute).await, Ok(1));
+    // It is read every 10 ms. That nobody computes it anew in the last two seconds has a probability of e^-200.
+    let mut read = 0;
+    while computes(&cache, 2).await.unwrap() == 1 {
+        read += 1;
+        pass(SECOND / 100).await;
+    }
+    assert!((1..999).contains(&read), "computed anew with read {read}");
+    assert_eq!(cache.ttl("a").await.unwrap(), Ttl::Remaining(15 * SECOND));
+    // What takes no time can wait.
+    pass(9 * SECOND).await;
+    assert_eq!(fails(&cache).await, Ok(2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_set_at_one_time_does_not_expire_at_one_time() {
+    let tuning = Some(Tuning { jitter: 50, ..Tuning::default() });
+    let plain = CacheOptions { expire: Some(10 * SECOND), tuning, ..CacheOptions::default() };
+    for cache in [caches().open("pages", Some(plain)).unwrap(), tuned(tuning.unwrap())] {
+        cache.set_many((0..50).map(|n| (n.to_string(), n)), None).await.unwrap();
+        let mut lives = Vec::new();
+        for n in 0..50 {
+            let Ttl::Remaining(left) = cache.ttl(&n.to_string()).await.unwrap() else { panic!("{n} lives for ever") };
+            assert!(left >= 5 * SECOND && left <= 15 * SECOND);
+            lives.push(left);
+        }
+        lives.sort_unstable();
+        lives.dedup();
+        assert!(lives.len() > 40, "{lives:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_platforms_tuning_is_that_of_a_cache_without_its_own() {
+    let tuning = Some(Tuning { failures: Some(SECOND), refresh_ahead: 100, ..Tuning::default() });
+    let policy = CachePolicy { defaults: CacheOptions { tuning, ..CacheOptions::default() }, ..CachePolicy::default() };
+    let caches = caches().with_policy(policy);
+    let cache = caches.open("pages", Some(CacheOptions::default())).unwrap();
+    assert!(fails(&cache).await.is_err());
+    assert_eq!(computes(&cache, 1).await, Err(ComputeError::Failed("no luck".into())));
+    let own = caches.open("own", Some(CacheOptions { tuning: Some(Tuning::default()), ..CacheOptions::default() })).unwrap();
+    assert!(fails(&own).await.is_err());
+    assert_eq!(computes(&own, 1).await, Ok(1));
+    let refused = caches.open("own", Some(CacheOptions { tuning, ..CacheOptions::default() }));
+    assert!(matches!(refused, Err(Error::Invalid(Invalid::NeedsHerd { what: "refresh-ahead" }))));
+}

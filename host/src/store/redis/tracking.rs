@@ -1,0 +1,270 @@
+//! Tells of changes to entries of which this process keeps copies: by the server's own tracking of clients, in broadcasting mode.
+//! See <https://redis.io/docs/latest/develop/reference/client-side-caching/>.
+//!
+//! All that is tracked in a store shares one connection to each primary, apart from those for requests. So a change can be told
+//! before the reply to a request that came before it, or after; whoever keeps a copy has to bear both.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use futures_util::future::{select_all, try_join_all};
+use redis::{PushInfo, PushKind, Value};
+use tokio::sync::Notify;
+use tokio::time::{Instant, sleep};
+
+use super::fault::{Fault, odd};
+use super::link::{Closed, Link, Live};
+use super::topology::Topology;
+use crate::store::Mirror;
+
+/// How long to wait before another attempt to track; doubled each time.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(25), Duration::from_secs(1));
+
+/// How often servers are asked whether they still are primaries: one that steps down goes on to serve who is connected.
+const CHECK: Duration = Duration::from_secs(1);
+
+/// What is tracked in a store. Cheap to clone.
+#[derive(Clone)]
+pub(super) struct Tracker(Arc<Inner>);
+
+struct Inner {
+    topology: Topology,
+    timeout: Duration,
+    tracked: Mutex<Tracked>,
+    /// Told when there is something new to track, or nothing any more.
+    changed: Notify,
+}
+
+#[derive(Default)]
+struct Tracked {
+    mirrors: HashMap<u64, Entries>,
+    next: u64,
+    /// Whether there is a task.
+    runs: bool,
+}
+
+/// Entries whose keys begin alike, and who keeps copies of them.
+#[derive(Clone)]
+struct Entries {
+    prefix: String,
+    mirror: Arc<dyn Mirror>,
+}
+
+/// Ends one tracking when dropped.
+struct Until(Weak<Inner>, u64);
+
+impl Tracker {
+    /// A tracker of nothing. A server has `timeout` for a reply.
+    pub(super) fn new(topology: Topology, timeout: Duration) -> Self {
+        Self(Arc::new(Inner { topology, timeout, tracked: Mutex::default(), changed: Notify::new() }))
+    }
+
+    /// Tracks the entries whose keys begin with `prefix`.
+    pub(super) fn track(&self, prefix: &str, mirror: Arc<dyn Mirror>) -> Box<dyn Send + Sync> {
+        let mut tracked = self.0.tracked();
+        let number = tracked.next;
+        tracked.next += 1;
+        tracked.mirrors.insert(number, Entries { prefix: prefix.to_owned(), mirror });
+        if !std::mem::replace(&mut tracked.runs, true) {
+            tokio::spawn(keep(self.0.clone()));
+        }
+        self.0.changed.notify_one();
+        Box::new(Until(Arc::downgrade(&self.0), number))
+    }
+}
+
+impl Inner {
+    fn tracked(&self) -> MutexGuard<'_, Tracked> {
+        self.tracked.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What is tracked now; nothing ends the task.
+    fn all(&self) -> Option<HashMap<u64, Entries>> {
+        let mut tracked = self.tracked();
+        tracked.runs = !tracked.mirrors.is_empty();
+        tracked.runs.then(|| tracked.mirrors.clone())
+    }
+
+    /// Takes what a connection brings.
+    fn take(&self, push: &PushInfo) {
+        if push.kind != PushKind::Invalidate {
+            return;
+        }
+        let mirrors: Vec<_> = self.tracked().mirrors.values().cloned().collect();
+        let Some(Value::Array(keys)) = push.data.first() else {
+            // All keys were deleted, or so it may be.
+            return mirrors.iter().for_each(|Entries { mirror, .. }| renew(mirror));
+        };
+        for key in keys {
+            let Value::BulkString(key) = key else { continue };
+            // What is no text is no entry of ours.
+            let Ok(key) = std::str::from_utf8(key) else { continue };
+            let concerned = mirrors.iter().filter(|entries| key.starts_with(&entries.prefix));
+            concerned.for_each(|entries| entries.mirror.changed(key));
+        }
+    }
+}
+
+impl Tracked {
+    /// Whether these are all that are tracked.
+    fn is(&self, mirrors: &HashMap<u64, Entries>) -> bool {
+        self.mirrors.len() == mirrors.len() && self.mirrors.keys().all(|number| mirrors.contains_key(number))
+    }
+}
+
+/// What was copied so far is not to be trusted any more.
+fn renew(mirror: &Arc<dyn Mirror>) {
+    mirror.doubt();
+    mirror.trust();
+}
+
+impl Drop for Until {
+    fn drop(&mut self) {
+        if let Some(inner) = self.0.upgrade() {
+            inner.tracked().mirrors.remove(&self.1);
+            inner.changed.notify_one();
+        }
+    }
+}
+
+/// Tracks as long as there is something to track.
+async fn keep(inner: Arc<Inner>) {
+    let mut pause = PAUSES.0;
+    while let Some(mirrors) = inner.all() {
+        let mut changes = inner.topology.changes();
+        match follow(&inner, &mirrors).await {
+            Ok(following) => {
+                pause = PAUSES.0;
+                for Entries { mirror, .. } in mirrors.values() {
+                    mirror.trust();
+                }
+                following.last(&inner, &mirrors, &mut changes).await;
+                for Entries { mirror, .. } in mirrors.values() {
+                    mirror.doubt();
+                }
+            }
+            Err(fault) => {
+                tracing::debug!(?fault, "changes of entries are not told: no copies are kept");
+                tokio::select! {
+                    () = sleep(pause) => {}
+                    () = inner.changed.notified() => {}
+                }
+                pause = PAUSES.1.min(pause * 2);
+            }
+        }
+    }
+}
+
+/// Connections over which all primaries tell of changes.
+struct Following {
+    primaries: Vec<Arc<Link>>,
+    feeds: Vec<Arc<Live>>,
+}
+
+/// Has all primaries tell of changes.
+async fn follow(inner: &Arc<Inner>, mirrors: &HashMap<u64, Entries>) -> Result<Following, Fault> {
+    let deadline = Instant::now() + inner.timeout;
+    let primaries = inner.topology.primaries(deadline).await?;
+    let mut command = redis::cmd("CLIENT");
+    command.arg("TRACKING").arg("ON").arg("BCAST");
+    for prefix in outermost(mirrors.values().map(|entries| entries.prefix.as_str())) {
+        command.arg("PREFIX").arg(prefix);
+    }
+    let feeds = primaries.iter().map(|primary| {
+        let (inner, command) = (Arc::downgrade(inner), &command);
+        let connector = primary.connector().clone();
+        async move {
+            let take = move |push: &PushInfo, _: &Closed| {
+                if let Some(inner) = inner.upgrade() {
+                    inner.take(push);
+                }
+            };
+            let feed = Link::new(connector, deadline.saturating_duration_since(Instant::now()), Some(Arc::new(take)));
+            let live = feed.live(deadline).await?;
+            match live.send(command, deadline).await? {
+                Value::Okay => Ok(live),
+                Value::ServerError(error) => Err(Fault::Answer(error)),
+                other => Err(odd("a confirmation", &other)),
+            }
+        }
+    });
+    let feeds = try_join_all(feeds).await?;
+    Ok(Following { primaries, feeds })
+}
+
+/// The prefixes that begin with no other: servers refuse those that overlap.
+fn outermost<'a>(prefixes: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
+    let mut prefixes: Vec<_> = prefixes.collect();
+    prefixes.sort_unstable();
+    let mut kept: Vec<&str> = Vec::new();
+    for prefix in prefixes {
+        if kept.last().is_none_or(|last| !prefix.starts_with(last)) {
+            kept.push(prefix);
+        }
+    }
+    kept
+}
+
+impl Following {
+    /// Returns once changes may go unheard, or something else is to be tracked.
+    async fn last(&self, inner: &Inner, mirrors: &HashMap<u64, Entries>, changes: &mut Option<tokio::sync::watch::Receiver<()>>) {
+        let closed = select_all(self.feeds.iter().map(|feed| Box::pin(feed.closed())));
+        let mut closed = std::pin::pin!(closed);
+        loop {
+            tokio::select! {
+                _ = &mut closed => return,
+                () = Topology::changed(changes) => {
+                    if !self.are_those(&inner.topology.known_primaries()) {
+                        return;
+                    }
+                }
+                () = inner.changed.notified() => {
+                    if !inner.tracked().is(mirrors) {
+                        return;
+                    }
+                }
+                () = sleep(CHECK) => {
+                    let roles = self.feeds.iter().map(|feed| is_primary(feed, inner.timeout));
+                    if !try_join_all(roles).await.is_ok_and(|primaries| primaries.into_iter().all(|is| is)) {
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    fn are_those(&self, primaries: &[Arc<Link>]) -> bool {
+        primaries.len() == self.primaries.len()
+            && primaries.iter().all(|primary| self.primaries.iter().any(|known| Arc::ptr_eq(known, primary)))
+    }
+}
+
+/// Whether a server still takes itself for a primary.
+async fn is_primary(feed: &Live, timeout: Duration) -> Result<bool, Fault> {
+    Ok(match feed.send(&redis::cmd("ROLE"), Instant::now() + timeout).await? {
+        Value::Array(parts) => matches!(parts.first(), Some(Value::BulkString(role)) if role == b"master"),
+        // Who may not ask is left with what the connection tells.
+        Value::ServerError(error) => error.code() == "NOPERM",
+        _ => false,
+    })
+}
+
+impl fmt::Debug for Tracker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tracker").field("topology", &self.0.topology).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn prefixes_that_begin_with_another_are_left_out() {
+        assert_eq!(outermost(["b:", "a:b:", "a:", "a:", "ab:"].into_iter()), ["a:", "ab:", "b:"]);
+        assert_eq!(outermost(["", "a:"].into_iter()), [""]);
+        assert!(outermost(std::iter::empty()).is_empty());
+    }
+}

@@ -1,0 +1,200 @@
+//! Copies of entries in a process: when they save a question, and how old they can be.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::time::Duration;
+
+use bellwether::cache::{Cache, CacheOptions, CachePolicy, Caches, NearLimits};
+use bellwether::store::{self, StoreOptions};
+use bellwether_tests::{Cluster, Sentinel, Server, ServerOptions};
+use tokio::time::{Instant, sleep};
+
+/// For news that is under way; what it took is measured by the bench.
+const SOON: Duration = Duration::from_secs(10);
+
+/// A copy may be this old in tests of everything but that.
+const OLD: Duration = Duration::from_secs(600);
+
+async fn cache(url: &str, near: bool, age: Duration) -> Cache {
+    let store = store::open(url, &StoreOptions::default()).await.unwrap();
+    let policy = CachePolicy { near: NearLimits { age, ..NearLimits::default() }, ..CachePolicy::default() };
+    let options = CacheOptions { near: Some(near), ..CacheOptions::default() };
+    Caches::new(store).with_policy(policy).open("near", Some(options)).unwrap()
+}
+
+/// One process with copies, and another without.
+async fn two(url: &str) -> (Cache, Cache) {
+    (cache(url, true, OLD).await, cache(url, false, OLD).await)
+}
+
+async fn read(cache: &Cache, key: &str) -> Option<u32> {
+    cache.get(key).await.unwrap()
+}
+
+/// Waits until the cache reads this.
+async fn reads(cache: &Cache, key: &str, value: Option<u32>) {
+    let end = Instant::now() + SOON;
+    loop {
+        let read = cache.get::<u32>(key).await;
+        if matches!(&read, Ok(read) if *read == value) {
+            return;
+        }
+        assert!(Instant::now() < end, "{key} is still {read:?} and not {value:?}");
+        sleep(Duration::from_millis(1)).await;
+    }
+}
+
+/// Waits until reads of this process ask no server.
+async fn is_copied(cache: &Cache, key: &str, servers: &[&Server]) {
+    let gets = || -> u64 {
+        let count = |server: &&Server| {
+            let info: String = server.command(&["INFO", "commandstats"]).unwrap();
+            let line = info.lines().find_map(|line| line.strip_prefix("cmdstat_get:calls=")).map(str::to_owned);
+            line.map_or(0, |line| line.split(',').next().unwrap().parse().unwrap())
+        };
+        servers.iter().map(count).sum()
+    };
+    let end = Instant::now() + SOON;
+    loop {
+        read(cache, key).await.unwrap();
+        let before = gets();
+        read(cache, key).await.unwrap();
+        if gets() == before {
+            return;
+        }
+        assert!(Instant::now() < end, "{key} is not copied");
+        sleep(Duration::from_millis(5)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_copy_saves_the_question_and_ends_with_any_change() {
+    let server = Server::start().unwrap();
+    let (here, there) = two(&server.url()).await;
+    assert_eq!(read(&here, "a").await, None);
+    there.set("a", &1, None).await.unwrap();
+    is_copied(&here, "a", &[&server]).await;
+    there.set("a", &2, None).await.unwrap();
+    reads(&here, "a", Some(2)).await;
+    is_copied(&here, "a", &[&server]).await;
+
+    // One's own writes are read at once.
+    for value in 3..50 {
+        here.set("a", &value, None).await.unwrap();
+        assert_eq!(read(&here, "a").await, Some(value));
+        assert_eq!(here.get_many::<u32, _>(["a"]).await.unwrap(), [Some(value)]);
+    }
+    is_copied(&here, "a", &[&server]).await;
+    assert!(here.delete("a").await.unwrap());
+    assert_eq!(read(&here, "a").await, None);
+    here.set("a", &5, None).await.unwrap();
+    is_copied(&here, "a", &[&server]).await;
+    assert_eq!(here.delete_pattern("*").await.unwrap(), 1);
+    assert_eq!(read(&here, "a").await, None);
+
+    // So are others', in whatever way they are made.
+    let key = here.entry_key("a").await.unwrap();
+    for command in [&["DEL", &key][..], &["FLUSHALL"], &["PEXPIRE", &key, "1"], &["RENAME", &key, "other"]] {
+        here.set("a", &6, None).await.unwrap();
+        is_copied(&here, "a", &[&server]).await;
+        server.command::<redis::Value>(command).unwrap();
+        reads(&here, "a", None).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_copy_lasts_no_longer_than_its_entry_or_its_age() {
+    let server = Server::start_with(ServerOptions::default().with(&["enable-debug-command", "local"])).unwrap();
+    // The server does not look for what has expired, nor does anybody ask it, so nobody tells.
+    server.command::<()>(&["DEBUG", "SET-ACTIVE-EXPIRE", "0"]).unwrap();
+    let (here, there) = two(&server.url()).await;
+    there.set("long", &1, None).await.unwrap();
+    is_copied(&here, "long", &[&server]).await;
+    let begun = Instant::now();
+    here.set("short", &1, Some(Duration::from_secs(1))).await.unwrap();
+    assert_eq!(read(&here, "short").await, Some(1));
+    reads(&here, "short", None).await;
+    assert!(begun.elapsed() >= Duration::from_secs(1), "{:?}", begun.elapsed());
+
+    let aging = cache(&server.url(), true, Duration::from_secs(1)).await;
+    is_copied(&aging, "long", &[&server]).await;
+    assert_eq!(read(&aging, "long").await, Some(1));
+    server.pause().unwrap();
+    // The one that stands still is not asked as long as there is a copy.
+    assert_eq!(read(&here, "long").await, Some(1));
+    let end = Instant::now() + SOON;
+    while aging.get::<u32>("long").await.is_ok() {
+        assert!(Instant::now() < end, "a copy does not age");
+        sleep(Duration::from_millis(10)).await;
+    }
+    server.resume().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_happens_while_no_news_comes_is_not_missed() {
+    let server = Server::start().unwrap();
+    let (here, there) = two(&server.url()).await;
+    for value in 0..20 {
+        there.set("a", &value, None).await.unwrap();
+        is_copied(&here, "a", &[&server]).await;
+        // The connections of both, for requests and for news.
+        server.command::<u64>(&["CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"]).unwrap();
+        let end = Instant::now() + SOON;
+        while there.set("a", &(value + 100), None).await.is_err() {
+            assert!(Instant::now() < end, "no new connection is made");
+        }
+        reads(&here, "a", Some(value + 100)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_failover_ends_all_copies() {
+    let mut set = Sentinel::start().unwrap();
+    let (here, there) = two(&set.url()).await;
+    there.set("a", &1, None).await.unwrap();
+    is_copied(&here, "a", &[set.primary().unwrap()]).await;
+    set.failover().unwrap();
+    let end = Instant::now() + SOON;
+    while there.set("a", &2, None).await.is_err() {
+        assert!(Instant::now() < end, "the new primary takes no writes");
+    }
+    reads(&here, "a", Some(2)).await;
+    is_copied(&here, "a", &[set.primary().unwrap()]).await;
+    there.set("a", &3, None).await.unwrap();
+    reads(&here, "a", Some(3)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_node_of_a_cluster_tells() {
+    let cluster = Cluster::start().unwrap();
+    let (here, there) = two(&cluster.url()).await;
+    let keys: Vec<_> = (0..30).map(|number| format!("key-{number}")).collect();
+    for round in 0..3 {
+        for key in &keys {
+            there.set(key.as_str(), &round, None).await.unwrap();
+        }
+        for key in &keys {
+            reads(&here, key, Some(round)).await;
+            is_copied(&here, key, &cluster.primaries().unwrap()).await;
+        }
+    }
+    // A slot that moves.
+    let key = here.entry_key("key-0").await.unwrap();
+    let moving = cluster.begin_move(&key).unwrap();
+    moving.finish().unwrap();
+    there.set("key-0", &100, None).await.unwrap();
+    reads(&here, "key-0", Some(100)).await;
+    is_copied(&here, "key-0", &cluster.primaries().unwrap()).await;
+    assert_eq!(there.delete_many(&keys, None).await.unwrap(), 30);
+    for key in &keys {
+        reads(&here, key, None).await;
+    }
+}
+
+#[tokio::test]
+async fn where_the_store_is_in_the_process_nothing_is_copied() {
+    let here = cache("memory:", true, OLD).await;
+    here.set("a", &1, None).await.unwrap();
+    assert_eq!(read(&here, "a").await, Some(1));
+    here.set("a", &2, None).await.unwrap();
+    assert_eq!(read(&here, "a").await, Some(2));
+}

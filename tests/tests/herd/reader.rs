@@ -1,0 +1,86 @@
+//! One of the processes that read. It tells on its standard output what it computes, a line for each beginning and end, and ends
+//! with its standard input.
+
+use std::io::Read;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use bellwether::cache::{Cache, CacheOptions, Caches, ComputeError, Herd};
+use bellwether::store::{self, StoreOptions};
+use tokio::task::JoinSet;
+
+/// Has the address of the store in a process that is to read.
+pub(crate) const STORE: &str = "BELLWETHER_TEST_READS";
+
+const READERS: usize = 64;
+
+/// How long between two reads of a reader.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// How long it takes to compute the value.
+const COMPUTES: Duration = Duration::from_millis(200);
+
+pub(crate) const EXPIRES: Duration = Duration::from_secs(1);
+
+/// How long somebody who computes may be silent.
+const LEASE: Duration = Duration::from_secs(1);
+
+/// The reader, if this process was started as one.
+#[test]
+fn reads() {
+    let Ok(url) = std::env::var(STORE) else { return };
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let reads = runtime.block_on(read(&url));
+    println!("read {reads}");
+}
+
+async fn read(url: &str) -> u64 {
+    let options = StoreOptions { connect_timeout: Duration::from_secs(20), response_timeout: Duration::from_secs(5) };
+    let caches = Caches::new(store::open(url, &options).await.unwrap());
+    let (stop, stopped) = tokio::sync::watch::channel(false);
+    std::thread::spawn(move || {
+        let _ = std::io::stdin().read_to_end(&mut Vec::new());
+        stop.send_replace(true);
+    });
+    let (mut readers, reads) = (JoinSet::new(), Arc::new(AtomicU64::new(0)));
+    for (entry, herd_timeout) in [("hot", Duration::from_mins(1)), ("cold", Duration::from_millis(1))] {
+        let herd = Some(Herd { herd_timeout, extend_timeout: LEASE });
+        let options = CacheOptions { herd, expire: Some(EXPIRES), ..CacheOptions::default() };
+        let cache = caches.open("herd", Some(options)).unwrap();
+        for _ in 0..READERS {
+            let (cache, reads, mut stopped) = (cache.clone(), reads.clone(), stopped.clone());
+            readers.spawn(async move {
+                loop {
+                    let reading = value(&cache, entry);
+                    tokio::select! {
+                        () = reading => { reads.fetch_add(1, Ordering::Relaxed); }
+                        _ = stopped.wait_for(|stopped| *stopped) => return,
+                    }
+                    tokio::time::sleep(PAUSE).await;
+                }
+            });
+        }
+    }
+    readers.join_all().await;
+    caches.settled().await;
+    reads.load(Ordering::Relaxed)
+}
+
+async fn value(cache: &Cache, entry: &str) {
+    let compute = || async {
+        let began = micros();
+        println!("began {entry} {began}");
+        tokio::time::sleep(COMPUTES).await;
+        println!("ended {entry} {began} {}", micros());
+        Ok::<u64, std::convert::Infallible>(began)
+    };
+    if let Err(ComputeError::Cache(error)) = cache.get_or_try_insert_with(entry, compute).await {
+        println!("failed {entry}: {error}");
+    }
+}
+
+/// The time on the clock that all processes of this machine share.
+fn micros() -> u64 {
+    u64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_micros()).unwrap()
+}
