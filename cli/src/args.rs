@@ -5,7 +5,7 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use clap_complete::Shell;
 
 use crate::settings::{Settings, VARIABLES};
-use crate::{cache, lock, locks, run};
+use crate::{cache, caches, lock, locks, run};
 
 /// Runs guests with locks and caches, and looks into both from a shell.
 ///
@@ -42,6 +42,7 @@ pub(crate) enum Command {
     Set(cache::Set),
     Delete(cache::Delete),
     Ttl(cache::Ttl),
+    Cache(caches::Options),
     Lock(lock::Options),
     Locks(locks::Options),
     /// Prints the completions of a shell.
@@ -62,6 +63,7 @@ Examples:
   export BELLWETHER_STORE=redis://127.0.0.1:6379
   bellwether set prices apple '{\"eur\": 1.20}' --expire 10m
   bellwether get prices apple
+  bellwether cache stats prices
   bellwether lock nightly --wait 10s -- ./backup.sh
   bellwether locks
 

@@ -160,7 +160,7 @@ pub(crate) async fn set(settings: &Settings, command: &Set) -> Result<u8, Failur
     let content = content(command.entry.content.as_deref())?;
     let given = match &command.value {
         Some(value) => value.clone().into_bytes(),
-        None => read_stdin().await?,
+        None => read_value().await?,
     };
     let value = if command.cbor { given } else { encode(command, given)? };
     let cache = open(settings, &command.entry.cache, &command.entry.stages).await?;
@@ -208,7 +208,7 @@ pub(crate) async fn ttl(settings: &Settings, command: &Ttl) -> Result<u8, Failur
     Ok(if ttl == store::Ttl::Absent { status::ABSENT } else { 0 })
 }
 
-async fn open(settings: &Settings, name: &str, stages: &Stages) -> Result<Cache, Failure> {
+pub(crate) async fn open(settings: &Settings, name: &str, stages: &Stages) -> Result<Cache, Failure> {
     Ok(settings.shared_store(stages).await?.caches().open(name, None)?)
 }
 
@@ -224,6 +224,32 @@ fn named<'a>(key: &'a str, content: Option<&[u8]>) -> Result<Key<'a>, Failure> {
         Some(content) => Key::with_cbor_content(key, content)?,
         None => Key::from(key),
     })
+}
+
+/// A value on standard input.
+async fn read_value() -> Result<Vec<u8>, Failure> {
+    // No server takes more in one value.
+    const MOST: u64 = 512 << 20;
+    let mut bytes = Vec::new();
+    let read = tokio::io::stdin().take(MOST + 1).read_to_end(&mut bytes).await;
+    read.map_err(|why| Failure::new(status::NO_INPUT, format!("cannot read standard input: {why}")))?;
+    if bytes.len() as u64 > MOST {
+        return Err(Failure::new(status::LIMIT, "the value on standard input has over 512 MiB, and no store takes that"));
+    }
+    Ok(bytes)
+}
+
+/// Whether the answer on the terminal is yes.
+pub(crate) async fn yes() -> Result<bool, Failure> {
+    let answer = tokio::task::spawn_blocking(|| {
+        let mut line = String::new();
+        std::io::stdin().read_line(&mut line).map(|_| line)
+    });
+    match answer.await {
+        Ok(Ok(line)) => Ok(matches!(line.trim().to_ascii_lowercase().as_str(), "y" | "yes")),
+        Ok(Err(why)) => Err(Failure::new(status::NO_INPUT, format!("cannot read standard input: {why}"))),
+        Err(why) => Err(Failure::system("cannot read standard input", &why)),
+    }
 }
 
 /// All of standard input.

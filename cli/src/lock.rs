@@ -12,6 +12,7 @@ use tokio::time::sleep;
 
 use crate::child::{self, Running};
 use crate::failure::{Failure, status};
+use crate::metrics::Metrics;
 use crate::settings::Settings;
 use crate::signals::{self, Others, Signals};
 use crate::stages::Stages;
@@ -65,6 +66,9 @@ pub(crate) struct Options {
     #[arg(long, value_name = "LABEL", value_parser = label)]
     holder: Option<Holder>,
 
+    #[command(flatten)]
+    metrics: Metrics,
+
     /// The command and its arguments.
     #[arg(required = true, trailing_var_arg = true, value_name = "COMMAND")]
     command: Vec<OsString>,
@@ -108,6 +112,7 @@ fn label(text: &str) -> Result<Holder, String> {
 /// Runs the command.
 pub(crate) async fn lock(settings: &Settings, options: &Options) -> Result<u8, Failure> {
     let mut signals = Signals::listen()?;
+    options.metrics.serve()?;
     let stages = Stages::default();
     let mut locks = tokio::select! {
         runtime = settings.shared_store(&stages) => runtime?.locks(),

@@ -7,10 +7,12 @@ use crate::failure::Failure;
 
 mod args;
 mod cache;
+mod caches;
 mod child;
 mod failure;
 mod lock;
 mod locks;
+mod metrics;
 mod output;
 mod run;
 mod settings;
@@ -46,6 +48,7 @@ async fn dispatch(cli: Cli) -> Result<u8, Failure> {
         Command::Set(command) => cache::set(settings, command).await,
         Command::Delete(command) => cache::delete(settings, command).await,
         Command::Ttl(command) => cache::ttl(settings, command).await,
+        Command::Cache(command) => caches::cache(settings, command).await,
         Command::Lock(command) => lock::lock(settings, command).await,
         Command::Locks(command) => locks::locks(settings, command).await,
         Command::Completions { shell } => output::completions(*shell),

@@ -29,12 +29,12 @@ pub(crate) fn line(text: &str) -> Result<(), Failure> {
     bytes(format!("{text}\n").as_bytes())
 }
 
-/// Prints rows to stdout, their columns under each other.
+/// Prints rows to stdout, each on one line and their columns under each other.
 ///
 /// # Errors
 /// As [`bytes`].
 pub(crate) fn table<const COLUMNS: usize>(rows: &[[String; COLUMNS]]) -> Result<(), Failure> {
-    let rows: Vec<_> = rows.iter().map(|row| row.each_ref().map(|cell| printable(cell))).collect();
+    let rows: Vec<_> = rows.iter().map(|row| row.each_ref().map(|cell| printable(cell).replace('\n', "\\n"))).collect();
     let mut widths = [0; COLUMNS];
     for row in &rows {
         for (width, cell) in widths.iter_mut().zip(row) {

@@ -11,6 +11,7 @@ use bellwether::{Guest, GuestError, GuestLimits, GuestRun, Runtime};
 use clap::Args;
 
 use crate::failure::{Failure, status};
+use crate::metrics::Metrics;
 use crate::settings::Settings;
 use crate::signals::{self, Signals};
 use crate::stages::Stages;
@@ -59,6 +60,9 @@ pub(crate) struct Options {
     #[arg(long, value_name = "TIME", value_parser = time::parse_some, allow_hyphen_values = true)]
     timeout: Option<Duration>,
 
+    #[command(flatten)]
+    metrics: Metrics,
+
     /// The guest's arguments.
     #[arg(trailing_var_arg = true)]
     args: Vec<String>,
@@ -74,6 +78,7 @@ Examples:
 /// Runs the guest.
 pub(crate) async fn run(settings: &Settings, options: &Options) -> Result<u8, Failure> {
     let mut signals = Signals::listen()?;
+    options.metrics.serve()?;
     let env = options.env.iter().map(|given| variable(given)).collect::<Result<Vec<_>, _>>()?;
     let prepare = async {
         let runtime = settings.runtime(&options.stages).await?;

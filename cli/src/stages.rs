@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use bellwether::cache::{CacheOptions, StageChoice};
+use bellwether::cache::{CacheOptions, EnvelopeChoice, StageChoice};
 use bellwether::error::StageKind;
 use bellwether::{Runtime, RuntimeBuilder};
 use clap::Args;
@@ -27,6 +27,18 @@ pub(crate) struct Stages {
     /// Names entries with this component by default; as above.
     #[arg(long, value_name = "FILE", help_heading = "Stages")]
     identity: Option<String>,
+
+    /// What stands around the values of entries: with `none` other programs can read and write them as they are.
+    #[arg(long, value_name = "standard|none", value_parser = envelope, help_heading = "Stages")]
+    envelope: Option<EnvelopeChoice>,
+}
+
+fn envelope(text: &str) -> Result<EnvelopeChoice, &'static str> {
+    match text {
+        "standard" => Ok(EnvelopeChoice::Standard),
+        "none" => Ok(EnvelopeChoice::None),
+        _ => Err("write standard or none"),
+    }
 }
 
 impl Stages {
@@ -77,6 +89,9 @@ impl Stages {
 
     /// Registers the components and makes them the defaults.
     pub(crate) fn choose(&self, mut builder: RuntimeBuilder) -> Result<RuntimeBuilder, Failure> {
+        if let Some(envelope) = self.envelope {
+            builder = builder.default_envelope(envelope);
+        }
         let mut registered: Vec<(String, PathBuf)> = Vec::new();
         for kind in KINDS {
             let Some(choice) = self.of(kind) else { continue };

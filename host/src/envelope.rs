@@ -40,8 +40,10 @@ use crate::error::{Corrupt, Limit};
 
 mod claim;
 mod layout;
+mod peek;
 
 pub use claim::{Claim, Head, has_no_value};
+pub use peek::Peek;
 
 /// The newest version.
 pub const VERSION: u8 = 2;

@@ -215,6 +215,12 @@ pub enum Invalid {
         /// What serde said.
         why: String,
     },
+    /// Part of a cache's options that cannot be had where entries have no envelope.
+    #[error("{what} needs the envelope around entries, and this cache has none: leave one of the two out")]
+    NeedsEnvelope {
+        /// What was asked for: `herd`, `lookup` …
+        what: &'static str,
+    },
     /// With serializer `none`, a value that is not a CBOR byte string.
     #[error("with serializer `none` a value is a CBOR byte string, and this is another item: wrap it, or name a serializer")]
     NotByteString,
@@ -531,6 +537,12 @@ pub enum StageFault {
     /// The value it gave is not CBOR.
     #[error("its output is not one CBOR data item: {0}")]
     NotCbor(CborFault),
+    /// A compressor left a value as it is where it has to compress.
+    #[error(
+        "it left the value as it is, and without an envelope nothing tells that from a compressed one: keep the envelope, choose \
+         compressor `none`, or one that always compresses"
+    )]
+    Declined,
     /// No instance became free in time.
     #[error("all of its {max} instances stayed busy")]
     Busy {
@@ -549,6 +561,14 @@ pub enum Corrupt {
     /// The entry does not begin with an envelope: another program wrote it.
     #[error("the entry {key:?} was not written by bellwether: delete it or choose another cache name")]
     Foreign {
+        /// The store's key.
+        key: String,
+    },
+    /// The entry cannot be read as a bare payload, and it is one with an envelope.
+    #[error(
+        "the entry {key:?} has an envelope, and this cache reads bare payloads: open it with an envelope, or delete the entry"
+    )]
+    Enveloped {
         /// The store's key.
         key: String,
     },

@@ -62,6 +62,8 @@ mod pause;
 pub mod runtime;
 pub mod stage;
 pub mod store;
+#[cfg(test)]
+mod told;
 
 pub use cache::{Cache, Caches};
 pub use error::Error;

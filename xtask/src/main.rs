@@ -6,6 +6,7 @@ mod bench;
 mod chaos;
 mod components;
 mod demo;
+mod fuzz;
 mod packages;
 mod redis;
 mod steps;
@@ -27,6 +28,7 @@ Examples:
   cargo xtask redis --cluster                       a local Redis Cluster to play with, until Ctrl-C
   cargo xtask bench cache --json                    figures of caches beside their raw references, a line of JSON each
   cargo xtask chaos --minutes 30 --seed 7           locks on real servers that are made to fail, and what became of them
+  cargo xtask fuzz --seconds 60                     readers of foreign bytes, tried with bytes that libFuzzer makes up
   cargo xtask test                                  everything that must pass before a change is merged";
 
 #[derive(Debug, Subcommand)]
@@ -36,6 +38,7 @@ enum Chore {
     Redis(redis::Options),
     Bench(bench::Options),
     Chaos(chaos::Options),
+    Fuzz(fuzz::Options),
     /// Builds the example guests and stages as WebAssembly components.
     Components,
 }
@@ -48,6 +51,7 @@ fn main() -> anyhow::Result<()> {
         Chore::Test(options) => test::run(&steps, &options),
         Chore::Bench(options) => bench::run(&steps, &options),
         Chore::Chaos(options) => chaos::run(&steps, &options),
+        Chore::Fuzz(options) => fuzz::run(&steps, &options),
         Chore::Redis(options) => redis::run(&steps, &options),
         Chore::Components => components::build(&steps, &components::EXAMPLES).map(|built| {
             for (_, file) in built.all() {

@@ -54,7 +54,8 @@ pub(super) async fn run(url: &str, rounds: usize, print: &mut dyn FnMut(Figure) 
         sleep(Duration::from_millis(20)).await;
         for entry in &entries {
             let seen = store.get(entry).await?;
-            let bid = Bid { claim: Claim::random()?, lease: Span::new("lease", Duration::from_secs(60))?, cold: false, early: 0, seen };
+            let bid =
+                Bid { claim: Claim::random()?, lease: Span::new("lease", Duration::from_secs(60))?, cold: false, early: 0, seen };
             let start = Instant::now();
             let standing = store.claim(entry, &bid).await?;
             claims.push(start.elapsed());

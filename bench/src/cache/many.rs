@@ -29,11 +29,8 @@ async fn measure(
     rounds: usize,
     print: &mut dyn FnMut(Figure) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
-    let options = CacheOptions {
-        serializer: StageChoice::Named("cbor".into()),
-        compressor: StageChoice::None,
-        ..CacheOptions::default()
-    };
+    let options =
+        CacheOptions { serializer: StageChoice::Named("cbor".into()), compressor: StageChoice::None, ..CacheOptions::default() };
     let cache = Caches::new(store::open(url, &StoreOptions::default()).await?).open("bench-many", Some(options))?;
     let value = document_value();
     let entries: Vec<_> = (0..KEYS).map(|number| (format!("key-{number}"), value.clone())).collect();
@@ -76,9 +73,9 @@ impl Raw {
             let stored = cache.entry_key(key.as_str()).await?;
             servers.entry(server(&stored)?).or_default().push(stored);
         }
-        let connections = servers.into_iter().map(async |(url, keys)| {
-            anyhow::Ok((redis::Client::open(url)?.get_multiplexed_async_connection().await?, keys))
-        });
+        let connections = servers
+            .into_iter()
+            .map(async |(url, keys)| anyhow::Ok((redis::Client::open(url)?.get_multiplexed_async_connection().await?, keys)));
         Ok(Self(try_join_all(connections).await?))
     }
 

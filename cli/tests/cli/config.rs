@@ -30,6 +30,26 @@ fn store_prefix_expiry_and_stages_come_from_the_configuration_and_flags_override
 }
 
 #[test]
+fn stages_change_without_a_cold_cache_and_bare_values_are_shared_by_what_the_configuration_says() {
+    let redis = redis();
+    let directory = tempfile::tempdir().unwrap();
+    let store = redis.url();
+    let config = |cache: &str| write(directory.path(), &format!("version = 1\n[store]\nurl = {store:?}\n[cache]\n{cache}\n"));
+    on(&store, &["set", "c", "k", "1"]).ok();
+    let moving = config("serializer = \"json\"\nreads_serializers = [\"cbor\"]\npin = [\"reads_serializers\", \"envelope\"]");
+    assert_eq!(run(&["--config", &moving, "get", "c", "k"]).ok(), "1\n");
+    run(&["--config", &moving, "set", "c", "k", "2"]).ok();
+    on(&store, &["get", "c", "k"]).failed(65);
+
+    let bare = config("serializer = \"json\"\ncompressor = \"none\"\nenvelope = \"none\"");
+    run(&["--config", &bare, "set", "c", "k", "[3]"]).ok();
+    assert_eq!(redis.command::<String>(&["GET", "cache:c:k"]).unwrap(), "[3]");
+    let both = config("envelope = \"none\"\nreads_compressors = [\"none\"]");
+    let complaint = run(&["--config", &both, "get", "c", "k"]).failed(78);
+    assert!(complaint.contains("bellwether.toml") && complaint.contains("reads-compressors needs the envelope"), "{complaint}");
+}
+
+#[test]
 fn empty_variables_count_as_unset() {
     let redis = redis();
     let directory = tempfile::tempdir().unwrap();
@@ -75,6 +95,7 @@ fn a_configuration_that_cannot_be_used_is_told_with_file_and_place() {
     let stage = format!("[[stage]]\nfile = {:?}\nname = ", stage.to_str().unwrap());
     for (text, hint) in [
         ("[cache]\nserializer = \"yaml\"", "postcard"),
+        ("[cache]\nreads_serializers = [\"yaml\"]", "postcard"),
         (&format!("{stage}\"zlib\""), "zlib"),
         (&format!("{stage}\"twice\"\n{stage}\"twice\""), "twice"),
         ("[cache]\nexpire = \"0s\"", "expire"),

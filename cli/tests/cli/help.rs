@@ -2,7 +2,7 @@
 
 use crate::support::{bellwether, run};
 
-const COMMANDS: [&str; 8] = ["run", "get", "set", "delete", "ttl", "lock", "locks", "completions"];
+const COMMANDS: [&str; 9] = ["run", "get", "set", "delete", "ttl", "cache", "lock", "locks", "completions"];
 
 #[test]
 fn every_command_has_help_with_an_example() {

@@ -4,10 +4,12 @@
 mod application;
 mod bad_input;
 mod cache;
+mod caches;
 mod config;
 mod help;
 mod lock;
 mod locks;
 mod locks_shared;
+mod metrics;
 mod run;
 mod support;

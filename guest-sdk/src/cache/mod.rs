@@ -213,6 +213,14 @@ impl Cache {
         Ok(self.inner.delete_pattern(pattern.to_owned()).await?)
     }
 
+    /// Deletes every entry of this cache and says how many there were. What is written meanwhile may stay.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`](crate::Error::Unavailable); some of the entries may then be deleted.
+    pub async fn clear(&self) -> Result<u64> {
+        Ok(self.inner.clear().await?)
+    }
+
     fn open_wit(name: &str, options: Option<&wit::Options>) -> Result<Self> {
         Ok(Self { inner: Rc::new(wit::Cache::open(name, options)?), name: name.into(), content: None })
     }

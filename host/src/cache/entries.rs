@@ -9,6 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::flights::Flights;
+use super::metrics::{Metrics, Operation};
 use super::near::NearDoor;
 use super::options::Expiry;
 use super::pipeline::{Pipeline, within};
@@ -26,6 +27,7 @@ pub struct Cache(pub(super) Arc<Inner>);
 pub(super) struct Inner {
     pub(super) store: Arc<dyn Store>,
     pub(super) pipeline: Pipeline,
+    pub(super) metrics: Arc<Metrics>,
     pub(super) expiry: Expiry,
     /// What this handle said it would compute.
     pub(super) promises: Promises,
@@ -56,23 +58,39 @@ impl Cache {
         self.0.expiry.default()
     }
 
+    /// Whether there is an envelope around the payload of its entries: see [`super::EnvelopeChoice`].
+    #[must_use]
+    pub fn has_envelope(&self) -> bool {
+        !self.0.pipeline.formats.plain
+    }
+
     pub(super) async fn read(&self, key: &Key<'_>) -> Result<Option<Bytes>, Error> {
-        let key = self.key(parts(key)).await?;
-        if self.0.near.is_some() {
-            return self.read_near(&key).await;
-        }
-        self.read_far(&key, self.0.store.get(&key).await?).await
+        let read = async {
+            let key = self.key(parts(key)).await?;
+            if self.0.near.is_some() {
+                return self.read_near(&key).await;
+            }
+            self.read_far(&key, self.0.store.get(&key).await?).await
+        };
+        self.0.metrics.timed(Operation::Get, read).await
     }
 
     /// The value of what was read from the store.
     pub(super) async fn read_far(&self, key: &str, stored: Option<Bytes>) -> Result<Option<Bytes>, Error> {
-        match self.served(key, stored).await? {
-            Some(stored) => Ok(Some(self.0.pipeline.open(key, &stored).await?)),
-            None => Ok(None),
-        }
+        let Some(stored) = self.served(key, stored).await? else {
+            self.0.metrics.miss();
+            return Ok(None);
+        };
+        let value = self.0.pipeline.open(key, &stored).await?;
+        self.0.metrics.hit(stored.len());
+        Ok(Some(value))
     }
 
     pub(super) async fn read_many<'k>(&self, keys: impl Iterator<Item = Parts<'k>>) -> Result<Vec<Option<Bytes>>, Error> {
+        self.0.metrics.timed(Operation::GetMany, self.find_many(keys)).await
+    }
+
+    async fn find_many<'k>(&self, keys: impl Iterator<Item = Parts<'k>>) -> Result<Vec<Option<Bytes>>, Error> {
         let keys = self.keys(keys).await?;
         if keys.is_empty() {
             return Ok(Vec::new());
@@ -84,14 +102,15 @@ impl Cache {
         let mut bytes = 0;
         for (key, stored) in distinct.iter().zip(found) {
             tokio::task::consume_budget().await;
-            values.push(match stored {
-                Some(stored) => {
-                    let value = self.0.pipeline.open(key, &stored).await?;
-                    self.batch_bytes(&mut bytes, &value)?;
-                    Some(value)
-                }
-                None => None,
-            });
+            let Some(stored) = stored else {
+                self.0.metrics.miss();
+                values.push(None);
+                continue;
+            };
+            let value = self.0.pipeline.open(key, &stored).await?;
+            self.batch_bytes(&mut bytes, &value)?;
+            self.0.metrics.hit(stored.len());
+            values.push(Some(value));
         }
         if values.len() == places.len() {
             return Ok(values);
@@ -103,13 +122,24 @@ impl Cache {
     }
 
     pub(super) async fn write(&self, key: &Key<'_>, value: Bytes, expire: Option<Duration>) -> Result<(), Error> {
-        let life = self.0.expiry.of(expire)?;
-        let key = self.key(parts(key)).await?;
-        let filling = self.filling(key, value, life).await?;
-        self.store(vec![filling]).await
+        let write = async {
+            let life = self.0.expiry.of(expire)?;
+            let key = self.key(parts(key)).await?;
+            let filling = self.filling(key, value, life).await?;
+            self.store(vec![filling]).await
+        };
+        self.0.metrics.timed(Operation::Set, write).await
     }
 
     pub(super) async fn write_many<'k>(
+        &self,
+        values: impl Iterator<Item = (Parts<'k>, Bytes)>,
+        expire: Option<Duration>,
+    ) -> Result<(), Error> {
+        self.0.metrics.timed(Operation::SetMany, self.store_many(values, expire)).await
+    }
+
+    async fn store_many<'k>(
         &self,
         values: impl Iterator<Item = (Parts<'k>, Bytes)>,
         expire: Option<Duration>,

@@ -1,6 +1,9 @@
 //! What can be done with an entry without its value.
 
+use std::future::Future;
+
 use super::entries::parts;
+use super::metrics::Operation;
 use super::{Cache, Key, Ttl};
 use crate::error::Error;
 use crate::glob::Glob;
@@ -12,8 +15,9 @@ impl Cache {
     /// [`Error::Invalid`] for a key that cannot be, [`Error::Limit`] for one that is too large, [`Error::Unavailable`], and
     /// [`Error::Stage`] if the identity fails.
     pub async fn exists(&self, key: impl Into<Key<'_>>) -> Result<bool, Error> {
-        let key = self.entry_key(key).await?;
-        self.0.store.exists(&key).await
+        let key = key.into();
+        let exists = async { self.0.store.exists(&self.key(parts(&key)).await?).await };
+        self.0.metrics.timed(Operation::Exists, exists).await
     }
 
     /// How long an entry has to live.
@@ -21,8 +25,9 @@ impl Cache {
     /// # Errors
     /// As [`Cache::exists`].
     pub async fn ttl(&self, key: impl Into<Key<'_>>) -> Result<Ttl, Error> {
-        let key = self.entry_key(key).await?;
-        self.0.store.ttl(&key).await
+        let key = key.into();
+        let ttl = async { self.0.store.ttl(&self.key(parts(&key)).await?).await };
+        self.0.metrics.timed(Operation::Ttl, ttl).await
     }
 
     /// Deletes an entry. False if there was none.
@@ -30,9 +35,13 @@ impl Cache {
     /// # Errors
     /// As [`Cache::exists`].
     pub async fn delete(&self, key: impl Into<Key<'_>>) -> Result<bool, Error> {
-        let key = [self.entry_key(key).await?];
-        let _forgetting = self.forgetting(key.iter().map(String::as_str));
-        Ok(self.0.store.delete(&key).await? > 0)
+        let key = key.into();
+        let delete = async {
+            let key = [self.key(parts(&key)).await?];
+            let _forgetting = self.forgetting(key.iter().map(String::as_str));
+            self.0.store.delete(&key).await
+        };
+        Ok(self.deleted(Operation::Delete, delete).await? > 0)
     }
 
     /// Deletes many entries and says how many there were.
@@ -40,14 +49,17 @@ impl Cache {
     /// # Errors
     /// [`crate::error::Limit::Count`] for too many keys, and those of [`Cache::exists`].
     pub async fn delete_many(&self, keys: &[String], content: Option<&[u8]>) -> Result<u64, Error> {
-        self.batch(keys.len())?;
-        let content = self.content(content)?;
-        let keys = self.keys(keys.iter().map(|key| (key.as_str(), content.as_ref()))).await?;
-        if keys.is_empty() {
-            return Ok(0);
-        }
-        let _forgetting = self.forgetting(keys.iter().map(String::as_str));
-        self.0.store.delete(&keys).await
+        let delete = async {
+            self.batch(keys.len())?;
+            let content = self.content(content)?;
+            let keys = self.keys(keys.iter().map(|key| (key.as_str(), content.as_ref()))).await?;
+            if keys.is_empty() {
+                return Ok(0);
+            }
+            let _forgetting = self.forgetting(keys.iter().map(String::as_str));
+            self.0.store.delete(&keys).await
+        };
+        self.deleted(Operation::DeleteMany, delete).await
     }
 
     /// Deletes every entry of this cache whose key matches the [pattern](Glob), whatever its content, and says how many there
@@ -56,12 +68,30 @@ impl Cache {
     /// # Errors
     /// [`Error::Invalid`] for a pattern that cannot be, [`Error::Limit`] for one that is too long, and [`Error::Unavailable`].
     pub async fn delete_pattern(&self, pattern: &str) -> Result<u64, Error> {
-        let (hint, chosen) = self.0.pipeline.choose(Glob::new(pattern)?);
-        let deleted = self.0.store.delete_matching(&self.0.pipeline.entries, &hint, &chosen).await;
-        if let Some(near) = self.near() {
-            near.forget_all();
-        }
-        deleted
+        let delete = async {
+            let (hint, chosen) = self.0.pipeline.choose(Glob::new(pattern)?);
+            let deleted = self.0.store.delete_matching(&self.0.pipeline.entries, &hint, &chosen).await;
+            if let Some(near) = self.near() {
+                near.forget_all();
+            }
+            deleted
+        };
+        self.deleted(Operation::DeletePattern, delete).await
+    }
+
+    /// Deletes every entry of this cache, and says how many there were. What is written meanwhile may stay.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`]. Some of the entries may then be deleted.
+    pub async fn clear(&self) -> Result<u64, Error> {
+        let delete = async {
+            let deleted = self.0.store.delete_matching(&self.0.pipeline.entries, &Glob::any(), &|_| true).await;
+            if let Some(near) = self.near() {
+                near.forget_all();
+            }
+            deleted
+        };
+        self.deleted(Operation::Clear, delete).await
     }
 
     /// The store's key of an entry, for those who look at the store itself.
@@ -70,5 +100,12 @@ impl Cache {
     /// As [`Cache::exists`], without [`Error::Unavailable`].
     pub async fn entry_key(&self, key: impl Into<Key<'_>>) -> Result<String, Error> {
         self.key(parts(&key.into())).await
+    }
+
+    /// Deletes, and takes note of how many there were.
+    async fn deleted(&self, operation: Operation, delete: impl Future<Output = Result<u64, Error>>) -> Result<u64, Error> {
+        let deleted = self.0.metrics.timed(operation, delete).await?;
+        self.0.metrics.deleted(deleted);
+        Ok(deleted)
     }
 }

@@ -13,7 +13,7 @@ use super::{Cache, Key, Vacancy};
 use crate::cbor;
 use crate::clock::after;
 use crate::envelope::{Claim, Envelope};
-use crate::error::Error;
+use crate::error::{Error, Invalid};
 #[cfg(feature = "component")]
 use crate::error::{Outage, Unavailable};
 use crate::store::Bid;
@@ -62,6 +62,9 @@ impl Cache {
     }
 
     async fn find(&self, key: &Key<'_>, wait: Duration) -> Result<Found<Bytes>, Error> {
+        if !self.has_envelope() {
+            return Err(Invalid::NeedsEnvelope { what: "lookup" }.into());
+        }
         let deadline = after(Instant::now(), wait);
         let key = self.key(parts(key)).await?;
         if let Some(value) = self.near().and_then(|near| near.get(&key)) {

@@ -36,26 +36,32 @@ use crate::store::Store;
 mod compute;
 mod entries;
 mod flights;
+mod format;
 mod herd;
 mod key;
 mod keys;
 mod lookup;
+pub mod metrics;
 mod near;
 mod options;
 mod pipeline;
+mod plain;
 mod promises;
 mod raw;
 mod serve;
+mod survey;
 mod tuning;
 mod typed;
 mod vacancy;
 
 pub use compute::ComputeError;
 pub use entries::Cache;
+pub use format::EnvelopeChoice;
 pub use key::{Content, Key};
 pub use lookup::Found;
 pub use near::NearLimits;
 pub use options::{CacheLimits, CacheOptions, CachePolicy, Herd, Pins};
+pub use survey::{EntryAbout, EntryForm, FoundEntry, Listing, Stats};
 pub use tuning::Tuning;
 pub use vacancy::Vacancy;
 
@@ -69,6 +75,7 @@ pub struct Caches {
     prefix: Prefix,
     stages: Stages,
     policy: Arc<CachePolicy>,
+    metrics: metrics::ByName,
     flights: Flights,
     nears: Nears,
 }
@@ -77,8 +84,11 @@ impl Caches {
     /// Caches in this store, with no prefix, the built-in stages and the default policy.
     #[must_use]
     pub fn new(store: Arc<dyn Store>) -> Self {
+        metrics::describe();
+        let metrics = metrics::ByName::new(&[]);
         let (flights, nears) = (Flights::default(), Nears::new(NearLimits::default()));
-        Self { store, prefix: Prefix::default(), stages: Stages::builtin(), policy: Arc::default(), flights, nears }
+        let (prefix, stages, policy) = (Prefix::default(), Stages::builtin(), Arc::default());
+        Self { store, prefix, stages, policy, metrics, flights, nears }
     }
 
     /// The same store with another prefix. Caches of one prefix never see those of another, unless one of the prefixes begins with
@@ -98,7 +108,8 @@ impl Caches {
     /// The same under this policy.
     #[must_use]
     pub fn with_policy(&self, policy: CachePolicy) -> Self {
-        Self { nears: Nears::new(policy.near), policy: Arc::new(policy), ..self.clone() }
+        let metrics = metrics::ByName::new(&policy.in_metrics);
+        Self { metrics, nears: Nears::new(policy.near), policy: Arc::new(policy), ..self.clone() }
     }
 
     /// The stages to choose from.
@@ -126,6 +137,7 @@ impl Caches {
             identity: self.stages.identity(&settled.identity)?,
             serializer: self.stages.serializer(&settled.serializer)?,
             compressor: self.stages.compressor(&settled.compressor)?,
+            formats: format::Formats::new(&self.stages, &settled.formats)?,
             stages: self.stages.clone(),
             limits: self.policy.limits,
             entries,
@@ -133,6 +145,7 @@ impl Caches {
         Ok(Cache::new(Inner {
             store: self.store.clone(),
             pipeline,
+            metrics: self.metrics.of(name),
             expiry: settled.expiry,
             promises: Promises::default(),
             flights: self.flights.clone(),

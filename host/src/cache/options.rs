@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::NearLimits;
+use super::format::{Choices, EnvelopeChoice, choices};
 use super::herd::{Life, Rules};
 use super::tuning::Tuning;
 use crate::clock::Span;
@@ -26,6 +27,13 @@ pub struct CacheOptions {
     pub serializer: StageChoice,
     /// Makes the bytes fewer.
     pub compressor: StageChoice,
+    /// Serializers whose entries can be read too, while [`CacheOptions::serializer`] writes: those that the cache had before.
+    /// `None`: those that the platform says.
+    pub reads_serializers: Option<Vec<StageChoice>>,
+    /// Compressors whose entries can be read too, likewise.
+    pub reads_compressors: Option<Vec<StageChoice>>,
+    /// What stands around the payload of an entry.
+    pub envelope: EnvelopeChoice,
     /// What else is done to spare whoever computes values; `None`: what the platform says.
     pub tuning: Option<Tuning>,
 }
@@ -49,6 +57,8 @@ pub struct CachePolicy {
     pub pins: Pins,
     /// How large things may be.
     pub limits: CacheLimits,
+    /// The caches whose names are in [metrics](super::metrics); all others are `other` there.
+    pub in_metrics: Vec<String>,
     /// How much is copied into this process, and for how long.
     pub near: NearLimits,
 }
@@ -69,6 +79,12 @@ pub struct Pins {
     pub serializer: bool,
     /// The compressor.
     pub compressor: bool,
+    /// Which serializers' entries can be read too.
+    pub reads_serializers: bool,
+    /// Which compressors' entries can be read too.
+    pub reads_compressors: bool,
+    /// The envelope.
+    pub envelope: bool,
 }
 
 /// How large things may be.
@@ -101,6 +117,7 @@ pub(super) struct Settled {
     pub(super) identity: StageChoice,
     pub(super) serializer: StageChoice,
     pub(super) compressor: StageChoice,
+    pub(super) formats: Choices,
 }
 
 /// How long entries live.
@@ -121,6 +138,10 @@ impl CachePolicy {
             Some(herd) => format!("{:?} and {:?}", herd.herd_timeout, herd.extend_timeout),
         })?;
         pinned("expire", pins.expire, defaults.expire, wish.expire, lifetime)?;
+        let formats = choices(defaults, *pins, &wish)?;
+        if wish.herd.is_some() && formats.plain {
+            return Err(Invalid::NeedsEnvelope { what: "herd" }.into());
+        }
         let near = wish.near.or(defaults.near).unwrap_or(false);
         pinned("near", pins.near, defaults.near.unwrap_or(false), near, |near| near.to_string())?;
         let tuning = Rules::wished(wish.tuning, defaults.tuning, wish.herd.is_some())?;
@@ -143,6 +164,7 @@ impl CachePolicy {
             identity: stage(StageKind::Identity, pins.identity, &defaults.identity, &wish.identity)?,
             serializer: stage(StageKind::Serializer, pins.serializer, &defaults.serializer, &wish.serializer)?,
             compressor: stage(StageKind::Compressor, pins.compressor, &defaults.compressor, &wish.compressor)?,
+            formats,
         })
     }
 }
@@ -176,6 +198,12 @@ fn lifetime(expire: Option<Duration>) -> String {
 }
 
 /// Refuses a wish that is not what the part is pinned to.
-fn pinned<T: PartialEq>(part: &'static str, pin: bool, to: T, wish: T, text: impl Fn(T) -> String) -> Result<(), Denied> {
+pub(super) fn pinned<T: PartialEq>(
+    part: &'static str,
+    pin: bool,
+    to: T,
+    wish: T,
+    text: impl Fn(T) -> String,
+) -> Result<(), Denied> {
     if pin && wish != to { Err(Denied::Pinned { part, pinned: text(to), wish: text(wish) }) } else { Ok(()) }
 }

@@ -13,6 +13,7 @@ use crate::names::{escape, escape_char, escape_last, unescape};
 use crate::stage::{Compressor, Identity, Registered, Serializer, Stages};
 
 use super::CacheLimits;
+use super::format::Formats;
 
 /// The stages of one cache, and what they may do. It has no store.
 #[derive(Debug)]
@@ -23,9 +24,21 @@ pub(super) struct Pipeline {
     pub(super) identity: Option<Registered<dyn Identity>>,
     pub(super) serializer: Option<Registered<dyn Serializer>>,
     pub(super) compressor: Option<Registered<dyn Compressor>>,
+    /// In which other forms entries can be, too.
+    pub(super) formats: Formats,
     /// For the names of stages that others used.
     pub(super) stages: Stages,
     pub(super) limits: CacheLimits,
+}
+
+/// Who says that a payload is what a serializer made.
+pub(super) enum Origin<'a> {
+    /// The envelope's checksum, or one within the payload.
+    Serializer,
+    /// No more than this compressor, whose output nobody vouches for.
+    Compressor(&'a Registered<dyn Compressor>),
+    /// Nobody.
+    Anybody,
 }
 
 /// When a value was computed and is due.
@@ -81,6 +94,9 @@ impl Pipeline {
                 payload
             }
         };
+        if self.formats.plain {
+            return self.seal_plain(payload).await;
+        }
         let smaller = match &self.compressor {
             None => None,
             Some(stage) => {
@@ -104,35 +120,54 @@ impl Pipeline {
 
     /// The value in the bytes of an entry. `key` is the store's, for errors.
     pub(super) async fn open(&self, key: &str, stored: &Bytes) -> Result<Bytes, Error> {
+        if self.formats.plain {
+            return self.open_plain(key, stored).await;
+        }
         let (envelope, payload) = Envelope::open(key, stored)?;
-        self.same(key, StageKind::Serializer, envelope.serializer, id(self.serializer.as_ref()))?;
-        self.same(key, StageKind::Compressor, envelope.compressor, id(self.compressor.as_ref()))?;
-        let max = self.limits.value_bytes;
-        // Whose output nobody vouches for.
-        let mut doubtful = None;
-        let payload = match (&self.compressor, envelope.compressed) {
-            (_, false) => payload,
+        let serializer = self.formats.serializer(self.serializer.as_ref(), envelope.serializer);
+        let serializer = serializer.ok_or_else(|| self.other(key, StageKind::Serializer, envelope.serializer))?;
+        let compressor = self.formats.compressor(self.compressor.as_ref(), envelope.compressor);
+        let compressor = compressor.ok_or_else(|| self.other(key, StageKind::Compressor, envelope.compressor))?;
+        let (payload, origin) = match (compressor, envelope.compressed) {
+            (_, false) => (payload, Origin::Serializer),
             (None, true) => return Err(Corrupt::Flags { key: key.to_owned(), flags: 1 }.into()),
-            (Some(stage), true) => {
-                let failed = failed(stage, StageKind::Compressor, "decompress a value");
-                let payload = stage.stage().decompress(payload, max as u64).await.map_err(failed)?;
-                output(payload.len(), max).map_err(failed)?;
-                doubtful = Some(failed).filter(|_| !stage.stage().trusted());
-                payload
-            }
+            (Some(stage), true) if stage.stage().trusted() => (self.decompress(stage, payload).await?, Origin::Serializer),
+            (Some(stage), true) => (self.decompress(stage, payload).await?, Origin::Compressor(stage)),
         };
-        within("stored value", payload.len(), max)?;
-        let Some(stage) = &self.serializer else {
+        self.deserialize(serializer, payload, origin).await
+    }
+
+    /// The bytes that a compressor once was given.
+    pub(super) async fn decompress(&self, stage: &Registered<dyn Compressor>, payload: Bytes) -> Result<Bytes, Error> {
+        let max = self.limits.value_bytes;
+        let failed = decompression_failed(stage);
+        let payload = stage.stage().decompress(payload, max as u64).await.map_err(failed)?;
+        output(payload.len(), max).map_err(failed)?;
+        Ok(payload)
+    }
+
+    /// The value in a payload.
+    pub(super) async fn deserialize(
+        &self,
+        serializer: Option<&Registered<dyn Serializer>>,
+        payload: Bytes,
+        origin: Origin<'_>,
+    ) -> Result<Bytes, Error> {
+        within("stored value", payload.len(), self.limits.value_bytes)?;
+        let Some(stage) = serializer else {
             return Ok(cbor::wrap_bytes(&payload).into());
         };
         let failed = failed(stage, StageKind::Serializer, "deserialize a value");
         let value = stage.stage().deserialize(payload).await.map_err(failed)?;
-        if !stage.stage().trusted() {
-            check(&value).await.map_err(|why| failed(StageFault::NotCbor(why)))?;
-        } else if let Some(failed) = doubtful {
-            // Such a serializer answers for the value only as far as it was given what it once made.
-            check(&value).await.map_err(|why| failed(StageFault::NotCbor(why)))?;
+        let trusted = stage.stage().trusted();
+        if trusted && matches!(origin, Origin::Serializer) {
+            return Ok(value);
         }
+        check(&value).await.map_err(|why| match origin {
+            // Such a serializer answers for the value only as far as it was given what it once made.
+            Origin::Compressor(stage) if trusted => decompression_failed(stage)(StageFault::NotCbor(why)),
+            _ => failed(StageFault::NotCbor(why)),
+        })?;
         Ok(value)
     }
 
@@ -158,6 +193,20 @@ impl Pipeline {
         (hint, chosen)
     }
 
+    /// The key that the rest of a store's key stands for, and the digest of its content where that can be told.
+    pub(super) fn told(&self, rest: &str) -> (String, Option<String>) {
+        match &self.identity {
+            Some(stage) if stage.stage().escapes() => {
+                let content = rest.split_once(':').map(|(_, digest)| digest.to_owned());
+                (stage.stage().matched(rest).into_owned(), content)
+            }
+            identity => {
+                let text = unescape(rest).unwrap_or(Cow::Borrowed(rest));
+                (identity.as_ref().map_or(text.clone(), |stage| stage.stage().matched(&text)).into_owned(), None)
+            }
+        }
+    }
+
     /// The name of the stage of a kind, `none` without one.
     pub(super) fn stage(&self, kind: StageKind) -> &str {
         match kind {
@@ -175,12 +224,14 @@ impl Pipeline {
         key
     }
 
-    fn same(&self, key: &str, kind: StageKind, wrote: StageId, reads: StageId) -> Result<(), Corrupt> {
-        if wrote == reads {
-            return Ok(());
-        }
-        let (wrote, reads) = (self.stages.describe(kind, wrote), self.stages.describe(kind, reads));
-        Err(Corrupt::OtherStage { key: key.to_owned(), kind, wrote, reads })
+    /// What is wrong with an entry that a stage wrote which this cache does not read.
+    fn other(&self, key: &str, kind: StageKind, wrote: StageId) -> Corrupt {
+        let own = match kind {
+            StageKind::Serializer => id(self.serializer.as_ref()),
+            _ => id(self.compressor.as_ref()),
+        };
+        let reads: Vec<_> = std::iter::once(own).chain(self.formats.ids(kind)).map(|id| self.stages.describe(kind, id)).collect();
+        Corrupt::OtherStage { key: key.to_owned(), kind, wrote: self.stages.describe(kind, wrote), reads: reads.join(", ") }
     }
 }
 
@@ -209,10 +260,18 @@ fn output(size: usize, max: usize) -> Result<(), StageFault> {
     if size > max { Err(StageFault::Output { size: size as u64, max: max as u64 }) } else { Ok(()) }
 }
 
-fn id<T: ?Sized>(stage: Option<&Registered<T>>) -> StageId {
+pub(super) fn id<T: ?Sized>(stage: Option<&Registered<T>>) -> StageId {
     stage.map_or(StageId::NONE, Registered::id)
 }
 
-fn failed<T: ?Sized>(stage: &Registered<T>, kind: StageKind, doing: &'static str) -> impl Fn(StageFault) -> Error + Copy {
+pub(super) fn failed<T: ?Sized>(
+    stage: &Registered<T>,
+    kind: StageKind,
+    doing: &'static str,
+) -> impl Fn(StageFault) -> Error + Copy {
     move |why| StageError { kind, name: stage.name().to_owned(), doing, why }.into()
+}
+
+fn decompression_failed(stage: &Registered<dyn Compressor>) -> impl Fn(StageFault) -> Error + Copy {
+    failed(stage, StageKind::Compressor, "decompress a value")
 }

@@ -98,14 +98,18 @@ impl Cache {
     /// Has the store keep what was set. What somebody else has set since it was claimed stays.
     pub(super) async fn store(&self, fillings: Vec<Filling>) -> Result<(), Error> {
         let Some(kept) = fillings.first().map(|first| first.kept) else { return Ok(()) };
+        let (count, bytes) = (fillings.len(), fillings.iter().map(|filling| filling.entry.bytes.len()).sum());
         let _forgetting = self.forgetting(fillings.iter().map(|filling| filling.entry.key.as_str()));
         if fillings.iter().all(|it| it.due.is_none() && it.claim.is_none() && it.kept == kept) {
             let entries: Vec<_> = fillings.into_iter().map(|filling| filling.entry).collect();
-            return match &entries[..] {
-                [entry] => self.0.store.set(entry, kept).await,
-                entries => self.0.store.set_many(entries, kept).await,
-            };
+            match &entries[..] {
+                [entry] => self.0.store.set(entry, kept).await?,
+                entries => self.0.store.set_many(entries, kept).await?,
+            }
+        } else {
+            self.0.store.fill(&fillings).await.into_iter().try_for_each(|filled| filled.map(drop))?;
         }
-        self.0.store.fill(&fillings).await.into_iter().try_for_each(|filled| filled.map(drop))
+        self.0.metrics.written(count, bytes);
+        Ok(())
     }
 }

@@ -13,10 +13,13 @@ use crate::error::{Corrupt, Denied, Invalid, Limit, StageFault, StageKind};
 use crate::store::Entry;
 use crate::store::memory::MemoryStore;
 
+mod formats;
 mod herd;
 mod lookup;
+mod metrics;
 mod odd_stages;
 mod policy;
+mod survey;
 mod tuning;
 
 fn caches() -> Caches {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::Config;
 use super::file::{self, Part};
 use super::units::{Size, Time};
-use crate::cache::{CacheLimits, CacheOptions, CachePolicy, Herd, NearLimits, Pins, StageChoice, Tuning};
+use crate::cache::{CacheLimits, CacheOptions, CachePolicy, EnvelopeChoice, Herd, NearLimits, Pins, StageChoice, Tuning};
 use crate::error::Error;
 use crate::guest::{Directory, Grant, Names, Quotas};
 use crate::lock::Quorum;
@@ -78,11 +78,8 @@ fn quorum(lock: &file::Lock) -> Quorum {
 
 fn policy(cache: &file::Cache) -> Result<CachePolicy, Refused> {
     let pinned = |part| cache.pin.contains(&part);
-    let stage = |name: &Option<String>| match name.as_deref() {
-        None | Some("default") => StageChoice::Default,
-        Some("none") => StageChoice::None,
-        Some(name) => StageChoice::Named(name.to_owned()),
-    };
+    let stage = |name: &Option<String>| name.as_deref().map_or(StageChoice::Default, StageChoice::from);
+    let reads = |names: &[String]| Some(names.iter().map(|name| StageChoice::from(name.as_str())).collect());
     let tuning = Tuning {
         jitter: cache.jitter.unwrap_or(0),
         refresh_ahead: cache.refresh_ahead.unwrap_or(0),
@@ -98,6 +95,12 @@ fn policy(cache: &file::Cache) -> Result<CachePolicy, Refused> {
         identity: stage(&cache.identity),
         serializer: stage(&cache.serializer),
         compressor: stage(&cache.compressor),
+        reads_serializers: reads(&cache.reads_serializers),
+        reads_compressors: reads(&cache.reads_compressors),
+        envelope: match cache.envelope {
+            None | Some(file::Envelope::Standard) => EnvelopeChoice::Standard,
+            Some(file::Envelope::None) => EnvelopeChoice::None,
+        },
     };
     let pins = Pins {
         herd: pinned(Part::Herd),
@@ -106,6 +109,9 @@ fn policy(cache: &file::Cache) -> Result<CachePolicy, Refused> {
         identity: pinned(Part::Identity),
         serializer: pinned(Part::Serializer),
         compressor: pinned(Part::Compressor),
+        reads_serializers: pinned(Part::ReadsSerializers),
+        reads_compressors: pinned(Part::ReadsCompressors),
+        envelope: pinned(Part::Envelope),
     };
     let mut limits = CacheLimits::default();
     set_usize(&mut limits.key_bytes, cache.max_key, "cache.max_key")?;
@@ -116,7 +122,7 @@ fn policy(cache: &file::Cache) -> Result<CachePolicy, Refused> {
     let mut near = NearLimits::default();
     set_size(&mut near.bytes, cache.near_size);
     set_time(&mut near.age, cache.near_age);
-    Ok(CachePolicy { defaults, pins, limits, near })
+    Ok(CachePolicy { defaults, pins, limits, near, in_metrics: cache.in_metrics.clone() })
 }
 
 fn stage_limits(stage: &file::Stage) -> Result<StageLimits, Refused> {

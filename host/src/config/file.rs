@@ -73,12 +73,19 @@ pub(super) struct Cache {
     pub(super) near_size: Option<Size>,
     pub(super) near_age: Option<Time>,
     #[serde(default)]
+    pub(super) reads_serializers: Vec<String>,
+    #[serde(default)]
+    pub(super) reads_compressors: Vec<String>,
+    pub(super) envelope: Option<Envelope>,
+    #[serde(default)]
     pub(super) pin: Vec<Part>,
     pub(super) max_key: Option<Size>,
     pub(super) max_content: Option<Size>,
     pub(super) max_value: Option<Size>,
     pub(super) max_batch: Option<usize>,
     pub(super) max_batch_bytes: Option<Size>,
+    #[serde(default)]
+    pub(super) in_metrics: Vec<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -89,7 +96,7 @@ pub(super) struct Herd {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "snake_case")]
 pub(super) enum Part {
     Herd,
     Expire,
@@ -97,6 +104,16 @@ pub(super) enum Part {
     Identity,
     Serializer,
     Compressor,
+    ReadsSerializers,
+    ReadsCompressors,
+    Envelope,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Envelope {
+    Standard,
+    None,
 }
 
 #[derive(Debug, Deserialize)]

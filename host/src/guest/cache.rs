@@ -128,6 +128,11 @@ impl<T: 'static> HostCacheWithStore<T> for HasBellwether {
         Ok(call.on.delete_pattern(&pattern).await?)
     }
 
+    async fn clear(accessor: &Accessor<T, Self>, this: Resource<CacheEntry>) -> Result<u64, Failure> {
+        let call = Call::begin(accessor, &this, 0)?;
+        Ok(call.on.clear().await?)
+    }
+
     async fn lookup(
         accessor: &Accessor<T, Self>,
         this: Resource<CacheEntry>,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::bindings::bellwether::core::{cache, lock, types};
 use super::view::BellwetherCtxView;
-use crate::cache::{CacheOptions, Herd, StageChoice};
+use crate::cache::{CacheOptions, EnvelopeChoice, Herd, StageChoice};
 use crate::clock::{Wait, millis};
 use crate::error::Error;
 use crate::lock::{Kind, LockOptions};
@@ -95,6 +95,10 @@ impl From<cache::Options> for CacheOptions {
             identity: options.identity.into(),
             serializer: options.serializer.into(),
             compressor: options.compressor.into(),
+            // The platform's.
+            reads_serializers: None,
+            reads_compressors: None,
+            envelope: EnvelopeChoice::Default,
             // The contract has no words for it.
             tuning: None,
         }

@@ -7,7 +7,7 @@ use super::code::{Code, Wasm};
 use super::limits::GuestLimits;
 use super::run::Defaults;
 use super::{CodeCache, Inner, Runtime, StageLimits};
-use crate::cache::{CachePolicy, Caches, StageChoice};
+use crate::cache::{CachePolicy, Caches, EnvelopeChoice, StageChoice};
 use crate::error::{Error, StageKind};
 use crate::guest::Grant;
 use crate::lock::{LockClass, Locks, Quorum};
@@ -157,6 +157,12 @@ impl RuntimeBuilder {
             StageKind::Serializer => defaults.serializer = stage,
             StageKind::Compressor => defaults.compressor = stage,
         }
+        self
+    }
+
+    /// What stands around the entries of caches that ask for nothing else. It changes the policy that is set so far.
+    pub fn default_envelope(mut self, envelope: EnvelopeChoice) -> Self {
+        self.policy.defaults.envelope = envelope;
         self
     }
 

@@ -70,6 +70,13 @@ pub trait Compressor: fmt::Debug + Send + Sync + 'static {
     /// The compressed bytes; `None` to leave them as they are.
     fn compress(&self, bytes: Bytes) -> Work<'_, Option<Bytes>>;
 
+    /// The compressed bytes, even where they are not fewer: nothing will tell the reader whether they were compressed. An error,
+    /// [`StageFault::Declined`], if [`Compressor::compress`] would leave them as they are and the stage knows no other way.
+    fn compress_always(&self, bytes: Bytes) -> Work<'_, Bytes> {
+        let compressed = self.compress(bytes);
+        Work::later(async move { compressed.await?.ok_or(StageFault::Declined) })
+    }
+
     /// What was compressed; an error if it would be more than `max_size` bytes.
     fn decompress(&self, bytes: Bytes, max_size: u64) -> Work<'_, Bytes>;
 

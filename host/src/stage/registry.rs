@@ -90,15 +90,19 @@ impl Stages {
         }
     }
 
-    /// What a stage that wrote an entry is called, for an error.
-    pub(crate) fn describe(&self, kind: StageKind, id: StageId) -> String {
-        let name = match kind {
+    /// The name of a stage that wrote an entry; `none` for none, and `None` for one that is not registered here.
+    pub(crate) fn name_of(&self, kind: StageKind, id: StageId) -> Option<&str> {
+        match kind {
+            _ if id == StageId::NONE => Some("none"),
             StageKind::Identity => self.0.identities.name_of(id),
             StageKind::Serializer => self.0.serializers.name_of(id),
             StageKind::Compressor => self.0.compressors.name_of(id),
-        };
-        match name {
-            _ if id == StageId::NONE => "`none`".to_owned(),
+        }
+    }
+
+    /// What a stage that wrote an entry is called, for an error.
+    pub(crate) fn describe(&self, kind: StageKind, id: StageId) -> String {
+        match self.name_of(kind, id) {
             Some(name) => format!("`{name}`"),
             None => format!("one that is not registered here (id {:#010x})", id.0),
         }

@@ -21,6 +21,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 
+use self::browse::{Browse, Told};
 use crate::clock::Span;
 use crate::envelope::Claim;
 use crate::error::Error;
@@ -30,6 +31,7 @@ use crate::names::Share;
 use crate::names::{LockKeys, Prefix};
 
 pub mod address;
+pub mod browse;
 mod claims;
 pub mod memory;
 mod mirror;
@@ -184,6 +186,11 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
         hint: &'a Glob,
         chosen: &'a (dyn Fn(&str) -> bool + Send + Sync),
     ) -> Reply<'a, u64>;
+
+    /// Looks, on every node and in bounded batches, at the entries that are meant, in no particular order, and tells of each batch.
+    /// Whoever is there all the while is met, more than once if others come and go; what another program keeps under such a key is
+    /// left out where it is looked at.
+    fn browse<'a>(&'a self, which: Browse<'a>, tell: Told<'a>) -> Reply<'a, ()>;
 }
 
 /// The answer to an attempt whose token was released before it came.

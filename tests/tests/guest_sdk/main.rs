@@ -4,6 +4,7 @@
 
 mod examples;
 mod guest;
+mod plain;
 
 use bellwether::guest::Grant;
 use bellwether::runtime::{Capture, CodeCache, Output};

@@ -33,6 +33,7 @@ async fn opened(url: &str) -> Shared {
 #[path = "../common/attempts.rs"]
 mod attempts;
 mod bad_input;
+mod browse;
 mod claims;
 mod entries;
 mod locks;
@@ -130,6 +131,8 @@ every_store! {
     entries::a_prefix_is_literal
     entries::many_entries_are_deleted_by_pattern
     entries::a_store_is_checked
+    browse::entries_are_met_and_looked_at
+    browse::a_walk_can_be_ended
     claims::what_is_not_there_is_claimed_by_one
     claims::a_claim_ends_with_its_lease
     claims::a_claim_is_prolonged

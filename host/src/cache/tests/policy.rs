@@ -39,7 +39,8 @@ fn without_options_a_cache_has_the_platforms() {
 #[test]
 fn pinned_parts_cannot_be_chosen_otherwise() {
     let mut policy = platform();
-    policy.pins = Pins { herd: true, expire: true, near: true, identity: true, serializer: true, compressor: true };
+    policy.pins =
+        Pins { herd: true, expire: true, near: true, identity: true, serializer: true, compressor: true, ..Pins::default() };
     assert!(open(&policy, None).is_ok());
     let wish = CacheOptions { expire: Some(MINUTE), ..Default::default() };
     assert_eq!(stages(&open(&policy, Some(wish.clone())).unwrap()), ["default", "json", "none"]);

@@ -1,90 +1,14 @@
 //! What a recorder is told.
 
-use std::collections::{BTreeMap, HashSet};
-use std::sync::MutexGuard;
-
-use ::metrics::{Counter, CounterFn, Gauge, Histogram, HistogramFn, Key, KeyName, Metadata, Recorder, SharedString, Unit};
 use futures_util::FutureExt;
 
 use super::*;
 use crate::clock::Wait;
-
-/// A recorder to look into.
-#[derive(Debug, Default)]
-struct Told {
-    described: Mutex<HashSet<String>>,
-    metrics: Mutex<BTreeMap<String, Arc<Metric>>>,
-}
-
-/// How often a metric was counted or recorded, and the sum of what was recorded in whole seconds.
-#[derive(Debug, Default)]
-struct Metric(Mutex<(u64, u64)>);
-
-impl Metric {
-    fn open(&self) -> MutexGuard<'_, (u64, u64)> {
-        self.0.lock().unwrap()
-    }
-}
-
-impl CounterFn for Metric {
-    fn increment(&self, by: u64) {
-        self.open().0 += by;
-    }
-
-    fn absolute(&self, _: u64) {
-        panic!("nothing is counted elsewhere");
-    }
-}
-
-impl HistogramFn for Metric {
-    fn record(&self, seconds: f64) {
-        let mut metric = self.open();
-        metric.0 += 1;
-        metric.1 += Duration::from_secs_f64(seconds).as_secs();
-    }
-}
-
-impl Told {
-    fn metric(&self, key: &Key) -> Arc<Metric> {
-        assert!(self.described.lock().unwrap().contains(key.name()), "{key:?} is not described");
-        let labels: Vec<_> = key.labels().map(|label| format!("{}={}", label.key(), label.value())).collect();
-        let name = format!("{} {}", key.name().strip_prefix("bellwether_lock_").unwrap(), labels.join(" "));
-        Arc::clone(self.metrics.lock().unwrap().entry(name).or_default())
-    }
-
-    fn all(&self) -> BTreeMap<String, (u64, u64)> {
-        self.metrics.lock().unwrap().iter().map(|(name, metric)| (name.clone(), *metric.open())).collect()
-    }
-}
-
-impl Recorder for Told {
-    fn describe_counter(&self, key: KeyName, _: Option<Unit>, _: SharedString) {
-        self.described.lock().unwrap().insert(key.as_str().to_owned());
-    }
-
-    fn describe_histogram(&self, key: KeyName, unit: Option<Unit>, description: SharedString) {
-        assert_eq!(unit, Some(Unit::Seconds));
-        self.describe_counter(key, unit, description);
-    }
-
-    fn describe_gauge(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
-
-    fn register_counter(&self, key: &Key, _: &Metadata<'_>) -> Counter {
-        Counter::from_arc(self.metric(key))
-    }
-
-    fn register_histogram(&self, key: &Key, _: &Metadata<'_>) -> Histogram {
-        Histogram::from_arc(self.metric(key))
-    }
-
-    fn register_gauge(&self, _: &Key, _: &Metadata<'_>) -> Gauge {
-        panic!("there are no gauges")
-    }
-}
+use crate::told::Told;
 
 #[tokio::test(start_paused = true)]
 async fn waits_holds_and_what_became_of_them_are_told() {
-    let recorder = Told::default();
+    let recorder = Told::of("bellwether_lock_");
     let _installed = ::metrics::set_default_local_recorder(&recorder);
     let (store, locks) = setup();
     let lock = passing(&locks);
@@ -121,7 +45,7 @@ async fn waits_holds_and_what_became_of_them_are_told() {
 
 #[tokio::test(start_paused = true)]
 async fn every_kind_of_lock_is_told_by_its_name() {
-    let recorder = Told::default();
+    let recorder = Told::of("bellwether_lock_");
     let _installed = ::metrics::set_default_local_recorder(&recorder);
     let (_store, locks) = setup();
     let rw = locks.open_rw("lock", LockOptions::default()).unwrap();
@@ -158,7 +82,7 @@ async fn every_kind_of_lock_is_told_by_its_name() {
 
 #[tokio::test(start_paused = true)]
 async fn grants_are_told_with_who_gave_them() {
-    let recorder = Told::default();
+    let recorder = Told::of("bellwether_lock_");
     let _installed = ::metrics::set_default_local_recorder(&recorder);
     let (store, locks) = setup();
     let others = Locks::new(Arc::clone(&store) as Arc<dyn Store>);
@@ -180,7 +104,7 @@ async fn grants_are_told_with_who_gave_them() {
 
 #[tokio::test(start_paused = true)]
 async fn renewals_are_told_with_their_outcome() {
-    let recorder = Told::default();
+    let recorder = Told::of("bellwether_lock_");
     let _installed = ::metrics::set_default_local_recorder(&recorder);
     let (store, locks) = setup();
     let guard = lock(&locks).acquire(Wait::None).await.unwrap().unwrap();
@@ -198,7 +122,7 @@ async fn renewals_are_told_with_their_outcome() {
 
 #[tokio::test(start_paused = true)]
 async fn a_quorum_that_is_not_reached_is_told() {
-    let recorder = Told::default();
+    let recorder = Told::of("bellwether_lock_");
     let _installed = ::metrics::set_default_local_recorder(&recorder);
     let (_store, lock) = quorum::setup(quorum::of_two(1));
     assert!(lock.acquire(Wait::None).await.unwrap().is_none());

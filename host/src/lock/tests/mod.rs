@@ -16,6 +16,7 @@ use crate::envelope::Claim;
 use crate::error::{Error, Limit, Outage, Unavailable};
 use crate::glob::Glob;
 use crate::names::{LockKeys, Prefix};
+use crate::store::browse::{Browse, Told};
 use crate::store::memory::MemoryStore;
 use crate::store::{
     Adopted, Attempt, AttemptAll, Bid, Broken, Entry, Filling, Fingerprint, Holding, Prolonging, Queueing, Release, Released,
@@ -253,6 +254,10 @@ impl Store for Faulty {
         chosen: &'a (dyn Fn(&str) -> bool + Send + Sync),
     ) -> Reply<'a, u64> {
         self.inner.delete_matching(prefix, hint, chosen)
+    }
+
+    fn browse<'a>(&'a self, which: Browse<'a>, tell: Told<'a>) -> Reply<'a, ()> {
+        self.inner.browse(which, tell)
     }
 }
 

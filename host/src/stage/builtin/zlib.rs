@@ -22,7 +22,18 @@ impl Compressor for ZlibStage {
         if bytes.len() < MIN_SIZE {
             return Work::done(Ok(None));
         }
-        work(bytes.len() > LARGE, move || Ok(deflate(&bytes).map(Bytes::from)))
+        let most = bytes.len() - 1;
+        work(bytes.len() > LARGE, move || Ok(deflate(&bytes, most).map(Bytes::from)))
+    }
+
+    fn compress_always(&self, bytes: Bytes) -> Work<'_, Bytes> {
+        // Bytes that cannot be compressed are stored in blocks of some kilobytes, with five bytes before each.
+        let most = bytes.len() + bytes.len() / 1024 + 64;
+        let compressed = move || {
+            let compressed = deflate(&bytes, most).map(Bytes::from);
+            compressed.ok_or_else(|| StageFault::Refused("the compressed bytes have no end".to_owned()))
+        };
+        work(most > LARGE, compressed)
     }
 
     fn decompress(&self, bytes: Bytes, max_size: u64) -> Work<'_, Bytes> {
@@ -60,9 +71,9 @@ thread_local! {
     static INFLATE: RefCell<Box<DecompressorOxide>> = RefCell::default();
 }
 
-/// The compressed bytes, if they are fewer.
-fn deflate(bytes: &[u8]) -> Option<Vec<u8>> {
-    let mut out = vec![0; bytes.len() - 1];
+/// The compressed bytes, if they are at most so many.
+fn deflate(bytes: &[u8], most: usize) -> Option<Vec<u8>> {
+    let mut out = vec![0; most];
     DEFLATE.with_borrow_mut(|state| {
         let state = state.get_or_insert_with(|| Box::new(CompressorOxide::new(create_comp_flags_from_zip_params(LEVEL, 15, 0))));
         state.reset();
@@ -76,7 +87,7 @@ fn deflate(bytes: &[u8]) -> Option<Vec<u8>> {
             match status {
                 TDEFLStatus::Done => break,
                 TDEFLStatus::Okay if !full => {}
-                // There is no room left: the result would not be smaller.
+                // There is no room left: the result would not be small enough.
                 _ => return None,
             }
         }

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use bytes::{Bytes, BytesMut};
 use tokio::time::Instant;
 
-use super::expiring::Expiring;
+use super::expiring::{Expiring, Slot};
 use crate::clock::{Span, after, millis};
 use crate::envelope::{Claim, Envelope, Head, Holds, has_no_value};
 use crate::store::{Bid, Entry, Filling, Prolonging, Stale, Standing, Ttl};
@@ -35,6 +35,10 @@ impl Entries {
 
     pub(super) fn get(&self, key: &str, now: Instant) -> Option<Bytes> {
         self.kept.get(key, now).map(|slot| slot.value.clone())
+    }
+
+    pub(super) fn slot(&self, key: &str, now: Instant) -> Option<&Slot<Bytes>> {
+        self.kept.get(key, now)
     }
 
     pub(super) fn set(&mut self, entry: &Entry, expire: Option<Span>, now: Instant) {

@@ -3,6 +3,7 @@
 //! Nothing runs in the background: what has expired is not seen, and every write clears away a few expired neighbours, so they
 //! do not pile up. Times run on tokio's clock, so a paused test clock moves them.
 
+use std::ops::ControlFlow;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
@@ -10,9 +11,11 @@ use futures_util::future::BoxFuture;
 use tokio::time::Instant;
 
 use self::entries::Entries;
+use self::expiring::Slot;
 use self::locks::LockTable;
 use self::shared::SharedTable;
 use self::watches::Watches;
+use super::browse::{About, Browse, HEAD, Seen, Told};
 use super::{
     Adopted, Attempt, AttemptAll, Bid, Broken, Entry, Filling, Fingerprint, Holding, Prolonging, Queueing, Release, Released,
     Renewal, Reply, Sighting, Standing, Store, Ticket, Token, Ttl, Watch, Word, given_up, not_adoptable,
@@ -84,6 +87,28 @@ impl MemoryStore {
             self.watches.tell(key, &Word::Doubt);
         });
         deleted.iter().map(|(_, was)| u64::from(was.counts)).sum()
+    }
+
+    async fn walk(&self, which: Browse<'_>, tell: Told<'_>) {
+        let Browse { prefix, chosen, mut closely, .. } = which;
+        let mut from: Option<String> = None;
+        loop {
+            let seen: Vec<_> = {
+                let now = Instant::now();
+                let entries = open(&self.entries);
+                let batch = entries.keys(prefix, from.as_deref(), BATCH);
+                let Some(last) = batch.last().cloned() else { return };
+                from = Some(last);
+                let there = |key: String| Some((entries.slot(&key, now)?, key));
+                let there = batch.into_iter().filter(|key| key.get(prefix.len()..).is_some_and(chosen)).filter_map(there);
+                there.map(|(slot, key)| Seen { key, about: (closely > 0).then(|| about(slot, now)) }).collect()
+            };
+            closely = closely.saturating_sub(seen.len() as u64);
+            if !seen.is_empty() && tell(seen) == ControlFlow::Break(()) {
+                return;
+            }
+            tokio::task::yield_now().await;
+        }
     }
 
     async fn delete_chosen(&self, prefix: &str, chosen: &(dyn Fn(&str) -> bool + Send + Sync)) -> u64 {
@@ -309,6 +334,18 @@ impl Store for MemoryStore {
     ) -> Reply<'a, u64> {
         Box::pin(async move { Ok(self.delete_chosen(prefix, chosen).await) })
     }
+
+    fn browse<'a>(&'a self, which: Browse<'a>, tell: Told<'a>) -> Reply<'a, ()> {
+        Box::pin(async move {
+            self.walk(which, tell).await;
+            Ok(())
+        })
+    }
+}
+
+fn about(slot: &Slot<Bytes>, now: Instant) -> About {
+    let head = slot.value.slice(..slot.value.len().min(HEAD));
+    About { bytes: slot.value.len() as u64, head, ttl: slot.left(now).map_or(Ttl::Persistent, Ttl::Remaining) }
 }
 
 /// What is seen in all batches, each of which begins behind the last key of the one before.

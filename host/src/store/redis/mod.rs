@@ -11,9 +11,11 @@ use futures_util::future::{BoxFuture, FutureExt};
 use redis::Value;
 
 use super::address::{RedisAddress, Topology as Kind};
+use super::browse::{Browse, Told};
 use super::{
-    Adopted, Attempt, AttemptAll, Bid, Broken, Entry, Filling, Fingerprint, Holding, Mirror, Prolonging, Queueing, Release, Released,
-    Renewal, Replicas, Reply, Sighting, Standing, Store, StoreOptions, Ticket, Token, Tracking, Ttl, Watch, given_up, not_adoptable,
+    Adopted, Attempt, AttemptAll, Bid, Broken, Entry, Filling, Fingerprint, Holding, Mirror, Prolonging, Queueing, Release,
+    Released, Renewal, Replicas, Reply, Sighting, Standing, Store, StoreOptions, Ticket, Token, Tracking, Ttl, Watch, given_up,
+    not_adoptable,
 };
 use crate::clock::{Span, millis};
 use crate::envelope::Claim;
@@ -21,6 +23,7 @@ use crate::error::Error;
 use crate::glob::Glob;
 use crate::names::{LockKeys, Prefix};
 
+mod browse;
 mod claims;
 mod cluster;
 mod connect;
@@ -384,6 +387,10 @@ impl Store for RedisStore {
     ) -> Reply<'a, u64> {
         async move { scan::delete_matching(&self.wire, prefix, hint, chosen).await.map_err(|fault| self.error(fault, prefix)) }
             .boxed()
+    }
+
+    fn browse<'a>(&'a self, which: Browse<'a>, tell: Told<'a>) -> Reply<'a, ()> {
+        async move { browse::browse(&self.wire, which, tell).await.map_err(|fault| self.error(fault, which.prefix)) }.boxed()
     }
 }
 

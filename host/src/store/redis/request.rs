@@ -10,6 +10,7 @@ use super::fault::BAD_FENCE;
 use super::script::{self, Deed, Script};
 use crate::clock::Span;
 use crate::names::{LockKeys, Share};
+use crate::store::browse::HEAD;
 use crate::store::{Entry, Fingerprint, MOST_SEEN, Queueing, Release, Ticket, Token};
 
 /// A request. It is kept as its parts, so that it can be sent anew without having been copied.
@@ -17,6 +18,10 @@ use crate::store::{Entry, Fingerprint, MOST_SEEN, Queueing, Release, Ticket, Tok
 pub(super) enum Request<'a> {
     /// The bytes of a key.
     Get(&'a str),
+    /// The first bytes of a key.
+    Head(&'a str),
+    /// How many bytes a key has.
+    Length(&'a str),
     /// Sets a key, for as long as given.
     Set(&'a Entry, Option<Span>),
     /// Whether there is a key.
@@ -96,7 +101,7 @@ impl<'a> Request<'a> {
     /// The key that decides which server of a cluster is asked.
     pub(super) fn key(&self) -> &'a str {
         match self {
-            Self::Get(key) | Self::Exists(key) => key,
+            Self::Get(key) | Self::Head(key) | Self::Length(key) | Self::Exists(key) => key,
             Self::Entry(question) => question.key(),
             Self::Set(entry, _) => &entry.key,
             Self::Run(_, lock, ..) | Self::Count(lock) | Self::Sight(lock) | Self::Break(lock, ..) => lock.key(),
@@ -127,7 +132,7 @@ impl<'a> Request<'a> {
             Self::Sight(lock) => Some(Deed::Sight.script(lock)),
             Self::Break(lock, ..) => Some(Deed::Break.script(lock)),
             Self::Entry(question) => Some(question.script()),
-            Self::Get(_) | Self::Set(..) | Self::Exists(_) | Self::Probe => None,
+            Self::Get(_) | Self::Head(_) | Self::Length(_) | Self::Set(..) | Self::Exists(_) | Self::Probe => None,
         }
     }
 
@@ -135,6 +140,12 @@ impl<'a> Request<'a> {
     pub(super) fn command(&self) -> Cmd {
         match self {
             Self::Get(key) => simple("GET", key),
+            Self::Head(key) => {
+                let mut command = simple("GETRANGE", key);
+                command.arg(0).arg(HEAD - 1);
+                command
+            }
+            Self::Length(key) => simple("STRLEN", key),
             Self::Exists(key) => simple("EXISTS", key),
             Self::Entry(question) => question.command(),
             Self::Set(entry, expire) => set(&entry.key, &entry.bytes, expire.map(Span::millis)),

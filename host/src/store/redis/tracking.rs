@@ -209,12 +209,7 @@ fn outermost<'a>(prefixes: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
 
 impl Following {
     /// Returns once changes may go unheard, or something else is to be tracked.
-    async fn last(
-        &self,
-        inner: &Inner,
-        mirrors: &HashMap<u64, Entries>,
-        changes: &mut Option<tokio::sync::watch::Receiver<()>>,
-    ) {
+    async fn last(&self, inner: &Inner, mirrors: &HashMap<u64, Entries>, changes: &mut Option<tokio::sync::watch::Receiver<()>>) {
         let closed = select_all(self.feeds.iter().map(|feed| Box::pin(feed.closed())));
         let mut closed = std::pin::pin!(closed);
         loop {

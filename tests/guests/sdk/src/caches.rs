@@ -100,6 +100,12 @@ pub(crate) async fn deletes() -> Result<()> {
     assert_eq!(cache.delete_many(["a", "b", "c"]).await?, 2);
     assert_eq!(cache.delete_pattern("d*").await?, 2);
     assert!(cache.exists("e").await?);
+    cache.with_content(&1)?.set("e", &1).await?;
+    let other = Cache::open("deletes not")?;
+    other.set("e", &1).await?;
+    assert_eq!(cache.clear().await?, 2);
+    assert_eq!(cache.clear().await?, 0);
+    assert!(!cache.exists("e").await? && other.exists("e").await?);
     Ok(())
 }
 

@@ -5,6 +5,7 @@
 mod caches;
 mod kinds;
 mod locks;
+mod plain;
 
 use std::error::Error;
 use std::fmt;
@@ -22,6 +23,8 @@ async fn app() -> Result<(), Box<dyn Error>> {
         "mistakes" => caches::mistakes().await?,
         "computing" => caches::computing().await?,
         "concurrency" => caches::concurrency().await?,
+        "writing for others" => plain::write().await?,
+        "reading of others" => plain::read().await?,
         "holding" => locks::holding().await?,
         "waiting" => locks::waiting().await?,
         "handing over" => locks::handing_over().await?,

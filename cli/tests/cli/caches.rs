@@ -1,0 +1,109 @@
+//! `cache keys`, `stats`, `invalidate` and `clear` on real servers.
+
+use bellwether_tests::{Cluster, component};
+use serde_json::{Value, json};
+
+use crate::support::{Ended, feed, on, redis};
+
+fn parsed(ended: Ended) -> Value {
+    serde_json::from_str(&ended.ok()).unwrap()
+}
+
+#[test]
+fn entries_are_listed_and_counted_with_who_wrote_them() {
+    let redis = redis();
+    let store = &redis.url();
+    on(store, &["cache", "set", "c", "apple", "1", "--expire", "1h"]).ok();
+    on(store, &["cache", "set", "c", "odd\n*", "{\"a\": \"b\"}", "--serializer", "json", "--compressor", "none"]).ok();
+    on(store, &["cache", "set", "c", "apple", "2", "--content", "{\"a\": 1}"]).ok();
+    on(store, &["cache", "set", "d", "other", "3"]).ok();
+    redis.command::<()>(&["SET", "cache:c:foreign", "\"JSON\""]).unwrap();
+    redis.command::<()>(&["LPUSH", "cache:c:list", "x"]).unwrap();
+
+    assert_eq!(on(store, &["cache", "keys", "c"]).ok(), "apple\nforeign\nodd\\n*\n");
+    assert_eq!(on(store, &["cache", "keys", "c", "--pattern", "a*"]).ok(), "apple\n");
+    let long = on(store, &["cache", "keys", "c", "--long"]).ok();
+    assert!(long.starts_with("KEY") && long.contains("persistent") && long.contains("(no envelope)"), "{long}");
+
+    let listed = parsed(on(store, &["cache", "keys", "c", "--json"]));
+    let entries = listed["entries"].as_array().unwrap();
+    assert_eq!((entries.len(), &listed["more"]), (4, &json!(false)));
+    let odd = entries.iter().find(|entry| entry["key"] == "odd\n*").unwrap();
+    assert_eq!((&odd["serializer"], &odd["compressor"], &odd["ttl_ms"]), (&json!("json"), &json!("none"), &json!(null)));
+    assert_eq!(odd["stored_key"], "cache:c:odd%0A*");
+    let ttl = entries[0]["ttl_ms"].as_u64().unwrap();
+    assert!((3_500_000..=3_600_000).contains(&ttl), "{ttl}");
+    assert_eq!(entries.iter().filter(|entry| entry["content"].is_string()).count(), 1);
+
+    let stats = parsed(on(store, &["cache", "stats", "c", "--json"]));
+    assert_eq!((&stats["entries"], &stats["looked_at"], &stats["expiring"]), (&json!(4), &json!(4), &json!(1)));
+    assert_eq!((&stats["serializers"], &stats["bare"]), (&json!({ "cbor": 2, "json": 1 }), &json!(1)));
+    let human = on(store, &["cache", "stats", "c"]).ok();
+    assert!(human.contains("serializer cbor      2\n") && !human.contains('~'), "{human}");
+    assert_eq!(parsed(on(store, &["cache", "stats", "none", "--json"]))["entries"], json!(0));
+}
+
+#[test]
+fn what_is_there_no_more_is_counted() {
+    let redis = redis();
+    let store = &redis.url();
+    for key in ["apple", "avocado", "banana"] {
+        on(store, &["set", "c", key, "1"]).ok();
+    }
+    on(store, &["set", "d", "apple", "1"]).ok();
+    assert_eq!(on(store, &["cache", "invalidate", "c", "--pattern", "a*"]).ok(), "2\n");
+    assert_eq!(on(store, &["cache", "invalidate", "c", "--pattern", "a*", "--json"]).stdout, "{\"deleted\":0}\n");
+    assert!(on(store, &["cache", "invalidate", "c"]).failed(2).contains("--pattern"));
+    assert!(on(store, &["cache", "clear", "c"]).failed(2).contains("--yes"));
+    assert_eq!(on(store, &["cache", "clear", "c", "--yes"]).ok(), "1\n");
+    assert_eq!(on(store, &["cache", "clear", "c", "--yes"]).status, 1);
+    assert_eq!(on(store, &["get", "d", "apple"]).ok(), "1\n");
+}
+
+#[test]
+fn every_node_of_a_cluster_is_looked_at() {
+    let cluster = Cluster::start().unwrap();
+    let store = &cluster.url();
+    for n in 0..12 {
+        on(store, &["set", "c", &format!("key {n}"), "1"]).ok();
+    }
+    let listed = parsed(on(store, &["cache", "keys", "c", "--json", "--limit", "20"]));
+    assert_eq!(listed["entries"].as_array().unwrap().len(), 12);
+    let few = on(store, &["cache", "keys", "c", "--limit", "3"]);
+    assert_eq!((few.stdout.lines().count(), few.status), (3, 0));
+    assert!(few.stderr.contains("more than 3"), "{few:?}");
+    assert_eq!(parsed(on(store, &["cache", "stats", "c", "--json"]))["looked_at"], json!(12));
+    assert_eq!(on(store, &["cache", "clear", "c", "--yes"]).ok(), "12\n");
+}
+
+#[test]
+fn what_a_custom_serializer_wrote_is_read_through_it() {
+    let redis = redis();
+    let store = &redis.url();
+    let msgpack = component::component("example-msgpack").unwrap();
+    let serializer = ["--serializer", msgpack.to_str().unwrap()];
+    on(store, &[&["cache", "set", "c", "k", "{\"a\":[1,null]}"], &serializer[..]].concat()).ok();
+    assert_eq!(on(store, &[&["cache", "get", "c", "k"], &serializer[..]].concat()).ok(), "{\"a\":[1,null]}\n");
+    let name = msgpack.file_stem().unwrap().to_str().unwrap();
+    assert!(on(store, &["cache", "get", "c", "k"]).failed(65).contains("not registered here"));
+    let stats = on(store, &[&["cache", "stats", "c", "--json"], &serializer[..]].concat());
+    assert_eq!(parsed(stats)["serializers"], json!({ name: 1 }));
+    assert_eq!(parsed(on(store, &["cache", "stats", "c", "--json"]))["serializers"], json!({ "unknown": 1 }));
+}
+
+#[test]
+fn bare_values_and_large_ones_pass() {
+    let redis = redis();
+    let store = &redis.url();
+    let bare = ["--envelope", "none", "--serializer", "json", "--compressor", "none"];
+    on(store, &[&["cache", "set", "c", "k", "{\"a\":1}"], &bare[..]].concat()).ok();
+    assert_eq!(redis.command::<String>(&["GET", "cache:c:k"]).unwrap(), "{\"a\":1}");
+    redis.command::<()>(&["SET", "cache:c:k", " [2] "]).unwrap();
+    assert_eq!(on(store, &[&["cache", "get", "c", "k"], &bare[..]].concat()).ok(), "[2]\n");
+    assert!(on(store, &["cache", "get", "c", "k"]).failed(65).contains("not written by bellwether"));
+
+    let large = vec![7; 10 << 20];
+    assert!(feed(store, &["cache", "set", "c", "large", "--raw"], &large).status.success());
+    assert_eq!(feed(store, &["cache", "get", "c", "large", "--raw"], b"").stdout, large);
+    assert_eq!(feed(store, &["cache", "set", "c", "larger", "--raw"], &vec![7; 17 << 20]).status.code(), Some(73));
+}

@@ -1,0 +1,4 @@
+//! See `targets.rs`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| bellwether_fuzz::targets::json(bytes));

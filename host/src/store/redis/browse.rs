@@ -1,0 +1,102 @@
+//! Looks at many entries, a bounded batch at a time.
+
+use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use bytes::Bytes;
+use futures_util::future::try_join_all;
+use redis::Value;
+
+use super::claims::Question;
+use super::fault::{Fault, integer, odd, time_left};
+use super::link::Link;
+use super::request::Request;
+use super::scan::{Scan, escaped};
+use super::wire::Wire;
+use crate::store::Ttl;
+use crate::store::browse::{About, Browse, Seen, Told};
+
+/// One walk over all servers.
+struct Walk<'a> {
+    wire: &'a Wire,
+    which: Browse<'a>,
+    pattern: String,
+    /// How many entries are still to be looked at.
+    closely: AtomicU64,
+    over: AtomicBool,
+    tell: Mutex<Told<'a>>,
+}
+
+/// Looks, on all servers side by side, at the entries that are meant.
+pub(super) async fn browse(wire: &Wire, which: Browse<'_>, tell: Told<'_>) -> Result<(), Fault> {
+    let walk = Walk {
+        wire,
+        which,
+        pattern: format!("{}{}", escaped(which.prefix), which.hint.as_redis_pattern()),
+        closely: AtomicU64::new(which.closely),
+        over: AtomicBool::new(false),
+        tell: Mutex::new(tell),
+    };
+    let links = wire.topology().primaries(wire.deadline()).await?;
+    try_join_all(links.iter().map(|link| walk.server(link))).await.map(drop)
+}
+
+impl Walk<'_> {
+    async fn server(&self, link: &Link) -> Result<(), Fault> {
+        let mut scan = Scan::new(self.wire, link, &self.pattern);
+        while !self.over.load(Ordering::Relaxed) {
+            let Some(keys) = scan.next().await? else { break };
+            let ours = |key: &String| key.strip_prefix(self.which.prefix).is_some_and(self.which.chosen);
+            let keys: Vec<_> = keys.into_iter().filter(ours).collect();
+            if keys.is_empty() {
+                continue;
+            }
+            let seen = if self.closely.load(Ordering::Relaxed) > 0 {
+                let seen = look(self.wire, keys).await?;
+                let closely = |left: u64| Some(left.saturating_sub(seen.len() as u64));
+                let _ = self.closely.fetch_update(Ordering::Relaxed, Ordering::Relaxed, closely);
+                seen
+            } else {
+                keys.into_iter().map(|key| Seen { key, about: None }).collect()
+            };
+            let mut tell = self.tell.lock().unwrap_or_else(PoisonError::into_inner);
+            if (*tell)(seen) == ControlFlow::Break(()) {
+                self.over.store(true, Ordering::Relaxed);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Looks at the entries of these keys that are still there.
+async fn look(wire: &Wire, keys: Vec<String>) -> Result<Vec<Seen>, Fault> {
+    let requests = keys.iter().flat_map(|key| [Request::Head(key), Request::Length(key), Request::Entry(Question::Left(key))]);
+    let mut replies = wire.call_all(requests).await.into_iter();
+    let mut seen = Vec::with_capacity(keys.len());
+    for key in keys {
+        let (Some(head), Some(length), Some(left)) = (replies.next(), replies.next(), replies.next()) else { break };
+        let about = match (head, length) {
+            // What is no entry keeps nobody from seeing the others.
+            (Err(fault), _) | (_, Err(fault)) if fault.code() == "WRONGTYPE" => {
+                tracing::debug!(key, "is no entry");
+                continue;
+            }
+            (head, length) => about(head?, &length?, &left?)?,
+        };
+        if about.is_some() {
+            seen.push(Seen { key, about });
+        }
+    }
+    Ok(seen)
+}
+
+/// What an entry is like; `None` if it has gone meanwhile.
+fn about(head: Value, length: &Value, left: &Value) -> Result<Option<About>, Fault> {
+    let Value::BulkString(head) = head else { return Err(odd("bytes", &head)) };
+    let ttl = match integer(left)? {
+        -2 => return Ok(None),
+        left => time_left(left).map_or(Ttl::Persistent, Ttl::Remaining),
+    };
+    Ok(Some(About { bytes: integer(length)?.unsigned_abs(), head: Bytes::from(head), ttl }))
+}
