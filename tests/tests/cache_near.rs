@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep};
 const SOON: Duration = Duration::from_secs(10);
 
 /// A copy may be this old in tests of everything but that.
-const OLD: Duration = Duration::from_secs(600);
+const OLD: Duration = Duration::from_mins(10);
 
 async fn cache(url: &str, near: bool, age: Duration) -> Cache {
     let store = store::open(url, &StoreOptions::default()).await.unwrap();

@@ -21,7 +21,7 @@ pub(super) async fn run(url: &str, rounds: usize, print: &mut dyn FnMut(Figure) 
     let store = store::open(url, &StoreOptions::default()).await?;
     let mut raw = redis::Client::open(url)?.get_multiplexed_async_connection().await?;
     let options = CacheOptions {
-        herd: Some(Herd { herd_timeout: Duration::from_secs(600), extend_timeout: Duration::from_secs(60) }),
+        herd: Some(Herd { herd_timeout: Duration::from_mins(10), extend_timeout: Duration::from_mins(1) }),
         serializer: StageChoice::Named("cbor".into()),
         compressor: StageChoice::None,
         ..CacheOptions::default()
@@ -31,7 +31,7 @@ pub(super) async fn run(url: &str, rounds: usize, print: &mut dyn FnMut(Figure) 
     let keys: Vec<_> = (0..ENTRIES).map(|number| format!("key-{number}")).collect();
 
     // Beside a plain key of as long a name and the same payload, that expires too.
-    cache.set_cbor("one", value.clone(), None, Some(Duration::from_secs(600))).await?;
+    cache.set_cbor("one", value.clone(), None, Some(Duration::from_mins(10))).await?;
     let stored = cache.entry_key("one").await?;
     let plain = "x".repeat(stored.len());
     let _: () = raw.pset_ex(&plain, &value[..], 600_000).await?;
@@ -55,7 +55,7 @@ pub(super) async fn run(url: &str, rounds: usize, print: &mut dyn FnMut(Figure) 
         for entry in &entries {
             let seen = store.get(entry).await?;
             let bid =
-                Bid { claim: Claim::random()?, lease: Span::new("lease", Duration::from_secs(60))?, cold: false, early: 0, seen };
+                Bid { claim: Claim::random()?, lease: Span::new("lease", Duration::from_mins(1))?, cold: false, early: 0, seen };
             let start = Instant::now();
             let standing = store.claim(entry, &bid).await?;
             claims.push(start.elapsed());

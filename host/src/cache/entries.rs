@@ -77,13 +77,10 @@ impl Cache {
 
     /// The value of what was read from the store.
     pub(super) async fn read_far(&self, key: &str, stored: Option<Bytes>) -> Result<Option<Bytes>, Error> {
-        let Some(stored) = self.served(key, stored).await? else {
-            self.0.metrics.miss();
-            return Ok(None);
-        };
-        let value = self.0.pipeline.open(key, &stored).await?;
-        self.0.metrics.hit(stored.len());
-        Ok(Some(value))
+        match self.served(key, stored).await? {
+            Some(stored) => Ok(Some(self.0.pipeline.open(key, &stored).await?)),
+            None => Ok(None),
+        }
     }
 
     pub(super) async fn read_many<'k>(&self, keys: impl Iterator<Item = Parts<'k>>) -> Result<Vec<Option<Bytes>>, Error> {
@@ -102,15 +99,14 @@ impl Cache {
         let mut bytes = 0;
         for (key, stored) in distinct.iter().zip(found) {
             tokio::task::consume_budget().await;
-            let Some(stored) = stored else {
-                self.0.metrics.miss();
-                values.push(None);
-                continue;
-            };
-            let value = self.0.pipeline.open(key, &stored).await?;
-            self.batch_bytes(&mut bytes, &value)?;
-            self.0.metrics.hit(stored.len());
-            values.push(Some(value));
+            values.push(match stored {
+                Some(stored) => {
+                    let value = self.0.pipeline.open(key, &stored).await?;
+                    self.batch_bytes(&mut bytes, &value)?;
+                    Some(value)
+                }
+                None => None,
+            });
         }
         if values.len() == places.len() {
             return Ok(values);

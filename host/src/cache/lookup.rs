@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use super::entries::parts;
 use super::flights::Landed;
 use super::herd::Sight;
+use super::metrics::{Operation, Waited};
 use super::{Cache, Key, Vacancy};
 use crate::cbor;
 use crate::clock::after;
@@ -62,12 +63,17 @@ impl Cache {
     }
 
     async fn find(&self, key: &Key<'_>, wait: Duration) -> Result<Found<Bytes>, Error> {
+        self.0.metrics.timed(Operation::Lookup, self.find_in(key, wait)).await
+    }
+
+    async fn find_in(&self, key: &Key<'_>, wait: Duration) -> Result<Found<Bytes>, Error> {
         if !self.has_envelope() {
             return Err(Invalid::NeedsEnvelope { what: "lookup" }.into());
         }
         let deadline = after(Instant::now(), wait);
         let key = self.key(parts(key)).await?;
         if let Some(value) = self.near().and_then(|near| near.get(&key)) {
+            self.0.metrics.hit(0);
             return Ok(Found::Hit(value));
         }
         let landed = match self.first_look(&key, !wait.is_zero()).await {
@@ -77,12 +83,22 @@ impl Cache {
         };
         Ok(match landed {
             Landed::Hit(bytes) if self.sight(Some(&bytes)) == Sight::Failed => {
+                self.counted(None);
                 let (_, text) = Envelope::open(&key, &bytes)?;
                 Found::Failed(String::from_utf8_lossy(&text).into_owned())
             }
-            Landed::Hit(bytes) => Found::Hit(self.0.pipeline.open(&key, &bytes).await?),
-            Landed::Yours(tenure) => Found::Vacant(Vacancy::new(self.clone(), tenure)),
-            Landed::Busy => Found::Busy,
+            Landed::Hit(bytes) => {
+                self.counted(Some(bytes.clone()));
+                Found::Hit(self.0.pipeline.open(&key, &bytes).await?)
+            }
+            Landed::Yours(tenure) => {
+                self.0.metrics.claim();
+                Found::Vacant(Vacancy::new(self.clone(), tenure))
+            }
+            Landed::Busy => {
+                self.counted(None);
+                Found::Busy
+            }
         })
     }
 
@@ -101,7 +117,15 @@ impl Cache {
     }
 
     async fn fly(&self, key: &str, deadline: Instant) -> Result<Landed, Error> {
-        self.0.flights.wait(&self.0.store, key, self.bid(None)?, deadline).await
+        let began = Instant::now();
+        let landed = self.0.flights.wait(&self.0.store, key, self.bid(None)?, deadline).await?;
+        let how = match &landed {
+            Landed::Hit(_) => Waited::Filled,
+            Landed::Yours(_) => Waited::Vacant,
+            Landed::Busy => Waited::Busy,
+        };
+        self.0.metrics.waited(began.elapsed(), how);
+        Ok(landed)
     }
 
     fn bid(&self, seen: Option<Bytes>) -> Result<Bid, Error> {

@@ -14,7 +14,7 @@
 //!
 //! - `cache`: the name, if [`super::CachePolicy::in_metrics`] has it, else `other`. Programs make names of what they work on, and
 //!   recorders keep every combination of labels for ever.
-//! - `outcome` of a read: `hit`; `miss`; `stale`, an old value while somebody computes a fresh one; `claim`, none, as it is the caller who is
+//! - `outcome` of a read: `hit`, also of a copy in this process, which brings no bytes; `miss`; `stale`, an old value while somebody computes a fresh one; `claim`, none, as it is the caller who is
 //!   to compute it. Of a fill: `stored`; `void`, as the entry was deleted or set meanwhile. Of a wait: `filled`; `vacant`, as it became
 //!   the caller's turn; `busy`, as the wait was over.
 //! - `stage`: `identity`, `serializer` or `compressor`, which failed; `store`, which was not reached or is full; `corrupt`, for stored
@@ -70,9 +70,7 @@ pub(super) enum Operation {
     DeleteMany,
     DeletePattern,
     Clear,
-    #[allow(dead_code, reason = "`lookup` is not available yet")]
     Lookup,
-    #[allow(dead_code, reason = "`lookup` is not available yet")]
     Fill,
 }
 
@@ -82,7 +80,6 @@ const OPERATIONS: [&str; 12] =
 
 /// How a wait for somebody else's value ended.
 #[derive(Debug, Clone, Copy)]
-#[allow(dead_code, reason = "`lookup` is not available yet")]
 pub(super) enum Waited {
     /// With the value.
     Filled,
@@ -178,14 +175,12 @@ impl Metrics {
     }
 
     /// An entry of so many bytes was there, and somebody computes a fresher value.
-    #[allow(dead_code, reason = "herd protection is not available yet")]
     pub(super) fn stale(&self, bytes: usize) {
         count(&self.stale, 1);
         count(&self.read_bytes, bytes as u64);
     }
 
     /// The caller was told that it is its turn to compute an entry.
-    #[allow(dead_code, reason = "herd protection is not available yet")]
     pub(super) fn claim(&self) {
         count(&self.claims, 1);
     }
@@ -197,7 +192,6 @@ impl Metrics {
     }
 
     /// A value was computed for an entry that this process had claimed: it was stored, or it came too late. Beside [`Metrics::written`].
-    #[allow(dead_code, reason = "herd protection is not available yet")]
     pub(super) fn filled(&self, stored: bool) {
         if let Some(key) = self.fills.get(usize::from(stored)) {
             count(key, 1);
@@ -205,7 +199,6 @@ impl Metrics {
     }
 
     /// A wait for a value that somebody else computes is over.
-    #[allow(dead_code, reason = "`lookup` is not available yet")]
     pub(super) fn waited(&self, time: Duration, how: Waited) {
         if let Some(key) = self.waits.get(how as usize) {
             record(key, time);

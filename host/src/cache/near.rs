@@ -161,6 +161,7 @@ impl Cache {
     pub(super) async fn read_near(&self, key: &str) -> Result<Option<Bytes>, Error> {
         let Some(near) = self.near() else { return self.read_far(key, self.0.store.get(key).await?).await };
         if let Some(value) = near.get(key) {
+            self.0.metrics.hit(0);
             return Ok(Some(value));
         }
         let Some(before) = near.before(key) else { return self.read_far(key, self.0.store.get(key).await?).await };

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use super::Cache;
 use super::herd::{Life, Sight, sight};
 use super::pipeline::Stamp;
-use crate::envelope::Claim;
+use crate::envelope::{Claim, Head};
 use crate::error::{Error, Limit};
 use crate::pause::random;
 use crate::store::{Bid, Entry, Filling, Standing};
@@ -17,9 +17,19 @@ impl Cache {
     pub(super) async fn served(&self, key: &str, stored: Option<Bytes>) -> Result<Option<Bytes>, Error> {
         match (self.sight_of_reader(stored.as_deref()), stored) {
             (Sight::Due { early }, Some(stored)) => self.claimed(key, stored, early).await,
-            (Sight::Fresh, stored) => Ok(stored),
-            _ => Ok(None),
+            (Sight::Fresh, stored) => Ok(self.counted(stored)),
+            _ => Ok(self.counted(None)),
         }
+    }
+
+    /// The same, once the metrics have counted it.
+    pub(super) fn counted(&self, served: Option<Bytes>) -> Option<Bytes> {
+        match &served {
+            Some(bytes) if Head::read(bytes).is_some_and(|head| head.claim.is_some()) => self.0.metrics.stale(bytes.len()),
+            Some(bytes) => self.0.metrics.hit(bytes.len()),
+            None => self.0.metrics.miss(),
+        }
+        served
     }
 
     /// [`Cache::served`] for many.
@@ -27,8 +37,8 @@ impl Cache {
         let mut due = Vec::new();
         for (key, found) in keys.iter().zip(&mut stored) {
             match self.sight_of_reader(found.as_deref()) {
-                Sight::Fresh => {}
-                Sight::Absent | Sight::Failed => *found = None,
+                Sight::Fresh => *found = self.counted(found.take()),
+                Sight::Absent | Sight::Failed => *found = self.counted(None),
                 Sight::Due { early } => due.push(async move {
                     if let Some(stored) = found.take() {
                         *found = self.claimed(key, stored, early).await?;
@@ -59,14 +69,17 @@ impl Cache {
         let asked = Instant::now();
         match self.0.store.claim(key, &bid).await {
             // It may be another entry by now, and even a failure.
-            Ok(Standing::Hit(bytes)) => Ok(Some(bytes).filter(|bytes| sight(Some(bytes), 0, |_| 0) == Sight::Fresh)),
-            Ok(Standing::Absent | Standing::Busy { .. }) => Ok(None),
+            Ok(Standing::Hit(bytes)) => {
+                Ok(self.counted(Some(bytes).filter(|bytes| sight(Some(bytes), 0, |_| 0) == Sight::Fresh)))
+            }
+            Ok(Standing::Absent | Standing::Busy { .. }) => Ok(self.counted(None)),
             Ok(Standing::Yours { .. }) => {
+                self.0.metrics.claim();
                 self.0.promises.make(key, claim, rules.memory(), asked);
                 Ok(None)
             }
             // A store that is too full to note who computes still serves what it has.
-            Err(Error::Limit(Limit::StoreFull { .. })) => Ok(Some(stored)),
+            Err(Error::Limit(Limit::StoreFull { .. })) => Ok(self.counted(Some(stored))),
             Err(error) => Err(error),
         }
     }

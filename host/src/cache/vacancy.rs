@@ -12,7 +12,9 @@ use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::Cache;
+use super::entries::Inner;
 use super::flights::Background;
+use super::metrics::Operation;
 use crate::cbor;
 use crate::clock::{Span, after, millis};
 use crate::envelope::{Claim, Envelope, Holds};
@@ -87,7 +89,14 @@ impl Vacancy {
         let took = u32::try_from(millis(abandoned.since.elapsed())).unwrap_or(u32::MAX);
         let filling = self.cache.sealed(abandoned.key.clone(), value, life, Some(abandoned.claim), took).await?;
         let _forgetting = self.cache.forgetting(std::iter::once(abandoned.key.as_str()));
-        let filled = self.cache.0.store.fill(&[filling]).await.pop().unwrap_or(Ok(false))?;
+        let bytes = filling.entry.bytes.len();
+        let Inner { store, metrics, .. } = &*self.cache.0;
+        let fill = async { store.fill(&[filling]).await.pop().unwrap_or(Ok(false)) };
+        let filled = metrics.timed(Operation::Fill, fill).await?;
+        metrics.filled(filled);
+        if filled {
+            metrics.written(1, bytes);
+        }
         keeper.abort();
         abandoned.settled.store(true, Ordering::Release);
         Ok(filled)

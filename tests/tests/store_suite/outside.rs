@@ -232,6 +232,9 @@ async fn a_waiter_who_cannot_be_told_keeps_its_place_and_leaves_nothing_for_ever
     }
     let fair = Queueing { fair: true, ..Queueing::NONE };
     let other = Ticket { token: token(), ..deaf.clone() };
-    assert!(matches!(store.attempt(&lock, &other, fair).await.unwrap(), Attempt::Busy { lease_left: None, .. }), "it is not first");
+    assert!(
+        matches!(store.attempt(&lock, &other, fair).await.unwrap(), Attempt::Busy { lease_left: None, .. }),
+        "it is not first"
+    );
     assert!(matches!(store.attempt(&lock, &deaf, Queueing { joins: true, ..fair }).await.unwrap(), Attempt::Acquired { .. }));
 }

@@ -139,7 +139,8 @@ impl Connector {
         let mut connection = self.dial(sentinel, login, 0, None).await?;
         let mut questions = redis::pipe();
         questions.cmd("SENTINEL").arg("MASTER").arg(service).cmd("SENTINEL").arg("REPLICAS").arg(service);
-        let replies = connection.send_packed_commands(&questions, 0, 2).await.map_err(|error| Fault::connecting(sentinel, &error))?;
+        let replies =
+            connection.send_packed_commands(&questions, 0, 2).await.map_err(|error| Fault::connecting(sentinel, &error))?;
         match replies.as_slice() {
             [primary, replicas] => Testimony::read(primary, replicas),
             _ => Err(Fault::Odd("there are not as many replies as questions".into())),

@@ -139,7 +139,8 @@ mod tests {
         let primary = [("runid", "1"), ("config-epoch", "7"), ("num-other-sentinels", "2"), ("flags", "master")];
         let replica = [("runid", "2"), ("ip", "a"), ("port", "2"), ("flags", "slave,s_down,disconnected")];
         let map = |fields: &[(&str, &str)]| Value::Map(fields.iter().map(|(name, value)| (text(name), text(value))).collect());
-        let flat = |fields: &[(&str, &str)]| Value::Array(fields.iter().flat_map(|(name, value)| [text(name), text(value)]).collect());
+        let flat =
+            |fields: &[(&str, &str)]| Value::Array(fields.iter().flat_map(|(name, value)| [text(name), text(value)]).collect());
         for form in [&map as &dyn Fn(&[(&str, &str)]) -> Value, &flat] {
             let read = Testimony::read(&form(&primary), &Value::Array(vec![form(&replica)]));
             assert_eq!(read.unwrap(), says(7, "1", &[-2]));
