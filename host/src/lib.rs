@@ -51,6 +51,7 @@ pub mod clock;
 #[cfg(feature = "component")]
 pub mod config;
 pub mod envelope;
+mod errand;
 pub mod error;
 pub mod glob;
 #[cfg(feature = "component")]

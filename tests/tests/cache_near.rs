@@ -101,6 +101,26 @@ async fn a_copy_saves_the_question_and_ends_with_any_change() {
     }
 }
 
+#[test]
+fn changes_are_told_on_when_the_runtime_ends_that_listened() {
+    let runtime = || tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let (first, second) = (runtime(), runtime());
+    let server = Server::start().unwrap();
+    let there = second.block_on(cache(&server.url(), false, OLD));
+    let here = first.block_on(cache(&server.url(), true, OLD));
+    second.block_on(there.set("a", &1, None)).unwrap();
+    first.block_on(is_copied(&here, "a", &[&server]));
+    assert_eq!(second.block_on(read(&here, "a")), Some(1));
+    drop(first);
+    second.block_on(async {
+        there.set("a", &2, None).await.unwrap();
+        reads(&here, "a", Some(2)).await;
+        is_copied(&here, "a", &[&server]).await;
+        there.set("a", &3, None).await.unwrap();
+        reads(&here, "a", Some(3)).await;
+    });
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_copy_lasts_no_longer_than_its_entry_or_its_age() {
     let server = Server::start_with(ServerOptions::default().with(&["enable-debug-command", "local"])).unwrap();

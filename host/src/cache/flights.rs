@@ -193,7 +193,7 @@ impl Flight {
                 Err(error) => return Err(error),
             };
             tokio::select! {
-                () = heard(news.as_mut()) => {}
+                () = heard(news) => {}
                 () = sleep_until(again) => {}
             }
         }
@@ -230,11 +230,11 @@ async fn listen(store: &Arc<dyn Store>, key: &str) -> Option<Watch> {
     watch.inspect_err(|error| tracing::debug!(key, %error, "news of the entry cannot be heard for now")).ok()
 }
 
-async fn heard(news: Option<&mut Watch>) {
-    match news {
-        Some(watch) => {
-            watch.heard().await;
-        }
-        None => std::future::pending().await,
+async fn heard(news: &mut Option<Watch>) {
+    let Some(watch) = news else { return std::future::pending().await };
+    watch.heard().await;
+    if watch.is_over() {
+        // Its runtime has ended, but this one goes on.
+        *news = None;
     }
 }

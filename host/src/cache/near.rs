@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -82,7 +82,7 @@ pub(super) struct Near {
     news: Arc<News>,
     age: Duration,
     /// The store tells of changes for as long as this is there.
-    _tracking: Tracking,
+    tracking: Mutex<Option<Tracking>>,
 }
 
 /// Where a handle of a cache has its copies from: the store tracks nothing before something is read.
@@ -98,6 +98,8 @@ struct News {
     number: u64,
     /// Odd while the store tells of every change. Copies of an earlier era are worth nothing.
     era: AtomicU64,
+    /// Nobody tells of changes any more, until that is asked for anew.
+    ended: AtomicBool,
     /// How often an entry with this hash has changed.
     changes: [AtomicU64; 256],
     hasher: RandomState,
@@ -133,7 +135,7 @@ impl Nears {
         }
         let news = Arc::new(News::new(self.copies.clone(), caches.len() as u64));
         let tracking = store.track(entries, news.clone())?;
-        let near = Arc::new(Near { news, age: self.age, _tracking: tracking });
+        let near = Arc::new(Near { news, age: self.age, tracking: Mutex::new(Some(tracking)) });
         caches.insert(cache, near.clone());
         Some(near)
     }
@@ -164,7 +166,10 @@ impl Cache {
             self.0.metrics.hit(0);
             return Ok(Some(value));
         }
-        let Some(before) = near.before(key) else { return self.read_far(key, self.0.store.get(key).await?).await };
+        let Some(before) = near.before(key) else {
+            near.track_again(&self.0.pipeline.entries, &*self.0.store);
+            return self.read_far(key, self.0.store.get(key).await?).await;
+        };
         let (stored, ttl) = try_join(self.0.store.get(key), self.0.store.ttl(key)).await?;
         let early = |took| self.0.expiry.rules.early(took, random());
         let lasts = stored.as_deref().and_then(|stored| fresh_for(stored, self.0.store.now(), early));
@@ -224,6 +229,14 @@ impl Near {
         self.news.keep(key, value, before, after(before.sent, lasts.min(self.age)));
     }
 
+    /// Has the store tell of changes in this runtime, if the one has ended where it did.
+    fn track_again(&self, entries: &str, store: &dyn Store) {
+        if self.news.ended.swap(false, Ordering::SeqCst) {
+            let tracking = store.track(entries, self.news.clone());
+            *self.tracking.lock().unwrap_or_else(PoisonError::into_inner) = tracking;
+        }
+    }
+
     /// Forgets all.
     pub(super) fn forget_all(&self) {
         self.news.renew();
@@ -233,7 +246,7 @@ impl Near {
 impl News {
     fn new(copies: Copies, number: u64) -> Self {
         let changes = std::array::from_fn(|_| AtomicU64::new(0));
-        Self { copies, number, era: AtomicU64::new(0), changes, hasher: RandomState::new() }
+        Self { copies, number, era: AtomicU64::new(0), ended: AtomicBool::new(false), changes, hasher: RandomState::new() }
     }
 
     fn changes(&self, key: &str) -> &AtomicU64 {
@@ -290,6 +303,10 @@ impl Mirror for News {
 
     fn doubt(&self) {
         _ = self.era.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |era| (era % 2 == 1).then_some(era + 1));
+    }
+
+    fn ended(&self) {
+        self.ended.store(true, Ordering::SeqCst);
     }
 }
 

@@ -282,6 +282,14 @@ impl Held {
         state.slot = Some(self.shared.watchdog.add(self, retry, state.lease, state.slot));
     }
 
+    /// Takes note that the watchdog ended before it knew the answer to a renewal.
+    pub(super) fn unanswered(self: &Arc<Self>) {
+        let mut state = self.open();
+        if state.lost.is_none() {
+            self.tend(&mut state, Instant::now());
+        }
+    }
+
     pub(super) fn not_held(&self, why: LossReason) -> Error {
         NotHeld { lock: self.lock.name().to_owned(), why }.into()
     }

@@ -12,7 +12,7 @@ use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 
 use super::line::{Arrival, Line, Number, Offer, Turn};
-use super::server::serve;
+use super::server::{Ending, serve};
 use crate::clock::Span;
 use crate::error::Error;
 use crate::names::LockKeys;
@@ -99,7 +99,7 @@ impl Lines {
         Served::tell(told);
         if unserved {
             // Not under the mutex: a runtime that has shut down drops the task at once, and that takes the mutex.
-            runtime.spawn(serve(self.clone(), lock.clone()));
+            runtime.spawn(serve(Ending::new(self.clone(), lock.clone())));
         }
         Seat { lines: self.clone(), lock: lock.clone(), number, turn }
     }

@@ -48,6 +48,11 @@ impl<T> Schedule<T> {
         self.items.first_key_value().map(|(slot, _)| slot.due)
     }
 
+    /// All items, the first that is due first.
+    pub(super) fn items(&self) -> impl Iterator<Item = &T> {
+        self.items.values()
+    }
+
     /// Takes out what is due.
     pub(super) fn take_due(&mut self, now: Instant) -> Vec<T> {
         let later = self.items.split_off(&Slot { due: now, number: u64::MAX });

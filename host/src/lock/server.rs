@@ -21,9 +21,9 @@ const LINGER: Duration = Duration::from_secs(1);
 const REST: Duration = Duration::from_secs(1);
 
 /// Serves the line of a lock until nobody has waited for a while.
-pub(super) async fn serve(lines: Lines, lock: LockKeys) {
+pub(super) async fn serve(mut ending: Ending) {
+    let (lines, lock) = (ending.lines.clone(), ending.lock.clone());
     let Some(changed) = lines.with(&lock, |served| served.server.clone()) else { return };
-    let mut ending = Ending { lines: &lines, lock: &lock, ended: false };
     let (mut watch, mut listens_from) = (None, Instant::now());
     let (mut listening, mut asking) = (None, None);
     let mut lingers_until = None;
@@ -105,17 +105,22 @@ fn take(lines: &Lines, lock: &LockKeys, number: Number, sent: Instant, answer: R
     }));
 }
 
-/// Says that nobody serves the line any more, also if the runtime drops the task before its end.
-struct Ending<'a> {
-    lines: &'a Lines,
-    lock: &'a LockKeys,
+/// Says that nobody serves the line any more, also if the runtime drops the task before its end, or before it began.
+pub(super) struct Ending {
+    lines: Lines,
+    lock: LockKeys,
     ended: bool,
 }
 
-impl Ending<'_> {
+impl Ending {
+    /// For the task that is about to serve this line.
+    pub(super) fn new(lines: Lines, lock: LockKeys) -> Self {
+        Self { lines, lock, ended: false }
+    }
+
     /// Ends the service, unless somebody waits.
     fn ends(&mut self) -> bool {
-        self.ended = self.lines.with(self.lock, |served| {
+        self.ended = self.lines.with(&self.lock, |served| {
             let ends = served.line.is_empty();
             if ends {
                 served.line.listening(false, Instant::now());
@@ -127,13 +132,13 @@ impl Ending<'_> {
     }
 }
 
-impl Drop for Ending<'_> {
+impl Drop for Ending {
     fn drop(&mut self) {
         if self.ended {
             return;
         }
         // Waiters are left behind. They ask by themselves, and whoever of them has to wait again has the line served anew.
-        let left = self.lines.with(self.lock, |served| {
+        let left = self.lines.with(&self.lock, |served| {
             served.server = None;
             served.line.listening(false, Instant::now());
             served.line.dissolve()

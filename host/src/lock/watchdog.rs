@@ -1,7 +1,8 @@
 //! Renews the leases of all guards that want it, and confirms those that were granted, many in one request.
 //!
-//! One task for all locks of a store, started with the first such guard and ended when it finds none. A request that hangs delays
-//! only the guards in it: others that become due meanwhile go with one of their own.
+//! One task for all locks of a store, started with the first such guard and ended when it finds none. When its runtime ends before,
+//! it goes on in that of another guard. A request that hangs delays only the guards in it: others that become due meanwhile go with
+//! one of their own.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -9,6 +10,7 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use futures_util::future::join_all;
 use futures_util::stream::FuturesUnordered;
+use tokio::runtime::{Handle, Id};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 use tracing::Instrument;
@@ -18,6 +20,7 @@ use super::lease::Lease;
 use super::schedule::{Schedule, Slot};
 use super::{Shared, metrics};
 use crate::clock::Span;
+use crate::errand::{self, Errand};
 use crate::error::{Error, Outage, Unavailable};
 use crate::store::Holding;
 
@@ -61,8 +64,7 @@ impl Watchdog {
             (slot, starts)
         };
         if starts {
-            // Not under the mutex: a runtime that has shut down drops the task at once, and that takes the mutex.
-            held.runtime.spawn(run(Running { shared: Arc::clone(&held.shared), ended: false }));
+            errand::start(&Rounds(Arc::clone(&held.shared)), held.runtime.clone());
         }
         slot
     }
@@ -101,26 +103,31 @@ impl Default for Watchdog {
     }
 }
 
-/// Says that there is no task any more, should the runtime drop it before its end.
-struct Running {
-    shared: Arc<Shared>,
-    ended: bool,
-}
+/// What the task does.
+#[derive(Clone)]
+struct Rounds(Arc<Shared>);
 
-impl Drop for Running {
-    fn drop(&mut self) {
-        if !self.ended {
-            self.shared.watchdog.open().task = None;
+impl Errand for Rounds {
+    fn run(self) -> impl Future<Output = ()> + Send + 'static {
+        run(self.0)
+    }
+
+    fn another(&self, ended: &[Id]) -> Option<Handle> {
+        let mut state = self.0.watchdog.open();
+        let another = state.schedule.items().map(|held| &held.runtime).find(|runtime| !ended.contains(&runtime.id())).cloned();
+        if another.is_none() {
+            // Leases end the guards that are left.
+            state.task = None;
         }
+        another
     }
 }
 
-async fn run(mut running: Running) {
-    let shared = Arc::clone(&running.shared);
+async fn run(shared: Arc<Shared>) {
     let mut renewals = FuturesUnordered::new();
     while let Some(next) = shared.watchdog.next(Instant::now(), !renewals.is_empty()) {
         match next {
-            Ok(due) => renewals.push(renew(&shared, due)),
+            Ok(due) => renewals.push(renew(&shared, Due(due))),
             Err(until) => tokio::select! {
                 () = shared.watchdog.sooner.notified() => {}
                 Some(()) = renewals.next() => {}
@@ -128,15 +135,24 @@ async fn run(mut running: Running) {
             },
         }
     }
-    running.ended = true;
+}
+
+/// Guards that are being renewed. Should the task be dropped meanwhile, they go back on the schedule.
+struct Due(Vec<Arc<Held>>);
+
+impl Drop for Due {
+    fn drop(&mut self) {
+        self.0.iter().for_each(Held::unanswered);
+    }
 }
 
 /// Renews what is due in one request, and puts it back on the schedule.
-async fn renew(shared: &Shared, due: Vec<Arc<Held>>) {
+async fn renew(shared: &Shared, mut due: Due) {
     let sent = Instant::now();
     let (held, renewals): (Vec<_>, Vec<_>) =
-        due.into_iter().filter_map(|held| held.due(sent).map(|renewal| (held, renewal))).unzip();
+        due.0.iter().filter_map(|held| held.due(sent).map(|renewal| (held, renewal))).unzip();
     if renewals.is_empty() {
+        due.0.clear();
         return;
     }
     let span = tracing::debug_span!("renew", guards = renewals.len());
@@ -153,6 +169,7 @@ async fn renew(shared: &Shared, due: Vec<Arc<Held>>) {
             .map(|(held, answer)| take(held, answer, sent)),
     )
     .await;
+    due.0.clear();
 }
 
 async fn take(held: &Arc<Held>, answer: Result<Holding, Error>, sent: Instant) {

@@ -17,6 +17,9 @@ pub trait Mirror: fmt::Debug + Send + Sync + 'static {
 
     /// Any entry may have been; from here on changes may go unheard.
     fn doubt(&self);
+
+    /// Nobody tells it anything any more, as the runtimes in which that was done have ended: it has to be tracked anew in another.
+    fn ended(&self) {}
 }
 
 /// Has a [`Mirror`] told until it is dropped.

@@ -390,6 +390,7 @@ pub enum Word {
 /// A watch on one lock. It ends when dropped.
 pub struct Watch {
     words: tokio::sync::mpsc::UnboundedReceiver<Word>,
+    over: bool,
     _subscription: Box<dyn Send + Sync>,
 }
 
@@ -397,16 +398,24 @@ impl Watch {
     /// A watch that hears `words`. `subscription` is dropped with the watch.
     #[must_use]
     pub fn new(words: tokio::sync::mpsc::UnboundedReceiver<Word>, subscription: Box<dyn Send + Sync>) -> Self {
-        Self { words, _subscription: subscription }
+        Self { words, over: false, _subscription: subscription }
     }
 
     /// Waits for the next word since the watch began or since the last call. Can be dropped and called again without missing one.
     pub async fn heard(&mut self) -> Word {
         match self.words.recv().await {
             Some(word) => word,
-            // The store is gone; whoever waits has a retry pause and a deadline besides.
+            None if !std::mem::replace(&mut self.over, true) => Word::Doubt,
+            // Whoever waits has a retry pause and a deadline besides.
             None => std::future::pending().await,
         }
+    }
+
+    /// Whether nothing will be heard any more: the store is gone, or the runtime where the watch began has ended. The last word is
+    /// [`Word::Doubt`].
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.over
     }
 }
 

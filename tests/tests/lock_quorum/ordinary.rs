@@ -76,3 +76,20 @@ async fn a_primary_behind_sentinels_holds_a_lock_by_quorum() {
     guard.release().await.unwrap();
     lock.acquire(LONG).await.unwrap().unwrap().release().await.unwrap();
 }
+
+#[test]
+fn a_runtime_that_ends_does_not_take_the_replicas_with_it() {
+    let runtime = || tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let (primary, _replicas) = primary_with(2);
+    let cluster = Cluster::start().unwrap();
+    for url in [primary.url(), cluster.url()] {
+        let first = runtime();
+        let locks = first.block_on(locks(&url));
+        let lock = lock(&locks, Kind::Quorum);
+        for runtime in [first, runtime(), runtime()] {
+            let begun = Instant::now();
+            runtime.block_on(async { lock.acquire(LONG).await.unwrap().expect("it is free").release().await.unwrap() });
+            assert!(begun.elapsed() < 5 * SECOND, "{:?}", begun.elapsed());
+        }
+    }
+}

@@ -15,6 +15,7 @@ mod fair;
 mod fleet;
 mod outage;
 mod redis_py;
+mod runtimes;
 
 const MS: Duration = Duration::from_millis(1);
 const SECOND: Duration = Duration::from_secs(1);

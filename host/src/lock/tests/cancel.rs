@@ -101,3 +101,21 @@ fn a_guard_can_be_dropped_anywhere() {
     drop(outlives);
     assert!(locks.settled().now_or_never().is_some(), "the lease is what ends it");
 }
+
+#[test]
+fn a_runtime_that_ends_before_it_serves_a_line_leaves_that_to_another() {
+    let (_, locks) = setup();
+    let runtime = || tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    let (first, second) = (runtime(), runtime());
+    let lock = lock(&locks);
+    let guard = second.block_on(lock.acquire(Wait::None)).unwrap().unwrap();
+    first.block_on(async { assert!(lock.acquire(Wait::Forever).now_or_never().is_none()) });
+    drop(first);
+    second.block_on(async {
+        let begun = tokio::time::Instant::now();
+        let (waited, released) = tokio::join!(lock.acquire(Wait::UpTo(SECOND)), guard.release());
+        released.unwrap();
+        waited.unwrap().unwrap().release().await.unwrap();
+        assert!(begun.elapsed() < SECOND, "{:?}", begun.elapsed());
+    });
+}

@@ -111,17 +111,47 @@ async fn an_extension_is_not_cut_short() {
     assert!(guard.held().await.unwrap());
 }
 
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap()
+}
+
+async fn lasts(guard: &Guard) {
+    tokio::time::sleep(100 * SECOND).await;
+    assert!(guard.held().await.unwrap());
+}
+
 #[test]
 fn guards_of_a_runtime_that_ended_do_not_stop_those_of_another() {
     let (_, locks) = setup();
-    let runtime = || tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
-    let first = runtime();
+    let (first, second) = (runtime(), runtime());
     let orphan = first.block_on(hold(&locks, "first"));
+    let before = second.block_on(hold(&locks, "before"));
     drop(first);
-    runtime().block_on(async {
-        let guard = hold(&locks, "second").await;
-        tokio::time::sleep(100 * SECOND).await;
-        assert!(guard.held().await.unwrap());
+    second.block_on(lasts(&before));
+    let after = second.block_on(hold(&locks, "after"));
+    second.block_on(lasts(&after));
+    drop(second);
+    drop(before);
+    // None of the runtimes is left that they are renewed in.
+    let third = runtime();
+    let last = third.block_on(hold(&locks, "last"));
+    third.block_on(lasts(&last));
+    drop((orphan, after));
+}
+
+#[test]
+fn a_renewal_that_ends_with_its_runtime_is_made_in_another() {
+    let (store, locks) = setup();
+    let (first, second) = (runtime(), runtime());
+    let orphan = first.block_on(hold(&locks, "first"));
+    let guard = second.block_on(hold(&locks, "second"));
+    store.fail(Op::Renew, Fault::Hangs, 1);
+    first.block_on(async {
+        while store.calls(Op::Renew) == 0 {
+            tokio::time::sleep(SECOND).await;
+        }
     });
+    drop(first);
+    second.block_on(lasts(&guard));
     drop(orphan);
 }

@@ -101,15 +101,16 @@ impl Cluster {
         if self.0.refreshing.swap(true, Ordering::AcqRel) {
             return;
         }
-        let cluster = self.clone();
+        let refreshing = Refreshing { cluster: self.clone(), answered: false };
         tokio::spawn(async move {
-            let deadline = Instant::now() + cluster.0.timeout;
-            if let Err(fault) = cluster.refresh(deadline).await {
+            let mut refreshing = refreshing;
+            let deadline = Instant::now() + refreshing.cluster.0.timeout;
+            if let Err(fault) = refreshing.cluster.refresh(deadline).await {
                 tracing::debug!(?fault, "no node of the cluster gave its map");
             }
+            refreshing.answered = true;
             // In a failover every request has doubts; the nodes have other work then.
             tokio::time::sleep(REST).await;
-            cluster.0.refreshing.store(false, Ordering::Release);
         });
     }
 
@@ -162,5 +163,21 @@ impl Cluster {
 
     fn map(&self) -> RwLockReadGuard<'_, Map> {
         self.0.map.read().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A question for the map in the background, or the rest after it. It ends with its runtime; then others may ask.
+struct Refreshing {
+    cluster: Cluster,
+    answered: bool,
+}
+
+impl Drop for Refreshing {
+    fn drop(&mut self) {
+        self.cluster.0.refreshing.store(false, Ordering::Release);
+        if !self.answered {
+            // Whoever waits for the answer has to ask.
+            self.cluster.0.changes.send_replace(());
+        }
     }
 }

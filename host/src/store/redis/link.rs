@@ -130,14 +130,14 @@ impl Link {
 impl Live {
     async fn open(connector: &Connector, timeout: Duration, on_push: Option<PushHandler>) -> Result<Arc<Self>, Fault> {
         let closed = Arc::new(Closed::default());
-        let told = closed.clone();
+        let told = Closing(closed.clone());
         let handler = on_push.clone();
         let connection = connector
             .connect(Box::new(move |push| {
                 if push.kind == PushKind::Disconnection {
-                    told.close();
+                    told.closed().close();
                 } else if let Some(handler) = &handler {
-                    handler(&push, &told);
+                    handler(&push, told.closed());
                 }
             }))
             .await?;
@@ -198,6 +198,21 @@ async fn keep_alive(live: std::sync::Weak<Live>, closed: Arc<Closed>) {
         if live.send(&ping, Instant::now() + live.timeout).await.is_err() {
             return;
         }
+    }
+}
+
+/// Closes a connection when it is dropped with what reads from it, which ends with the runtime where it was opened.
+struct Closing(Arc<Closed>);
+
+impl Closing {
+    fn closed(&self) -> &Closed {
+        &self.0
+    }
+}
+
+impl Drop for Closing {
+    fn drop(&mut self) {
+        self.0.close();
     }
 }
 

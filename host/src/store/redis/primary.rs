@@ -80,12 +80,13 @@ impl Primary {
         if self.0.asking.swap(true, Ordering::AcqRel) {
             return;
         }
-        let primary = self.clone();
+        let asking = Asking { primary: self.clone(), answered: false };
         tokio::spawn(async move {
-            let outcome = primary.ask().await;
-            primary.learn(outcome);
+            let mut asking = asking;
+            let outcome = asking.primary.ask().await;
+            asking.primary.learn(outcome);
+            asking.answered = true;
             tokio::time::sleep(REST).await;
-            primary.0.asking.store(false, Ordering::Release);
         });
     }
 
@@ -160,6 +161,22 @@ async fn run_id(live: &Live, deadline: Instant) -> Result<String, Fault> {
     };
     let id = text.lines().find_map(|line| line.strip_prefix("run_id:")).map(|id| id.trim().to_owned());
     id.ok_or_else(|| odd("information on a server", &reply))
+}
+
+/// A question under way, or the rest after it. It ends with its runtime; then others may ask.
+struct Asking {
+    primary: Primary,
+    answered: bool,
+}
+
+impl Drop for Asking {
+    fn drop(&mut self) {
+        self.primary.0.asking.store(false, Ordering::Release);
+        if !self.answered {
+            // Whoever waits for the answer has to ask.
+            self.primary.0.told.send_replace(());
+        }
+    }
 }
 
 /// Understands the reply to `ROLE`: who follows a primary, or nobody if it is none.

@@ -1,20 +1,23 @@
 //! Watches for grants. All watches of one channel share one subscription, and all subscriptions one connection a server.
 //!
 //! Each watched channel has a keeper: a task that subscribes, subscribes again when the connection is lost or the channel moves to
-//! another node, and ends when nobody watches any more.
+//! another node, and ends when nobody watches any more. It runs in the runtime of one who watches, and goes on in that of another.
 
 use std::collections::HashMap;
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use redis::{PushInfo, PushKind, Value};
+use tokio::runtime::{Handle, Id};
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::fault::{Fault, odd};
 use super::link::{Closed, Link, Live};
 use super::topology::{Advice, Topology};
+use crate::errand::{self, Errand};
 use crate::store::{Token, Watch, Word};
 
 /// How long a subscription stays when nobody watches: who waits for a lock in turns with others is back before that, and then
@@ -45,9 +48,17 @@ struct Topic {
     /// How many watch it. Changed only under the lock on all topics.
     watches: watch::Sender<usize>,
     state: watch::Sender<State>,
-    listeners: Mutex<Vec<mpsc::UnboundedSender<Word>>>,
+    listeners: Mutex<Vec<Listener>>,
+    /// It was subscribed once, so a grant may have gone unheard since.
+    before: AtomicBool,
     /// Tells the keeper not to wait before its next attempt.
     hurry: Notify,
+}
+
+/// Whom to tell, and the runtime where that one began to watch.
+struct Listener {
+    words: mpsc::UnboundedSender<Word>,
+    runtime: Handle,
 }
 
 #[derive(Clone)]
@@ -65,10 +76,9 @@ impl Hub {
 
     /// Watches a channel. Once the answer is there, the server has confirmed the subscription.
     pub(super) async fn watch(&self, channel: &str) -> Result<Watch, Fault> {
-        let topic = self.topic(channel);
+        // The words from before the confirmation on, so that nothing is missed in between.
+        let (topic, words) = self.topic(channel);
         let watching = Watching { hub: self.clone(), topic: topic.clone() };
-        // Before the confirmation, so that nothing is missed in between.
-        let words = topic.listen();
         let mut state = topic.state.subscribe();
         if matches!(*state.borrow_and_update(), State::Failed(_)) {
             // That was before; now may be different.
@@ -90,15 +100,22 @@ impl Hub {
         Ok(Watch::new(words, Box::new(watching)))
     }
 
-    fn topic(&self, channel: &str) -> Arc<Topic> {
-        let mut topics = self.0.topics();
-        let topic = topics.entry(channel.to_owned()).or_insert_with(|| {
-            let topic = Arc::new(Topic::new(channel));
-            tokio::spawn(keep(self.clone(), topic.clone()));
-            topic
-        });
-        topic.watches.send_modify(|watches| *watches += 1);
-        topic.clone()
+    fn topic(&self, channel: &str) -> (Arc<Topic>, mpsc::UnboundedReceiver<Word>) {
+        let runtime = Handle::current();
+        let mut starts = false;
+        let (topic, words) = {
+            let mut topics = self.0.topics();
+            let topic = topics.entry(channel.to_owned()).or_insert_with(|| {
+                starts = true;
+                Arc::new(Topic::new(channel))
+            });
+            topic.watches.send_modify(|watches| *watches += 1);
+            (topic.clone(), topic.listen(runtime.clone()))
+        };
+        if starts {
+            errand::start(&Keeping { hub: self.clone(), topic: topic.clone() }, runtime);
+        }
+        (topic, words)
     }
 
     /// Subscribes, wherever the channel may be.
@@ -176,18 +193,23 @@ impl Inner {
 impl Topic {
     fn new(channel: &str) -> Self {
         let (watches, state) = (watch::Sender::new(0), watch::Sender::new(State::Subscribing));
-        Self { channel: channel.to_owned(), watches, state, listeners: Mutex::default(), hurry: Notify::new() }
+        let (listeners, before, hurry) = (Mutex::default(), AtomicBool::new(false), Notify::new());
+        Self { channel: channel.to_owned(), watches, state, listeners, before, hurry }
     }
 
-    fn listen(&self) -> mpsc::UnboundedReceiver<Word> {
-        let (sender, words) = mpsc::unbounded_channel();
-        self.listeners.lock().unwrap_or_else(PoisonError::into_inner).push(sender);
-        words
+    fn listen(&self, runtime: Handle) -> mpsc::UnboundedReceiver<Word> {
+        let (words, heard) = mpsc::unbounded_channel();
+        self.listeners().push(Listener { words, runtime });
+        heard
+    }
+
+    fn listeners(&self) -> MutexGuard<'_, Vec<Listener>> {
+        self.listeners.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Tells all who watch, and forgets those who do no more.
     fn tell(&self, word: &Word) {
-        self.listeners.lock().unwrap_or_else(PoisonError::into_inner).retain(|listener| listener.send(word.clone()).is_ok());
+        self.listeners().retain(|listener| listener.words.send(word.clone()).is_ok());
     }
 
     /// Returns once nobody has watched for a while.
@@ -216,10 +238,37 @@ impl Drop for Watching {
     }
 }
 
+/// What a keeper does.
+#[derive(Clone)]
+struct Keeping {
+    hub: Hub,
+    topic: Arc<Topic>,
+}
+
+impl Errand for Keeping {
+    fn run(self) -> impl Future<Output = ()> + Send + 'static {
+        keep(self.hub, self.topic)
+    }
+
+    fn another(&self, ended: &[Id]) -> Option<Handle> {
+        // Throughout, so that nobody finds the topic and then nobody who keeps it.
+        let mut topics = self.hub.0.topics();
+        let mut listeners = self.topic.listeners();
+        let goes_on = |listener: &&Listener| !listener.words.is_closed() && !ended.contains(&listener.runtime.id());
+        let another = listeners.iter().find(goes_on).map(|listener| listener.runtime.clone());
+        if another.is_none() {
+            topics.remove(&self.topic.channel);
+            self.topic.state.send_replace(State::Failed(Fault::Unreachable("the runtime that listened has ended".into())));
+            // A watch can be used in another runtime than where it began: that is its end.
+            listeners.clear();
+        }
+        another
+    }
+}
+
 /// Keeps a channel subscribed as long as it is watched.
 async fn keep(hub: Hub, topic: Arc<Topic>) {
     let mut pause = PAUSES.0;
-    let mut before = false;
     loop {
         {
             let mut topics = hub.0.topics();
@@ -234,11 +283,10 @@ async fn keep(hub: Hub, topic: Arc<Topic>) {
             Ok(subscription) => {
                 pause = PAUSES.0;
                 topic.state.send_replace(State::Subscribed);
-                if before {
+                if topic.before.swap(true, Ordering::AcqRel) {
                     // A grant in the meantime went unheard.
                     topic.tell(&Word::Doubt);
                 }
-                before = true;
                 tokio::select! {
                     () = subscription.live.closed() => {}
                     // Not only when the server ends it: in a failover the one that steps down goes on to serve who is subscribed,

@@ -11,12 +11,14 @@ use std::time::Duration;
 
 use futures_util::future::{select_all, try_join_all};
 use redis::{PushInfo, PushKind, Value};
+use tokio::runtime::{Handle, Id};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep};
 
 use super::fault::{Fault, odd};
 use super::link::{Closed, Link, Live};
 use super::topology::Topology;
+use crate::errand::{self, Errand};
 use crate::store::Mirror;
 
 /// How long to wait before another attempt to track; doubled each time.
@@ -45,11 +47,12 @@ struct Tracked {
     runs: bool,
 }
 
-/// Entries whose keys begin alike, and who keeps copies of them.
+/// Entries whose keys begin alike, who keeps copies of them, and the runtime where that began.
 #[derive(Clone)]
 struct Entries {
     prefix: String,
     mirror: Arc<dyn Mirror>,
+    runtime: Handle,
 }
 
 /// Ends one tracking when dropped.
@@ -63,12 +66,16 @@ impl Tracker {
 
     /// Tracks the entries whose keys begin with `prefix`.
     pub(super) fn track(&self, prefix: &str, mirror: Arc<dyn Mirror>) -> Box<dyn Send + Sync> {
-        let mut tracked = self.0.tracked();
-        let number = tracked.next;
-        tracked.next += 1;
-        tracked.mirrors.insert(number, Entries { prefix: prefix.to_owned(), mirror });
-        if !std::mem::replace(&mut tracked.runs, true) {
-            tokio::spawn(keep(self.0.clone()));
+        let runtime = Handle::current();
+        let (number, starts) = {
+            let mut tracked = self.0.tracked();
+            let number = tracked.next;
+            tracked.next += 1;
+            tracked.mirrors.insert(number, Entries { prefix: prefix.to_owned(), mirror, runtime: runtime.clone() });
+            (number, !std::mem::replace(&mut tracked.runs, true))
+        };
+        if starts {
+            errand::start(&Keeping(self.0.clone()), runtime);
         }
         self.0.changed.notify_one();
         Box::new(Until(Arc::downgrade(&self.0), number))
@@ -126,6 +133,35 @@ impl Drop for Until {
             inner.tracked().mirrors.remove(&self.1);
             inner.changed.notify_one();
         }
+    }
+}
+
+/// What the task does.
+#[derive(Clone)]
+struct Keeping(Arc<Inner>);
+
+impl Errand for Keeping {
+    fn run(self) -> impl Future<Output = ()> + Send + 'static {
+        keep(self.0)
+    }
+
+    fn another(&self, ended: &[Id]) -> Option<Handle> {
+        let mirrors: Vec<_> = self.0.tracked().mirrors.values().map(|entries| entries.mirror.clone()).collect();
+        // Before anybody tracks again, and trusts.
+        for mirror in &mirrors {
+            mirror.doubt();
+        }
+        let mut tracked = self.0.tracked();
+        let runtimes = tracked.mirrors.values().map(|entries| &entries.runtime);
+        let another = runtimes.into_iter().find(|runtime| !ended.contains(&runtime.id())).cloned();
+        tracked.runs = another.is_some();
+        drop(tracked);
+        if another.is_none() {
+            for mirror in &mirrors {
+                mirror.ended();
+            }
+        }
+        another
     }
 }
 
