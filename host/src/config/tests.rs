@@ -24,7 +24,8 @@ fn the_sample_says_what_the_defaults_are() {
         }
     };
     remove(&mut trimmed, "store", &["holder"]);
-    remove(&mut trimmed, "cache", &["herd", "expire", "stale_if_error", "failures", "identity", "serializer", "compressor"]);
+    let cache = ["herd", "expire", "stale_if_error", "failures", "identity", "serializer", "compressor", "near", "in_metrics"];
+    remove(&mut trimmed, "cache", &cache);
     remove(&mut trimmed, "guest", &["locks", "lock_classes", "caches", "deadline", "directory"]);
     remove(&mut trimmed, "code", &["directory"]);
     let written = Config::parse(&trimmed.to_string()).unwrap();

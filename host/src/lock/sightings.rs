@@ -12,6 +12,11 @@ use crate::store::{Broken, SeenHolder, Sighting};
 pub struct HeldLock(Sighting);
 
 impl HeldLock {
+    fn seen(mut sighting: Sighting) -> Self {
+        sighting.holders.sort_by_key(|holder| holder.fence);
+        Self(sighting)
+    }
+
     /// The lock's name, without the prefix.
     #[must_use]
     pub fn name(&self) -> &str {
@@ -24,7 +29,7 @@ impl HeldLock {
         self.0.lock.form()
     }
 
-    /// Who held it: one of a plain lock, at most a thousand of others, those whose leases end first.
+    /// Who held it, by their fences: one of a plain lock, at most a thousand of others, those whose leases end first.
     #[must_use]
     pub fn holders(&self) -> &[SeenHolder] {
         &self.0.holders
@@ -58,7 +63,7 @@ impl Locks {
     /// # Errors
     /// [`Error::Unavailable`] if the store cannot be reached.
     pub async fn held_locks(&self) -> Result<Vec<HeldLock>, Error> {
-        let mut held: Vec<_> = self.shared.lines.store().sightings(&self.prefix).await?.into_iter().map(HeldLock).collect();
+        let mut held: Vec<_> = self.shared.lines.store().sightings(&self.prefix).await?.into_iter().map(HeldLock::seen).collect();
         held.sort_unstable_by(|one, other| (one.name(), one.form()).cmp(&(other.name(), other.form())));
         Ok(held)
     }
@@ -79,7 +84,7 @@ impl Locks {
     /// As of [`Locks::look`].
     pub async fn look_at(&self, name: &str, form: Form) -> Result<Option<HeldLock>, Error> {
         let keys = LockKeys::whole(&self.prefix, name, form)?;
-        Ok(self.shared.lines.store().sight(&keys).await?.map(HeldLock))
+        Ok(self.shared.lines.store().sight(&keys).await?.map(HeldLock::seen))
     }
 
     /// Takes a lock away from a holder that was seen, and gives it to who waits. If only others hold it since, nothing is done. Those

@@ -31,7 +31,10 @@ async fn take(lock: &Lock) -> Guard {
 async fn two(server: &Server) -> (Locks, Locks) {
     let (here, there) = (locks(server).await, locks(server).await);
     for (holder, waiter) in [(&here, &there), (&there, &here)] {
-        contend(&open(holder, "before"), &open(waiter, "before"), || {}).await.release().await.unwrap();
+        let guard = contend(&open(holder, "before"), &open(waiter, "before"), || {}).await;
+        // By itself it may not come to that before the release.
+        guard.renew().await.unwrap();
+        guard.release().await.unwrap();
     }
     tokio::time::sleep(SETTLE).await;
     (here, there)
