@@ -239,19 +239,6 @@ async fn read_value() -> Result<Vec<u8>, Failure> {
     Ok(bytes)
 }
 
-/// Whether the answer on the terminal is yes.
-pub(crate) async fn yes() -> Result<bool, Failure> {
-    let answer = tokio::task::spawn_blocking(|| {
-        let mut line = String::new();
-        std::io::stdin().read_line(&mut line).map(|_| line)
-    });
-    match answer.await {
-        Ok(Ok(line)) => Ok(matches!(line.trim().to_ascii_lowercase().as_str(), "y" | "yes")),
-        Ok(Err(why)) => Err(Failure::new(status::NO_INPUT, format!("cannot read standard input: {why}"))),
-        Err(why) => Err(Failure::system("cannot read standard input", &why)),
-    }
-}
-
 /// All of standard input.
 pub(crate) async fn read_stdin() -> Result<Vec<u8>, Failure> {
     let mut bytes = Vec::new();

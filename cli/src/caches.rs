@@ -1,7 +1,5 @@
 //! `bellwether cache`: what is in a cache, and what is to be there no more.
 
-use std::io::{self, IsTerminal};
-
 use bellwether::cache::{EntryForm, FoundEntry, Stats};
 use bellwether::clock::millis;
 use clap::{Args, Subcommand};
@@ -10,7 +8,7 @@ use serde_json::{Value, json};
 use crate::failure::{Failure, status};
 use crate::settings::Settings;
 use crate::stages::Stages;
-use crate::{cache, output, time};
+use crate::{cache, output, prompt, time};
 
 /// Looks into a cache, and changes what is in it.
 ///
@@ -194,15 +192,10 @@ async fn invalidate(settings: &Settings, command: &Invalidate) -> Result<u8, Fai
 }
 
 async fn clear(settings: &Settings, command: &Clear) -> Result<u8, Failure> {
-    if !command.yes && !io::stdin().is_terminal() {
-        return Err(Failure::usage("this asks before it clears a cache, and there is no terminal to ask on: give --yes"));
-    }
+    prompt::possible(command.yes, "it clears a cache")?;
     let cache = cache::open(settings, &command.cache, &Stages::default()).await?;
-    if !command.yes {
-        output::ask(&format!("Delete all entries of the cache {:?}? [y/N] ", command.cache));
-        if !cache::yes().await? {
-            return Err(Failure::new(status::ABSENT, "left as it is"));
-        }
+    if !command.yes && !prompt::agreed(&format!("Delete all entries of the cache {:?}? [y/N] ", command.cache)).await? {
+        return Err(Failure::new(status::ABSENT, "left as it is"));
     }
     tell_deleted(cache.clear().await?, command.json)
 }

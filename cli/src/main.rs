@@ -14,6 +14,7 @@ mod lock;
 mod locks;
 mod metrics;
 mod output;
+mod prompt;
 mod run;
 mod settings;
 mod signals;

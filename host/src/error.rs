@@ -38,6 +38,13 @@ impl Error {
     pub(crate) fn is_passing(&self) -> bool {
         matches!(self, Self::Unavailable(Unavailable { why, .. }) if why.is_passing())
     }
+
+    /// Whether a request that failed so may have been done.
+    pub(crate) fn may_have_happened(&self) -> bool {
+        let Self::Unavailable(Unavailable { why, .. }) = self else { return false };
+        // Behind an error that passes there may be an earlier request whose reply was lost.
+        matches!(why, Outage::TimedOut(_) | Outage::Disconnected(_) | Outage::Passing(_))
+    }
 }
 
 /// A call that can never work as it was made.

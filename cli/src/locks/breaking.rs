@@ -1,7 +1,5 @@
 //! `bellwether locks break`: takes a lock away from who holds it.
 
-use std::io::{self, IsTerminal};
-
 use bellwether::lock::{Broken, Form, HeldLock, Locks, Part, SeenHolder};
 use clap::{Args, ValueEnum};
 use serde_json::json;
@@ -9,7 +7,7 @@ use serde_json::json;
 use super::{object, open, who};
 use crate::failure::{Failure, status};
 use crate::settings::Settings;
-use crate::{output, time};
+use crate::{output, prompt, time};
 
 /// Takes a lock away from its holders.
 ///
@@ -72,9 +70,7 @@ impl From<Kind> for Form {
 
 /// Performs [`Options`].
 pub(super) async fn break_lock(settings: &Settings, options: &Options, as_json: bool) -> Result<u8, Failure> {
-    if !options.yes && !io::stdin().is_terminal() {
-        return Err(Failure::usage("this asks before it breaks a lock, and there is no terminal to ask on: give --yes"));
-    }
+    prompt::possible(options.yes, "it breaks a lock")?;
     let locks = open(settings).await?;
     let seen = look(&locks, options).await?;
     let chosen: Vec<_> = seen.holders().iter().filter(|holder| is_chosen(holder, options.fingerprint.as_deref())).collect();
@@ -126,23 +122,15 @@ async fn ask(seen: &HeldLock, chosen: &[&SeenHolder]) -> Result<bool, Failure> {
         waiters => format!("{waiters} in the queue"),
     };
     let name = named(seen);
-    output::ask(&match chosen {
+    let question = match chosen {
         [only] => format!("{name} is held by {}; {waiting}. Break it? [y/N] ", in_words(only)),
         many => {
             let lines: Vec<_> = many.iter().map(|holder| format!("  {}", in_words(holder))).collect();
             let lines = lines.join("\n");
             format!("{name} is held by {}; {waiting}:\n{lines}\nBreak all of them? [y/N] ", many.len())
         }
-    });
-    let answer = tokio::task::spawn_blocking(|| {
-        let mut line = String::new();
-        io::stdin().read_line(&mut line).map(|_| line)
-    });
-    match answer.await {
-        Ok(Ok(line)) => Ok(matches!(line.trim().to_ascii_lowercase().as_str(), "y" | "yes")),
-        Ok(Err(why)) => Err(Failure::new(status::NO_INPUT, format!("cannot read standard input: {why}"))),
-        Err(why) => Err(Failure::system("cannot read standard input", &why)),
-    }
+    };
+    prompt::agreed(&question).await
 }
 
 /// Says what became of it.

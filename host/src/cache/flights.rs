@@ -17,7 +17,7 @@ use tokio_util::task::TaskTracker;
 use super::vacancy::{Abandoned, Tenure};
 use crate::clock::after;
 use crate::envelope::Claim;
-use crate::error::{Error, Outage, Unavailable};
+use crate::error::Error;
 use crate::pause::{back_off, jittered, random};
 use crate::store::{Bid, Standing, Store, Watch};
 
@@ -89,7 +89,7 @@ impl Flights {
                 unsettled.settled();
                 (Landed::Busy, Some(Duration::ZERO))
             }
-            Err(error) if may_have_happened(&error) => return Err(error),
+            Err(error) if error.may_have_happened() => return Err(error),
             Err(error) => {
                 unsettled.settled();
                 return Err(error);
@@ -218,11 +218,6 @@ impl Background {
     pub(super) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static, runtime: &Handle) {
         self.0.spawn_on(task, runtime);
     }
-}
-
-/// Whether a request that failed so may have been done.
-fn may_have_happened(error: &Error) -> bool {
-    matches!(error, Error::Unavailable(Unavailable { why: Outage::TimedOut(_) | Outage::Disconnected(_), .. }))
 }
 
 async fn listen(store: &Arc<dyn Store>, key: &str) -> Option<Watch> {

@@ -70,11 +70,7 @@ impl Cache {
     pub async fn delete_pattern(&self, pattern: &str) -> Result<u64, Error> {
         let delete = async {
             let (hint, chosen) = self.0.pipeline.choose(Glob::new(pattern)?);
-            let deleted = self.0.store.delete_matching(&self.0.pipeline.entries, &hint, &chosen).await;
-            if let Some(near) = self.near() {
-                near.forget_all();
-            }
-            deleted
+            self.sweep(&hint, &chosen).await
         };
         self.deleted(Operation::DeletePattern, delete).await
     }
@@ -84,14 +80,7 @@ impl Cache {
     /// # Errors
     /// [`Error::Unavailable`]. Some of the entries may then be deleted.
     pub async fn clear(&self) -> Result<u64, Error> {
-        let delete = async {
-            let deleted = self.0.store.delete_matching(&self.0.pipeline.entries, &Glob::any(), &|_| true).await;
-            if let Some(near) = self.near() {
-                near.forget_all();
-            }
-            deleted
-        };
-        self.deleted(Operation::Clear, delete).await
+        self.deleted(Operation::Clear, self.sweep(&Glob::any(), &|_| true)).await
     }
 
     /// The store's key of an entry, for those who look at the store itself.
@@ -100,6 +89,15 @@ impl Cache {
     /// As [`Cache::exists`], without [`Error::Unavailable`].
     pub async fn entry_key(&self, key: impl Into<Key<'_>>) -> Result<String, Error> {
         self.key(parts(&key.into())).await
+    }
+
+    /// Deletes the entries that are chosen by the rest of their keys; copies of all are forgotten.
+    async fn sweep(&self, hint: &Glob, chosen: &(dyn Fn(&str) -> bool + Send + Sync)) -> Result<u64, Error> {
+        let deleted = self.0.store.delete_matching(&self.0.pipeline.entries, hint, chosen).await;
+        if let Some(near) = self.near() {
+            near.forget_all();
+        }
+        deleted
     }
 
     /// Deletes, and takes note of how many there were.

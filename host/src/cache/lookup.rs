@@ -38,7 +38,8 @@ impl Cache {
     /// protection, they get the old value meanwhile if there is one.
     ///
     /// # Errors
-    /// As [`Cache::get`], and [`Error::Unavailable`] if this is no tokio runtime, on which what is given up is settled. A store that cannot be reached is asked again until the wait is over.
+    /// As [`Cache::get`], and [`Error::Unavailable`] if this is no tokio runtime, on which what is given up is settled. A store that
+    /// cannot be reached is asked again until the wait is over.
     pub async fn lookup<T: DeserializeOwned>(&self, key: impl Into<Key<'_>>, wait: Duration) -> Result<Found<T>, Error> {
         Ok(match self.find(&key.into(), wait).await? {
             Found::Hit(value) => Found::Hit(cbor::from_slice(&value)?),

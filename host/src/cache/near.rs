@@ -62,8 +62,11 @@ pub(super) struct Nears {
     caches: Arc<Mutex<HashMap<Stored, Arc<Near>>>>,
 }
 
-/// What the keys of a cache's entries begin with, and its serializer and compressor.
-type Stored = (String, [StageId; 2]);
+/// What the keys of a cache's entries begin with, and what of a cache decides which value their bytes are.
+type Stored = (String, Form);
+
+/// Whether there is an envelope, and the serializer and compressor.
+pub(super) type Form = (bool, [StageId; 2]);
 
 type Copies = moka::sync::Cache<String, Copied>;
 
@@ -77,7 +80,7 @@ struct Copied {
     owner: u64,
 }
 
-/// The copies of one cache with the same stages.
+/// The copies of one cache whose entries are of one form.
 pub(super) struct Near {
     news: Arc<News>,
     age: Duration,
@@ -121,11 +124,11 @@ impl Nears {
         Self { copies, age: limits.age, caches: Arc::default() }
     }
 
-    /// The copies of the cache whose entries' keys begin with `entries` and that has these stages, to be called within a runtime.
+    /// The copies of the cache whose entries' keys begin with `entries` and are of this form, to be called within a runtime.
     /// `None` if the store keeps its entries in this process, or if too many caches have copies already.
-    pub(super) fn of(&self, entries: &str, stages: [StageId; 2], store: &dyn Store) -> Option<Arc<Near>> {
+    pub(super) fn of(&self, entries: &str, form: Form, store: &dyn Store) -> Option<Arc<Near>> {
         let mut caches = self.caches.lock().unwrap_or_else(PoisonError::into_inner);
-        let cache = (entries.to_owned(), stages);
+        let cache = (entries.to_owned(), form);
         if let Some(near) = caches.get(&cache) {
             return Some(near.clone());
         }
@@ -149,7 +152,7 @@ impl NearDoor {
     /// The copies, to be called within a runtime.
     fn open(&self, cache: &Cache) -> Option<&Near> {
         let Inner { pipeline, store, .. } = &*cache.0;
-        self.near.get_or_init(|| self.nears.of(&pipeline.entries, pipeline.written_by(), &**store)).as_deref()
+        self.near.get_or_init(|| self.nears.of(&pipeline.entries, pipeline.form(), &**store)).as_deref()
     }
 }
 

@@ -14,6 +14,7 @@ use crate::stage::{Compressor, Identity, Registered, Serializer, Stages};
 
 use super::CacheLimits;
 use super::format::Formats;
+use super::near::Form;
 
 /// The stages of one cache, and what they may do. It has no store.
 #[derive(Debug)]
@@ -171,9 +172,9 @@ impl Pipeline {
         Ok(value)
     }
 
-    /// The stages that values pass through, which an entry names.
-    pub(super) fn written_by(&self) -> [StageId; 2] {
-        [id(self.serializer.as_ref()), id(self.compressor.as_ref())]
+    /// What decides which value the bytes of an entry are.
+    pub(super) fn form(&self) -> Form {
+        (self.formats.plain, [id(self.serializer.as_ref()), id(self.compressor.as_ref())])
     }
 
     /// Which rests of keys, after [`Pipeline::entries`], a pattern of keys chooses.

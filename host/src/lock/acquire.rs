@@ -52,7 +52,7 @@ pub(super) async fn adopt(lock: &Lock, old: &Token) -> Result<Guard, Error> {
     claim.open = true;
     let new = claim.token()?;
     let answer = lock.shared.lines.store().adopt(&lock.keys, old, &new).await;
-    claim.open = answer.as_ref().map_or_else(may_have_happened, Option::is_some);
+    claim.open = answer.as_ref().map_or_else(Error::may_have_happened, Option::is_some);
     let Some(adopted) = answer? else { return Err(gone(lock)) };
     lock.shared.lines.hold(&lock.keys, &new);
     let lease = Lease::new(lock.terms.lease, adopted.lease_left, claim.sent, Instant::now());
@@ -150,7 +150,7 @@ impl<'a> Claim<'a> {
                 // A place in the queue is as open as an answer that is missing.
                 self.open = was_open || queueing.joins || matches!(answer, Attempt::Acquired { .. });
             }
-            Err(error) if !may_have_happened(error) => self.open = was_open,
+            Err(error) if !error.may_have_happened() => self.open = was_open,
             Err(_) => {}
         }
         answer
@@ -232,11 +232,4 @@ impl Drop for Claim<'_> {
         let surrender = Surrender { lock: Arc::clone(&self.lock.keys), token, withdraws, until, straggler: true };
         self.lock.shared.background.release(surrender, &self.runtime);
     }
-}
-
-/// Whether an attempt that failed so may have taken the lock.
-pub(super) fn may_have_happened(error: &Error) -> bool {
-    let Error::Unavailable(Unavailable { why, .. }) = error else { return false };
-    // Behind an error that passes there may be an earlier request whose reply was lost.
-    matches!(why, Outage::TimedOut(_) | Outage::Disconnected(_) | Outage::Passing(_))
 }

@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep_until};
 use super::{MultiGuard, MultiLock};
 use crate::clock::{Span, Wait, after};
 use crate::error::{Error, Invalid};
-use crate::lock::acquire::{Claim, is_over, may_have_happened};
+use crate::lock::acquire::{Claim, is_over};
 use crate::lock::held::Held;
 use crate::lock::lease::Lease;
 use crate::lock::{Guard, Lock, runtime};
@@ -88,7 +88,8 @@ impl<'a> Round<'a> {
         let sent = Instant::now();
         let before: Vec<_> = self.claims.iter_mut().map(|claim| std::mem::replace(&mut claim.open, true)).collect();
         let answer = store.attempt_all(&self.keys, &self.ticket, self.fair).await;
-        let changed = answer.as_ref().map_or_else(may_have_happened, |answer| matches!(answer, AttemptAll::Acquired { .. }));
+        let changed =
+            answer.as_ref().map_or_else(Error::may_have_happened, |answer| matches!(answer, AttemptAll::Acquired { .. }));
         if !changed {
             self.claims.iter_mut().zip(before).for_each(|(claim, open)| claim.open = open);
         }

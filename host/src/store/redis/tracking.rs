@@ -209,7 +209,7 @@ async fn follow(inner: &Arc<Inner>, mirrors: &HashMap<u64, Entries>) -> Result<F
         command.arg("PREFIX").arg(prefix);
     }
     let feeds = primaries.iter().map(|primary| {
-        let (inner, command) = (Arc::downgrade(inner), &command);
+        let (timeout, inner, command) = (inner.timeout, Arc::downgrade(inner), &command);
         let connector = primary.connector().clone();
         async move {
             let take = move |push: &PushInfo, _: &Closed| {
@@ -217,7 +217,7 @@ async fn follow(inner: &Arc<Inner>, mirrors: &HashMap<u64, Entries>) -> Result<F
                     inner.take(push);
                 }
             };
-            let feed = Link::new(connector, deadline.saturating_duration_since(Instant::now()), Some(Arc::new(take)));
+            let feed = Link::new(connector, timeout, Some(Arc::new(take)));
             let live = feed.live(deadline).await?;
             match live.send(command, deadline).await? {
                 Value::Okay => Ok(live),
