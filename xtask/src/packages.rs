@@ -42,6 +42,20 @@ const VENV: Program = Program {
     ],
 };
 
+const FAKETIME: Program = Program {
+    name: "libfaketime",
+    probe: &["faketime", "--version"],
+    why: "clocks of clients are set by it, and without it those tests are left out",
+    packages: &[
+        ("apt-get", "faketime"),
+        ("dnf", "libfaketime"),
+        ("apk", "libfaketime"),
+        ("brew", "libfaketime"),
+        ("pacman", "libfaketime"),
+        ("zypper", "libfaketime"),
+    ],
+};
+
 /// Installs redis-server if it is missing.
 pub(crate) fn ensure_redis(steps: &Steps) -> Result<()> {
     REDIS.ensure(steps)
@@ -49,7 +63,11 @@ pub(crate) fn ensure_redis(steps: &Steps) -> Result<()> {
 
 /// Installs everything that the tests need and that is missing.
 pub(crate) fn ensure_all(steps: &Steps) -> Result<()> {
-    [REDIS, VENV].iter().try_for_each(|program| program.ensure(steps))
+    [REDIS, VENV].iter().try_for_each(|program| program.ensure(steps))?;
+    if let Err(why) = FAKETIME.ensure(steps) {
+        Steps::note(&format!("{why:#}"));
+    }
+    Ok(())
 }
 
 impl Program {

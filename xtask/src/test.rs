@@ -19,7 +19,7 @@ use crate::{chaos, components, packages, toolchain};
 ///  6. locks under faults, for two minutes
 ///  7. rustdoc, warnings denied
 ///
-/// What is missing is added first: the wasm target, rustfmt and clippy by rustup; redis-server and python3's venv by the
+/// What is missing is added first: the wasm target, rustfmt and clippy by rustup; redis-server, python3's venv and libfaketime by the
 /// system's package manager, if this user is root or sudo asks for no password. If not, the one command to run is printed.
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]

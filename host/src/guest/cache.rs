@@ -1,5 +1,6 @@
 //! The interface `cache`.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -13,6 +14,7 @@ use super::call::{Call, Entry};
 use super::convert::{Failure, time};
 use super::view::{BellwetherCtxView, HasBellwether};
 use crate::cache::{self, Cache, Key, Vacancy};
+use crate::error::Error;
 
 /// A cache in a guest's table.
 pub type CacheEntry = Entry<Cache>;
@@ -43,7 +45,7 @@ impl<T: 'static> HostCacheWithStore<T> for HasBellwether {
         content: Option<Cbor>,
     ) -> Result<Option<Cbor>, Failure> {
         let call = Call::begin(accessor, &this, key.len() + size(content.as_ref()))?;
-        let value = call.on.get_cbor(&key, content.as_deref()).await?;
+        let value = call.perform(|on| async move { on.get_cbor(&key, content.as_deref()).await }).await?;
         Ok(value.map(Vec::from))
     }
 
@@ -54,7 +56,7 @@ impl<T: 'static> HostCacheWithStore<T> for HasBellwether {
         content: Option<Cbor>,
     ) -> Result<Vec<Option<Cbor>>, Failure> {
         let call = Call::begin(accessor, &this, sizes(&keys) + size(content.as_ref()))?;
-        let values = call.on.get_many_cbor(&keys, content.as_deref()).await?;
+        let values = call.perform(|on| async move { on.get_many_cbor(&keys, content.as_deref()).await }).await?;
         Ok(values.into_iter().map(|value| value.map(Vec::from)).collect())
     }
 
@@ -67,7 +69,7 @@ impl<T: 'static> HostCacheWithStore<T> for HasBellwether {
         expire: Option<Milliseconds>,
     ) -> Result<(), Failure> {
         let call = Call::begin(accessor, &this, key.len() + value.len() + size(content.as_ref()))?;
-        Ok(call.on.set_cbor(&key, Bytes::from(value), content.as_deref(), time(expire)).await?)
+        call.perform(|on| async move { on.set_cbor(&key, Bytes::from(value), content.as_deref(), time(expire)).await }).await
     }
 
     async fn set_many(
@@ -80,7 +82,7 @@ impl<T: 'static> HostCacheWithStore<T> for HasBellwether {
         let bytes: usize = entries.iter().map(|(key, value)| ITEM + key.len() + value.len()).sum();
         let call = Call::begin(accessor, &this, bytes + size(content.as_ref()))?;
         let entries = entries.into_iter().map(|(key, value)| (key, Bytes::from(value))).collect();
-        Ok(call.on.set_many_cbor(entries, content.as_deref(), time(expire)).await?)
+        call.perform(|on| async move { on.set_many_cbor(entries, content.as_deref(), time(expire)).await }).await
     }
 
     async fn exists(
@@ -90,7 +92,7 @@ impl<T: 'static> HostCacheWithStore<T> for HasBellwether {
         content: Option<Cbor>,
     ) -> Result<bool, Failure> {
         let call = Call::begin(accessor, &this, key.len() + size(content.as_ref()))?;
-        Ok(call.on.exists(whole(&key, content.as_deref())?).await?)
+        call.perform(|on| async move { on.exists(whole(&key, content.as_deref())?).await }).await
     }
 
     async fn ttl(
@@ -100,7 +102,7 @@ impl<T: 'static> HostCacheWithStore<T> for HasBellwether {
         content: Option<Cbor>,
     ) -> Result<TimeToLive, Failure> {
         let call = Call::begin(accessor, &this, key.len() + size(content.as_ref()))?;
-        Ok(call.on.ttl(whole(&key, content.as_deref())?).await?.into())
+        Ok(call.perform(|on| async move { on.ttl(whole(&key, content.as_deref())?).await }).await?.into())
     }
 
     async fn delete(
@@ -110,7 +112,7 @@ impl<T: 'static> HostCacheWithStore<T> for HasBellwether {
         content: Option<Cbor>,
     ) -> Result<bool, Failure> {
         let call = Call::begin(accessor, &this, key.len() + size(content.as_ref()))?;
-        Ok(call.on.delete(whole(&key, content.as_deref())?).await?)
+        call.perform(|on| async move { on.delete(whole(&key, content.as_deref())?).await }).await
     }
 
     async fn delete_many(
@@ -120,17 +122,17 @@ impl<T: 'static> HostCacheWithStore<T> for HasBellwether {
         content: Option<Cbor>,
     ) -> Result<u64, Failure> {
         let call = Call::begin(accessor, &this, sizes(&keys) + size(content.as_ref()))?;
-        Ok(call.on.delete_many(&keys, content.as_deref()).await?)
+        call.perform(|on| async move { on.delete_many(&keys, content.as_deref()).await }).await
     }
 
     async fn delete_pattern(accessor: &Accessor<T, Self>, this: Resource<CacheEntry>, pattern: String) -> Result<u64, Failure> {
         let call = Call::begin(accessor, &this, pattern.len())?;
-        Ok(call.on.delete_pattern(&pattern).await?)
+        call.perform(|on| async move { on.delete_pattern(&pattern).await }).await
     }
 
     async fn clear(accessor: &Accessor<T, Self>, this: Resource<CacheEntry>) -> Result<u64, Failure> {
         let call = Call::begin(accessor, &this, 0)?;
-        Ok(call.on.clear().await?)
+        call.perform(|on| async move { on.clear().await }).await
     }
 
     async fn lookup(
@@ -141,11 +143,12 @@ impl<T: 'static> HostCacheWithStore<T> for HasBellwether {
         wait: Milliseconds,
     ) -> Result<Found, Failure> {
         let call = Call::begin(accessor, &this, key.len() + size(content.as_ref()))?;
-        match look(accessor, &call, &key, content.as_deref(), wait).await? {
+        let on = Arc::clone(&call.on);
+        match look(accessor, call, key, content, wait).await? {
             Outcome::Hit(value) => Ok(Found::Hit(value)),
             Outcome::Vacant(vacancy) => Ok(Found::Vacant(vacancy)),
             Outcome::Busy => Ok(Found::Busy),
-            Outcome::Failed(why) => Err(call.on.no_value(why).into()),
+            Outcome::Failed(why) => Err(on.no_value(why).into()),
         }
     }
 
@@ -157,20 +160,21 @@ impl<T: 'static> HostCacheWithStore<T> for HasBellwether {
         wait: Milliseconds,
     ) -> Result<Outcome, Failure> {
         let call = Call::begin(accessor, &this, key.len() + size(content.as_ref()))?;
-        look(accessor, &call, &key, content.as_deref(), wait).await
+        look(accessor, call, key, content, wait).await
     }
 }
 
 /// Looks an entry up, with room for a vacancy.
 async fn look<T: 'static>(
     accessor: &Accessor<T, HasBellwether>,
-    call: &Call<Cache>,
-    key: &str,
-    content: Option<&[u8]>,
+    call: Call<Cache>,
+    key: String,
+    content: Option<Cbor>,
     wait: Milliseconds,
 ) -> Result<Outcome, Failure> {
     let room = accessor.with(|mut access| access.get().room())?;
-    match call.on.lookup_cbor(key, content, Duration::from_millis(wait)).await? {
+    let wait = Duration::from_millis(wait);
+    match call.perform(|on| async move { on.lookup_cbor(&key, content.as_deref(), wait).await }).await? {
         cache::Found::Hit(value) => Ok(Outcome::Hit(value.into())),
         cache::Found::Vacant(vacancy) => accessor.with(|mut access| access.get().keep(vacancy, room)).map(Outcome::Vacant),
         cache::Found::Busy => Ok(Outcome::Busy),
@@ -192,7 +196,7 @@ impl<T: 'static> HostVacancyWithStore<T> for HasBellwether {
         expire: Option<Milliseconds>,
     ) -> Result<bool, Failure> {
         let call = Call::begin(accessor, &this, value.len())?;
-        Ok(call.on.fill_cbor(Bytes::from(value), time(expire)).await?)
+        call.perform(|on| async move { on.fill_cbor(Bytes::from(value), time(expire)).await }).await
     }
 
     async fn fail(
@@ -202,7 +206,7 @@ impl<T: 'static> HostVacancyWithStore<T> for HasBellwether {
         expire: Milliseconds,
     ) -> Result<bool, Failure> {
         let call = Call::begin(accessor, &this, why.len())?;
-        Ok(call.on.fail(&why, Duration::from_millis(expire)).await?)
+        call.perform(|on| async move { on.fail(&why, Duration::from_millis(expire)).await }).await
     }
 }
 
@@ -217,7 +221,7 @@ fn sizes(keys: &[String]) -> usize {
     keys.iter().map(|key| ITEM + key.len()).sum()
 }
 
-fn whole<'a>(key: &'a str, content: Option<&'a [u8]>) -> Result<Key<'a>, Failure> {
+fn whole<'a>(key: &'a str, content: Option<&'a [u8]>) -> Result<Key<'a>, Error> {
     Ok(match content {
         Some(content) => Key::with_cbor_content(key, content)?,
         None => Key::from(key),

@@ -7,6 +7,7 @@ use wasmtime::component::{Accessor, Resource};
 use super::convert::Failure;
 use super::lock::GuardEntry;
 use super::quota::{CallShare, Share};
+use super::under_way::under_way;
 use super::view::{BellwetherCtxView, HasBellwether};
 use crate::error::Error;
 use crate::lock::Guard;
@@ -25,7 +26,7 @@ pub(super) struct Room(Share);
 /// A call that was let in. While it lasts it counts as in flight, and the native side of its resource stays.
 pub(super) struct Call<N> {
     pub(super) on: Arc<N>,
-    _share: CallShare,
+    share: CallShare,
 }
 
 impl<N: Send + Sync + 'static> Call<N> {
@@ -38,18 +39,40 @@ impl<N: Send + Sync + 'static> Call<N> {
         accessor.with(|mut access| {
             let view = access.get();
             let on = Arc::clone(&view.table.get(this).map_err(|why| Failure::Trap(why.into()))?.native);
-            Ok(Self { on, _share: view.ctx.quota.call(bytes)? })
+            Ok(Self { on, share: view.ctx.quota.call(bytes)? })
         })
+    }
+
+    /// Performs the call, which goes on while the guest computes.
+    pub(super) async fn perform<A, F>(self, doing: impl FnOnce(Arc<N>) -> F) -> Result<A, Failure>
+    where
+        A: Send + 'static,
+        F: Future<Output = Result<A, Error>> + Send + 'static,
+    {
+        let Self { on, share } = self;
+        let doing = doing(on);
+        let done = under_way(async move {
+            let answer = doing.await;
+            drop(share);
+            answer
+        });
+        done.await
+            .map_err(|why| Failure::Trap(wasmtime::Error::new(why).context("a call was given up by the host")))?
+            .map_err(Failure::from)
     }
 }
 
 /// Waits for a guard and keeps it, in room that was made before.
-pub(super) async fn keep_guard<T: 'static>(
+pub(super) async fn keep_guard<T: 'static, N: Send + Sync + 'static, F>(
     accessor: &Accessor<T, HasBellwether>,
-    acquire: impl Future<Output = Result<Option<Guard>, Error>>,
-) -> Result<Option<Resource<GuardEntry>>, Failure> {
+    call: Call<N>,
+    acquire: impl FnOnce(Arc<N>) -> F,
+) -> Result<Option<Resource<GuardEntry>>, Failure>
+where
+    F: Future<Output = Result<Option<Guard>, Error>> + Send + 'static,
+{
     let room = accessor.with(|mut access| access.get().room())?;
-    match acquire.await? {
+    match call.perform(acquire).await? {
         Some(guard) => accessor.with(|mut access| access.get().keep(guard, room)).map(Some),
         None => Ok(None),
     }

@@ -56,12 +56,12 @@ impl<T: 'static> HostLockWithStore<T> for HasBellwether {
         wait: Wait,
     ) -> Result<Option<Resource<GuardEntry>>, Failure> {
         let call = Call::begin(accessor, &this, 0)?;
-        keep_guard(accessor, call.on.acquire(wait.into())).await
+        keep_guard(accessor, call, |lock| async move { lock.acquire(wait.into()).await }).await
     }
 
     async fn is_locked(accessor: &Accessor<T, Self>, this: Resource<LockEntry>) -> Result<bool, Failure> {
         let call = Call::begin(accessor, &this, 0)?;
-        Ok(call.on.is_locked().await?)
+        call.perform(|on| async move { on.is_locked().await }).await
     }
 
     async fn adopt(
@@ -71,7 +71,7 @@ impl<T: 'static> HostLockWithStore<T> for HasBellwether {
     ) -> Result<Resource<GuardEntry>, Failure> {
         let call = Call::begin(accessor, &this, token.len())?;
         let room = accessor.with(|mut access| access.get().room())?;
-        let guard = call.on.adopt(&token).await?;
+        let guard = call.perform(|on| async move { on.adopt(&token).await }).await?;
         accessor.with(|mut access| access.get().keep(guard, room))
     }
 }
@@ -89,38 +89,38 @@ impl HostGuard for BellwetherCtxView<'_> {
 impl<T: 'static> HostGuardWithStore<T> for HasBellwether {
     async fn extend(accessor: &Accessor<T, Self>, this: Resource<GuardEntry>, by: Milliseconds) -> Result<(), Failure> {
         let call = Call::begin(accessor, &this, 0)?;
-        Ok(call.on.extend(Duration::from_millis(by)).await?)
+        call.perform(|on| async move { on.extend(Duration::from_millis(by)).await }).await
     }
 
     async fn renew(accessor: &Accessor<T, Self>, this: Resource<GuardEntry>) -> Result<(), Failure> {
         let call = Call::begin(accessor, &this, 0)?;
-        Ok(call.on.renew().await?)
+        call.perform(|on| async move { on.renew().await }).await
     }
 
     async fn remaining(accessor: &Accessor<T, Self>, this: Resource<GuardEntry>) -> Result<Option<Milliseconds>, Failure> {
         let call = Call::begin(accessor, &this, 0)?;
-        Ok(call.on.remaining().await?.map(millis))
+        Ok(call.perform(|on| async move { on.remaining().await }).await?.map(millis))
     }
 
     async fn held(accessor: &Accessor<T, Self>, this: Resource<GuardEntry>) -> Result<bool, Failure> {
         let call = Call::begin(accessor, &this, 0)?;
-        Ok(call.on.held().await?)
+        call.perform(|on| async move { on.held().await }).await
     }
 
     async fn lost(accessor: &Accessor<T, Self>, this: Resource<GuardEntry>) -> wasmtime::Result<()> {
         // The contract leaves no room for an error here, so a guest over its quota of calls traps.
         let call = Call::begin(accessor, &this, 0).map_err(Failure::into_trap)?;
-        call.on.lost().await;
+        call.perform(|on| async move { Ok(on.lost().await) }).await.map_err(Failure::into_trap)?;
         Ok(())
     }
 
     async fn release(accessor: &Accessor<T, Self>, this: Resource<GuardEntry>) -> Result<(), Failure> {
         let call = Call::begin(accessor, &this, 0)?;
-        Ok(call.on.release().await?)
+        call.perform(|on| async move { on.release().await }).await
     }
 
     async fn hand_over(accessor: &Accessor<T, Self>, this: Resource<GuardEntry>) -> Result<Token, Failure> {
         let call = Call::begin(accessor, &this, 0)?;
-        Ok(call.on.hand_over().await?)
+        call.perform(|on| async move { on.hand_over().await }).await
     }
 }

@@ -49,6 +49,7 @@ mod quota;
 mod read_write_lock;
 #[allow(unreachable_pub, reason = "the bindings re-export its types")]
 mod semaphore;
+mod under_way;
 mod view;
 
 pub use grant::{Directory, Grant, Names};

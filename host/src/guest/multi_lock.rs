@@ -44,7 +44,7 @@ impl<T: 'static> HostMultiLockWithStore<T> for HasBellwether {
     ) -> Result<Option<Resource<MultiGuardEntry>>, Failure> {
         let call = Call::begin(accessor, &this, 0)?;
         let room = accessor.with(|mut access| access.get().rooms(call.on.names().count()))?;
-        match call.on.acquire(wait.into()).await? {
+        match call.perform(|on| async move { on.acquire(wait.into()).await }).await? {
             Some(guard) => accessor.with(|mut access| access.get().keep(guard, room)).map(Some),
             None => Ok(None),
         }
@@ -64,33 +64,33 @@ impl HostMultiGuard for BellwetherCtxView<'_> {
 impl<T: 'static> HostMultiGuardWithStore<T> for HasBellwether {
     async fn extend(accessor: &Accessor<T, Self>, this: Resource<MultiGuardEntry>, by: Milliseconds) -> Result<(), Failure> {
         let call = Call::begin(accessor, &this, 0)?;
-        Ok(call.on.extend(Duration::from_millis(by)).await?)
+        call.perform(|on| async move { on.extend(Duration::from_millis(by)).await }).await
     }
 
     async fn renew(accessor: &Accessor<T, Self>, this: Resource<MultiGuardEntry>) -> Result<(), Failure> {
         let call = Call::begin(accessor, &this, 0)?;
-        Ok(call.on.renew().await?)
+        call.perform(|on| async move { on.renew().await }).await
     }
 
     async fn remaining(accessor: &Accessor<T, Self>, this: Resource<MultiGuardEntry>) -> Result<Option<Milliseconds>, Failure> {
         let call = Call::begin(accessor, &this, 0)?;
-        Ok(call.on.remaining().await?.map(millis))
+        Ok(call.perform(|on| async move { on.remaining().await }).await?.map(millis))
     }
 
     async fn held(accessor: &Accessor<T, Self>, this: Resource<MultiGuardEntry>) -> Result<bool, Failure> {
         let call = Call::begin(accessor, &this, 0)?;
-        Ok(call.on.held().await?)
+        call.perform(|on| async move { on.held().await }).await
     }
 
     async fn lost(accessor: &Accessor<T, Self>, this: Resource<MultiGuardEntry>) -> wasmtime::Result<()> {
         // As for the guard of one lock.
         let call = Call::begin(accessor, &this, 0).map_err(Failure::into_trap)?;
-        call.on.lost().await;
+        call.perform(|on| async move { Ok(on.lost().await) }).await.map_err(Failure::into_trap)?;
         Ok(())
     }
 
     async fn release(accessor: &Accessor<T, Self>, this: Resource<MultiGuardEntry>) -> Result<(), Failure> {
         let call = Call::begin(accessor, &this, 0)?;
-        Ok(call.on.release().await?)
+        call.perform(|on| async move { on.release().await }).await
     }
 }

@@ -34,7 +34,7 @@ impl<T: 'static> HostReadWriteLockWithStore<T> for HasBellwether {
         wait: Wait,
     ) -> Result<Option<Resource<GuardEntry>>, Failure> {
         let call = Call::begin(accessor, &this, 0)?;
-        keep_guard(accessor, call.on.read(wait.into())).await
+        keep_guard(accessor, call, |lock| async move { lock.read(wait.into()).await }).await
     }
 
     async fn write(
@@ -43,11 +43,11 @@ impl<T: 'static> HostReadWriteLockWithStore<T> for HasBellwether {
         wait: Wait,
     ) -> Result<Option<Resource<GuardEntry>>, Failure> {
         let call = Call::begin(accessor, &this, 0)?;
-        keep_guard(accessor, call.on.write(wait.into())).await
+        keep_guard(accessor, call, |lock| async move { lock.write(wait.into()).await }).await
     }
 
     async fn is_locked(accessor: &Accessor<T, Self>, this: Resource<RwLockEntry>) -> Result<bool, Failure> {
         let call = Call::begin(accessor, &this, 0)?;
-        Ok(call.on.is_locked().await?)
+        call.perform(|on| async move { on.is_locked().await }).await
     }
 }

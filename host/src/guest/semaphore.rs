@@ -34,11 +34,11 @@ impl<T: 'static> HostSemaphoreWithStore<T> for HasBellwether {
         wait: Wait,
     ) -> Result<Option<Resource<GuardEntry>>, Failure> {
         let call = Call::begin(accessor, &this, 0)?;
-        keep_guard(accessor, call.on.acquire(wait.into())).await
+        keep_guard(accessor, call, |lock| async move { lock.acquire(wait.into()).await }).await
     }
 
     async fn available(accessor: &Accessor<T, Self>, this: Resource<SemaphoreEntry>) -> Result<u32, Failure> {
         let call = Call::begin(accessor, &this, 0)?;
-        Ok(call.on.available().await?)
+        call.perform(|on| async move { on.available().await }).await
     }
 }

@@ -13,8 +13,9 @@ pub enum Kind {
     #[default]
     Simple,
     /// The same, and a majority of that primary's replicas was seen to hold it too before it counts as acquired (or as many as
-    /// [`super::Locks::with_quorum`] says), so that it outlives a failover. Time that is added later counts only once they have heard of it too. Needs a lease, and a store that has replicas: a Redis
-    /// Cluster, a primary behind Sentinel, or a single server that others copy.
+    /// [`super::Locks::with_quorum`] says), so that it outlives a failover. Time that is added later counts only once they have heard
+    /// of it too. Needs a lease, and a store that has replicas: a Redis Cluster, a primary behind Sentinel, or a single server that
+    /// others copy.
     Quorum,
 }
 

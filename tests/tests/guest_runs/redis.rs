@@ -71,3 +71,18 @@ async fn a_server_that_does_not_answer_is_an_error_within_the_time_out() {
     server.resume().unwrap();
     assert_eq!(run(&guest, "cache get a key").await.lines(), ["Ok(None)"]);
 }
+
+/// Each call needs more than one step here: a connection has to be made first, and a script to be loaded.
+#[tokio::test]
+async fn what_a_guest_asked_for_goes_on_while_it_computes() {
+    let server = Server::start().unwrap();
+    let options = StoreOptions { response_timeout: Duration::from_secs(1), ..StoreOptions::default() };
+    let (_runtime, guest) = load(builder().store(server.url()).store_options(options)).await;
+    server.command::<u64>(&["CLIENT", "KILL", "TYPE", "normal"]).unwrap();
+    let mut running = Box::pin(run(&guest, "cache compute a 3000"));
+    tokio::select! {
+        ran = &mut running => panic!("the guest was waited for: {ran:?}"),
+        () = until("the entry", async || server.command::<u64>(&["EXISTS", "cache:a:key"]).unwrap() == 1) => {}
+    }
+    assert_eq!(running.await.lines(), ["set Ok(()), lookup true"]);
+}

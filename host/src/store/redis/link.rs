@@ -10,7 +10,8 @@ use futures_util::future::{BoxFuture, Shared};
 use redis::aio::MultiplexedConnection;
 use redis::{Cmd, Pipeline, PushInfo, PushKind, Value};
 use tokio::sync::Notify;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::error::Elapsed;
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::connect::Connector;
 use super::fault::Fault;
@@ -77,7 +78,7 @@ impl Link {
         let begun = Instant::now();
         loop {
             let (attempt, since) = self.attempt();
-            let opened = match timeout_at(deadline, attempt).await {
+            let opened = match in_time(deadline, attempt).await {
                 Ok(opened) => opened,
                 Err(_) => Err(Fault::Unreachable(format!("{}: no connection within {:?}", self.connector.target, self.timeout))),
             };
@@ -151,20 +152,20 @@ impl Live {
     /// Sends one command and waits for its reply, which may be an error of the server's.
     pub(super) async fn send(&self, command: &Cmd, deadline: Instant) -> Result<Value, Fault> {
         let mut connection = self.connection.clone();
-        let reply = timeout_at(deadline, connection.send_packed_command(command)).await;
+        let reply = in_time(deadline, connection.send_packed_command(command)).await;
         self.settle(reply)
     }
 
     /// Sends many commands at once and waits for as many replies.
     pub(super) async fn send_all(&self, commands: &Pipeline, deadline: Instant) -> Result<Vec<Value>, Fault> {
         let mut connection = self.connection.clone();
-        let replies = timeout_at(deadline, connection.send_packed_commands(commands, 0, commands.len())).await;
+        let replies = in_time(deadline, connection.send_packed_commands(commands, 0, commands.len())).await;
         self.settle(replies)
     }
 
     /// A connection that is late may be one whose other end is gone without a word, so the next caller takes a new one. Those who
     /// still wait on it keep it.
-    fn settle<T>(&self, reply: Result<redis::RedisResult<T>, tokio::time::error::Elapsed>) -> Result<T, Fault> {
+    fn settle<T>(&self, reply: Result<redis::RedisResult<T>, Elapsed>) -> Result<T, Fault> {
         let fault = match reply {
             Ok(Ok(reply)) => return Ok(reply),
             Ok(Err(error)) => Fault::Lost(error.to_string()),
@@ -182,6 +183,18 @@ impl Live {
     /// Returns once the connection is of no use any more.
     pub(super) async fn closed(&self) {
         self.closed.wait().await;
+    }
+}
+
+/// Waits until the deadline, and for a moment longer where this process was late itself: when it was stopped, or starved of processors,
+/// timers and connections are found to be due at the same time, and the task that reads the reply may not have had its turn.
+async fn in_time<F: Future>(deadline: Instant, work: F) -> Result<F::Output, Elapsed> {
+    const LATE: Duration = Duration::from_millis(10);
+    const TURN: Duration = Duration::from_millis(100);
+    let mut work = std::pin::pin!(work);
+    match timeout_at(deadline, work.as_mut()).await {
+        Err(_) if deadline.elapsed() > LATE => timeout(TURN, work).await,
+        done => done,
     }
 }
 

@@ -1,8 +1,10 @@
 //! What can be done with caches.
 
-use futures_util::future::join_all;
+use std::time::{Duration, Instant};
 
-use crate::bindings::bellwether::core::cache::{Cache, Error, Options, Stage};
+use futures_util::future::{join_all, join3};
+
+use crate::bindings::bellwether::core::cache::{Cache, Error, Found, Options, Stage};
 
 pub(crate) async fn run(args: &[&str]) {
     match args {
@@ -15,6 +17,7 @@ pub(crate) async fn run(args: &[&str]) {
         ["content", name] => content(name).await,
         ["null", name] => null(name).await,
         ["invalid", name] => invalid(name).await,
+        ["compute", name, millis] => compute(name, Duration::from_millis(millis.parse().unwrap())).await,
         ["concurrent", name, count] => concurrent(name, count.parse().unwrap()).await,
         other => panic!("the probe cannot do {other:?} with caches"),
     }
@@ -108,6 +111,18 @@ async fn invalid(name: &str) {
     println!("large value {:?}", set("key", large).await);
     println!("pattern {:?}", cache.delete_pattern("[a".to_owned()).await);
     println!("nothing {:?}", cache.exists("key".to_owned(), None).await);
+}
+
+/// Computes while calls are under way, and lets nobody ask for their answers meanwhile.
+async fn compute(name: &str, time: Duration) {
+    let cache = open(name);
+    let computing = async {
+        let began = Instant::now();
+        while began.elapsed() < time {}
+    };
+    let (set, lookup) = (cache.set("key".to_owned(), vec![0xf6], None, None), cache.lookup("other".to_owned(), None, 0));
+    let (set, found, ()) = join3(set, lookup, computing).await;
+    println!("set {set:?}, lookup {}", matches!(found, Ok(Found::Vacant(_))));
 }
 
 /// All of them in flight at once.

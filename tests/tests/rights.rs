@@ -1,0 +1,119 @@
+//! A user who may do what docs/operating.md says, and nothing else, can use all of locks and caches.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bellwether::cache::{Cache, CacheOptions, Caches, Found, Herd};
+use bellwether::clock::Wait;
+use bellwether::error::Error;
+use bellwether::lock::{Lock, LockOptions, Locks};
+use bellwether::names::Prefix;
+use bellwether::store::{self, Store, StoreOptions};
+use bellwether_tests::{Cluster, Server};
+
+const DOCUMENT: &str = include_str!("../../docs/operating.md");
+const SECOND: Duration = Duration::from_secs(1);
+
+/// The words of the rule, with a password.
+fn rule() -> Vec<String> {
+    let (_, rest) = DOCUMENT.split_once("ACL SETUSER").unwrap();
+    let (rule, _) = rest.split_once("```").unwrap();
+    ["ACL", "SETUSER"].into_iter().chain(rule.split_whitespace()).map(|word| word.replace("PASSWORD", "secret")).collect()
+}
+
+fn allow(server: &Server) {
+    let rule = rule();
+    server.command::<()>(&rule.iter().map(String::as_str).collect::<Vec<_>>()).unwrap();
+}
+
+async fn store(url: &str) -> Arc<dyn Store> {
+    let url = url.replace("://", "://bellwether:secret@");
+    store::open(&url, &StoreOptions::default()).await.unwrap()
+}
+
+fn prefix() -> Prefix {
+    Prefix::new("shop:").unwrap()
+}
+
+async fn take_turns(lock: &Lock, other: &Lock) {
+    let guard = lock.acquire(Wait::None).await.unwrap().unwrap();
+    guard.extend(SECOND).await.unwrap();
+    guard.renew().await.unwrap();
+    assert!(guard.held().await.unwrap());
+    let (waited, released) = tokio::join!(other.acquire(Wait::UpTo(10 * SECOND)), guard.release());
+    released.unwrap();
+    let guard = waited.unwrap().unwrap();
+    let adopted = lock.adopt(&guard.hand_over().await.unwrap()).await.unwrap();
+    adopted.release().await.unwrap();
+}
+
+async fn lock(one: &Locks, other: &Locks) {
+    for fair in [false, true] {
+        let options = LockOptions { fair, ..LockOptions::default() };
+        take_turns(&one.open("a", options).unwrap(), &other.open("a", options).unwrap()).await;
+    }
+    let reading = one.open_rw("b", LockOptions::default()).unwrap().read(Wait::None).await.unwrap().unwrap();
+    let writing = other.open_rw("b", LockOptions::default()).unwrap();
+    assert!(writing.write(Wait::UpTo(Duration::from_millis(1))).await.unwrap().is_none());
+    reading.release().await.unwrap();
+    let permits = one.open_semaphore("c", 2, LockOptions::default()).unwrap();
+    let permit = permits.acquire(Wait::None).await.unwrap().unwrap();
+    assert_eq!(permits.available().await.unwrap(), 1);
+    let several = other.open_many(["{d}1", "{d}2"], LockOptions::default()).unwrap();
+    let several = several.acquire(Wait::None).await.unwrap().unwrap();
+    let held = one.held_locks().await.unwrap();
+    assert_eq!(held.len(), 3, "{held:?}");
+    one.break_lock(&held[0], &held[0].holders()[0]).await.unwrap();
+    drop((permit, several));
+}
+
+async fn cache(one: &Cache, other: &Cache) {
+    one.set("a", &1, None).await.unwrap();
+    assert_eq!(other.get::<u32>("a").await.unwrap(), Some(1));
+    one.set_many([("b", &2), ("c", &3)], None).await.unwrap();
+    assert_eq!(other.get_many::<u32, _>(["b", "c", "d"]).await.unwrap(), [Some(2), Some(3), None]);
+    one.ttl("a").await.unwrap();
+    let Found::Vacant(vacancy) = one.lookup::<u32>("e", SECOND).await.unwrap() else { unreachable!() };
+    let (found, filled) = tokio::join!(other.lookup::<u32>("e", 10 * SECOND), vacancy.fill(&5, None));
+    assert!(filled.unwrap());
+    assert!(matches!(found.unwrap(), Found::Hit(5)));
+    assert!(one.delete("a").await.unwrap());
+    assert_eq!(one.delete_pattern("b*").await.unwrap(), 1);
+    assert_eq!(one.clear().await.unwrap(), 2);
+}
+
+async fn all(url: &str) {
+    let (one, other) = (store(url).await, store(url).await);
+    lock(&Locks::new(one.clone()).with_prefix(prefix()), &Locks::new(other.clone()).with_prefix(prefix())).await;
+    let caches = |store| Caches::new(store).with_prefix(prefix());
+    let herd = Some(Herd { herd_timeout: 10 * SECOND, extend_timeout: SECOND });
+    for options in [
+        CacheOptions::default(),
+        CacheOptions { herd, expire: Some(10 * SECOND), ..CacheOptions::default() },
+        CacheOptions { near: Some(true), ..CacheOptions::default() },
+    ] {
+        let open = |store| caches(store).open("pages", Some(options.clone())).unwrap();
+        cache(&open(one.clone()), &open(other.clone())).await;
+    }
+}
+
+#[tokio::test]
+async fn on_a_server() {
+    let server = Server::start().unwrap();
+    allow(&server);
+    all(&server.url()).await;
+    let outside = Locks::new(store(&server.url()).await).open("elsewhere", LockOptions::default()).unwrap();
+    assert!(matches!(outside.acquire(Wait::None).await, Err(Error::Unavailable(_))));
+}
+
+#[tokio::test]
+async fn on_a_cluster_with_a_quorum() {
+    let cluster = Cluster::start().unwrap();
+    cluster.nodes().iter().for_each(|node| allow(node));
+    all(&cluster.url()).await;
+    let locks = Locks::new(store(&cluster.url()).await).with_prefix(prefix());
+    let options = LockOptions { kind: bellwether::lock::Kind::Quorum, lease: Some(10 * SECOND), ..LockOptions::default() };
+    let guard = locks.open("f", options).unwrap().acquire(Wait::UpTo(10 * SECOND)).await.unwrap().unwrap();
+    guard.release().await.unwrap();
+}
