@@ -49,7 +49,10 @@ fn a_failover_behind_sentinel_costs_one_computation_more_at_most() {
         fleet.reach(&ENTRIES, expiries);
         fleet.amid_a_computation(entry, &mut set, Sentinel::failover, |_| Ok(()));
         fleet.reach(&ENTRIES, expiries + 5);
-        fleet.amid_a_computation(entry, &mut set, Sentinel::kill_primary, Sentinel::revive);
+        fleet.amid_a_computation(entry, &mut set, Sentinel::kill_primary, |set| {
+            set.agree()?;
+            set.revive()
+        });
     }
     judge(fleet);
 }
