@@ -8,6 +8,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use bellwether_tests::clock::{faketime, preload};
 use bellwether_tests::process::{self, Process};
 
 use crate::clock::now;
@@ -142,9 +143,9 @@ impl Fleet {
             Some(library) => {
                 let clock = process::directory()?.join("clock");
                 set_clock(&clock, 0)?;
-                command.env("LD_PRELOAD", library).env("FAKETIME_TIMESTAMP_FILE", &clock);
-                // A step, not another speed: sleeping and the monotonic clock are left alone.
-                command.env("DONT_FAKE_MONOTONIC", "1").env("FAKETIME_CACHE_DURATION", "1");
+                // A step, not another speed.
+                preload(&mut command, library);
+                command.env("FAKETIME_TIMESTAMP_FILE", &clock).env("FAKETIME_CACHE_DURATION", "1");
                 Some(clock)
             }
         };
@@ -162,17 +163,6 @@ impl Fleet {
         });
         Ok(Client { number, process, input, reader, clock })
     }
-}
-
-/// The library that shows a process another time than the true one, if it is installed: Debian has it as `libfaketime`.
-pub(crate) fn faketime() -> Option<&'static Path> {
-    const PLACES: [&str; 4] = [
-        "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1",
-        "/usr/lib/aarch64-linux-gnu/faketime/libfaketimeMT.so.1",
-        "/usr/lib64/faketime/libfaketimeMT.so.1",
-        "/usr/lib/faketime/libfaketimeMT.so.1",
-    ];
-    PLACES.iter().map(Path::new).find(|place| place.exists())
 }
 
 fn set_clock(clock: &Path, seconds: i32) -> Result<()> {

@@ -82,7 +82,7 @@ fn run(options: &Options, runtime: &tokio::runtime::Handle) -> Result<()> {
     for kind in missing {
         println!("left out: this build has no {} locks", kind.name());
     }
-    if fleet::faketime().is_none() {
+    if bellwether_tests::clock::faketime().is_none() {
         println!("left out: no clock is set, as libfaketime is not installed");
     }
     let time = Duration::from_secs(options.seconds) / u32::try_from(topologies.len())?;

@@ -3,6 +3,7 @@
 //! Servers listen on free ports of 127.0.0.1 and keep their files in one temporary directory of the process. They are killed when
 //! dropped, and whatever is left when the process ends, even by a signal, is killed by a watching shell. All calls block.
 
+pub mod clock;
 pub mod cluster;
 pub mod commands;
 pub mod component;

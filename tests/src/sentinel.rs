@@ -119,6 +119,19 @@ impl Sentinel {
         self.wait_for_another(port)
     }
 
+    /// Waits until all Sentinels call the same server the primary. One that has not heard of a new one yet sends clients to the old one, and
+    /// if that is started again before, it takes them, with nothing in it.
+    ///
+    /// # Errors
+    /// If they do not agree.
+    pub fn agree(&self) -> Result<()> {
+        until("the Sentinels to agree", || {
+            let mut ports = self.primary_ports();
+            let first = ports.next();
+            Ok((first.is_some() && ports.all(|port| Some(port) == first)).then_some(()))
+        })
+    }
+
     /// Starts all servers that were killed; the Sentinels turn them into replicas.
     ///
     /// # Errors
@@ -155,9 +168,14 @@ impl Sentinel {
     }
 
     fn primary_port(&self) -> Result<u16> {
+        self.primary_ports().next().context("no Sentinel answers")
+    }
+
+    /// What each Sentinel that answers says.
+    fn primary_ports(&self) -> impl Iterator<Item = u16> {
         let asked = self.sentinels.iter().filter(|sentinel| sentinel.runs());
-        let mut told = asked
+        let told = asked
             .filter_map(|sentinel| sentinel.command::<(String, u16)>(&["SENTINEL", "GET-MASTER-ADDR-BY-NAME", SERVICE]).ok());
-        Ok(told.next().context("no Sentinel answers")?.1)
+        told.map(|(_, port)| port)
     }
 }

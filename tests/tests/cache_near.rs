@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use bellwether::cache::{Cache, CacheOptions, CachePolicy, Caches, NearLimits};
+use bellwether::cache::{Cache, CacheOptions, CachePolicy, Caches, EnvelopeChoice, NearLimits, StageChoice};
 use bellwether::store::{self, StoreOptions};
 use bellwether_tests::{Cluster, Sentinel, Server, ServerOptions};
 use tokio::time::{Instant, sleep};
@@ -15,9 +15,12 @@ const SOON: Duration = Duration::from_secs(10);
 const OLD: Duration = Duration::from_mins(10);
 
 async fn cache(url: &str, near: bool, age: Duration) -> Cache {
+    opened(url, age, CacheOptions { near: Some(near), ..CacheOptions::default() }).await
+}
+
+async fn opened(url: &str, age: Duration, options: CacheOptions) -> Cache {
     let store = store::open(url, &StoreOptions::default()).await.unwrap();
     let policy = CachePolicy { near: NearLimits { age, ..NearLimits::default() }, ..CachePolicy::default() };
-    let options = CacheOptions { near: Some(near), ..CacheOptions::default() };
     Caches::new(store).with_policy(policy).open("near", Some(options)).unwrap()
 }
 
@@ -99,6 +102,39 @@ async fn a_copy_saves_the_question_and_ends_with_any_change() {
         server.command::<redis::Value>(command).unwrap();
         reads(&here, "a", None).await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_has_no_envelope_is_copied_too_and_ends_with_what_other_programs_write() {
+    let server = Server::start().unwrap();
+    let plain = CacheOptions { near: Some(true), envelope: EnvelopeChoice::None, ..CacheOptions::default() };
+    let plain = CacheOptions { serializer: "json".into(), compressor: StageChoice::None, ..plain };
+    let here = opened(&server.url(), OLD, plain).await;
+    let key = here.entry_key("a").await.unwrap();
+    let write = |words: &[&str]| server.command::<redis::Value>(words).unwrap();
+    assert_eq!(read(&here, "a").await, None);
+    for value in 1..5 {
+        write(&["SET", &key, &value.to_string()]);
+        reads(&here, "a", Some(value)).await;
+        is_copied(&here, "a", &[&server]).await;
+        assert_eq!(read(&here, "a").await, Some(value));
+    }
+    here.set("a", &5, None).await.unwrap();
+    assert_eq!(read(&here, "a").await, Some(5), "one's own write");
+    is_copied(&here, "a", &[&server]).await;
+    write(&["APPEND", &key, "6"]);
+    reads(&here, "a", Some(56)).await;
+    is_copied(&here, "a", &[&server]).await;
+    // What is no value is not copied, and is one no longer.
+    write(&["SET", &key, "{"]);
+    let end = Instant::now() + SOON;
+    while here.get::<u32>("a").await.is_ok() {
+        assert!(Instant::now() < end, "the value that was there is still read");
+    }
+    write(&["SET", &key, "7", "PX", "100"]);
+    reads(&here, "a", None).await;
+    here.set("a", &8, Some(Duration::from_millis(100))).await.unwrap();
+    reads(&here, "a", None).await;
 }
 
 #[test]

@@ -14,6 +14,9 @@ use super::taken::{Opened, Taken};
 use crate::history::{Share, What};
 use crate::kind::{FIXED_LEASE, Kind, LEASE, lease};
 
+/// How long one who stays holds a lock, in milliseconds: from before a failover until after it.
+const STAY: std::ops::Range<u64> = 3_000..6_000;
+
 /// How a holder behaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Way {
@@ -21,6 +24,9 @@ enum Way {
     Brief,
     /// Holds it for longer than a lease, renewing it.
     Long,
+    /// Holds it for longer than a failover takes, renewing it, if its lease is long too: whatever a failover has forgotten, somebody
+    /// else gets meanwhile.
+    Stays,
     /// Never renews it, and goes on as if it held it when the lease is over.
     TooLong,
     /// Drops the guard.
@@ -40,6 +46,7 @@ impl Way {
             70..170 => Self::Drops,
             170..220 => Self::HandsOver,
             220..340 => Self::Cancels,
+            340..440 => Self::Stays,
             _ => Self::Brief,
         }
     }
@@ -89,10 +96,11 @@ impl Worker {
 
     async fn hold(&mut self, page: &Page, opened: &Opened, taken: Taken, share: Share, way: Way) -> Result<()> {
         let lease = page.locks().iter().map(|lock| lease(lock)).max().unwrap_or(LEASE);
-        let (lease, fixed) = (u64::try_from(lease.as_millis())?, u64::try_from(FIXED_LEASE.as_millis())?);
+        let [lease, short, fixed] = [lease, LEASE, FIXED_LEASE].map(|time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX));
         let time = match way {
             // The watchdog has to renew it.
             Way::Long => self.random.u64(lease / 2..2 * lease),
+            Way::Stays if lease > short => self.random.u64(STAY),
             Way::TooLong => self.random.u64(fixed / 2..2 * fixed),
             // A twentieth of the lease or so, and much of it where the lease is long.
             _ => self.random.u64(..lease * lease / 25_000),

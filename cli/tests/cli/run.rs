@@ -1,5 +1,6 @@
 //! `run`, with guests small enough to be written by hand.
 
+use std::io::Read;
 use std::time::{Duration, Instant};
 
 use crate::support::{Ended, bellwether, feed, finish, run};
@@ -111,12 +112,51 @@ fn each_repeated_run_is_given_all_of_standard_input() {
     }
 }
 
+/// A WASI 0.2 command that writes `x` to its standard output, and never ends.
+const WRITER: &str = r#"(component
+    (import "wasi:io/error@0.2.0" (instance $error (export "error" (type (sub resource)))))
+    (alias export $error "error" (type $error-type))
+    (import "wasi:io/streams@0.2.0" (instance $streams
+        (export "output-stream" (type $output (sub resource)))
+        (alias outer 1 $error-type (type $outer))
+        (export "error" (type $error (eq $outer)))
+        (type $variant (variant (case "last-operation-failed" (own $error)) (case "closed")))
+        (export "stream-error" (type $stream-error (eq $variant)))
+        (export "[method]output-stream.blocking-write-and-flush" (func
+            (param "self" (borrow $output)) (param "contents" (list u8)) (result (result (error $stream-error)))))))
+    (alias export $streams "output-stream" (type $output-type))
+    (import "wasi:cli/stdout@0.2.0" (instance $stdout
+        (alias outer 1 $output-type (type $outer))
+        (export "output-stream" (type $output (eq $outer)))
+        (export "get-stdout" (func (result (own $output))))))
+    (core module $libc (memory (export "memory") 1))
+    (core instance $libc (instantiate $libc))
+    (core func $get (canon lower (func $stdout "get-stdout")))
+    (core func $write (canon lower (func $streams "[method]output-stream.blocking-write-and-flush")
+        (memory (core memory $libc "memory"))))
+    (core module $m
+        (import "libc" "memory" (memory 1))
+        (import "host" "get" (func $get (result i32)))
+        (import "host" "write" (func $write (param i32 i32 i32 i32)))
+        (data (i32.const 0) "x")
+        (func (export "run") (result i32)
+            (call $write (call $get) (i32.const 0) (i32.const 1) (i32.const 16))
+            (loop br 0)
+            unreachable))
+    (core instance $i (instantiate $m
+        (with "libc" (instance $libc))
+        (with "host" (instance (export "get" (func $get)) (export "write" (func $write))))))
+    (func $run (result (result)) (canon lift (core func $i "run")))
+    (instance $exports (export "run" (func $run)))
+    (export "wasi:cli/run@0.2.0" (instance $exports)))"#;
+
 #[test]
 fn a_signal_ends_the_guest_and_the_program() {
-    let guest = guest("(loop br 0) i32.const 0");
-    let child = bellwether(&["run", guest.path().to_str().unwrap()]).spawn().unwrap();
-    // Listening for signals comes before anything else, but after the start of the process.
-    std::thread::sleep(Duration::from_millis(500));
+    let guest = compiled(WRITER);
+    let mut child = bellwether(&["run", guest.path().to_str().unwrap()]).spawn().unwrap();
+    let mut written = [0];
+    child.stdout.as_mut().unwrap().read_exact(&mut written).unwrap();
+    assert_eq!(&written, b"x", "it runs");
     let sent = std::process::Command::new("kill").arg(child.id().to_string()).status().unwrap();
     assert!(sent.success());
     assert_eq!(finish(child).status, 128 + 15);

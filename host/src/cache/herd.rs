@@ -64,18 +64,29 @@ const LEASE: Span = Span::seconds(10);
 const MOST_JITTER: u8 = 99;
 
 impl Rules {
-    /// What a cache is tuned to that wishes so. What the platform says, and what cannot be without herd protection, is left out.
-    pub(super) fn wished(wish: Option<Tuning>, platform: Option<Tuning>, herd: bool) -> Result<Tuning, Invalid> {
+    /// What a cache is tuned to that wishes so. What the platform says, and what cannot be without herd protection or without an
+    /// envelope, is left out.
+    pub(super) fn wished(wish: Option<Tuning>, platform: Option<Tuning>, herd: bool, plain: bool) -> Result<Tuning, Invalid> {
         let Some(wish) = wish else {
             let platform = platform.unwrap_or_default();
-            let plain = Tuning { refresh_ahead: 0, stale_if_error: None, ..platform };
-            return Ok(if herd { platform } else { plain });
+            let Tuning { refresh_ahead, stale_if_error, failures, .. } = platform;
+            return Ok(Tuning {
+                refresh_ahead: if herd { refresh_ahead } else { 0 },
+                stale_if_error: stale_if_error.filter(|_| herd),
+                failures: failures.filter(|_| !plain),
+                ..platform
+            });
         };
-        let needs_herd = |what| Err(Invalid::NeedsHerd { what });
-        match wish {
-            Tuning { refresh_ahead: 1.., .. } if !herd => needs_herd("refresh-ahead"),
-            Tuning { stale_if_error: Some(_), .. } if !herd => needs_herd("stale-if-error"),
-            wish => Ok(wish),
+        let Tuning { refresh_ahead, stale_if_error, failures, .. } = wish;
+        let (ahead, stale) = (("refresh-ahead", refresh_ahead > 0), ("stale-if-error", stale_if_error.is_some()));
+        let first = |wishes: &[(&'static str, bool)]| wishes.iter().find(|(_, wished)| *wished).map(|(what, _)| *what);
+        // Nobody can compute anything for all others there.
+        if plain && let Some(what) = first(&[ahead, stale, ("failures", failures.is_some())]) {
+            return Err(Invalid::NeedsEnvelope { what });
+        }
+        match first(&[ahead, stale]) {
+            Some(what) if !herd => Err(Invalid::NeedsHerd { what }),
+            _ => Ok(wish),
         }
     }
 
@@ -254,12 +265,14 @@ mod tests {
     fn what_needs_herd_protection_is_refused_without_it_or_left_out() {
         let eager = Tuning { refresh_ahead: 1, failures: Some(SECOND), ..Tuning::default() };
         let forgiving = Some(Tuning { stale_if_error: Some(SECOND), ..Tuning::default() });
-        assert_eq!(Rules::wished(Some(eager), None, false), Err(Invalid::NeedsHerd { what: "refresh-ahead" }));
-        assert_eq!(Rules::wished(forgiving, None, false), Err(Invalid::NeedsHerd { what: "stale-if-error" }));
+        assert_eq!(Rules::wished(Some(eager), None, false, false), Err(Invalid::NeedsHerd { what: "refresh-ahead" }));
+        assert_eq!(Rules::wished(forgiving, None, false, false), Err(Invalid::NeedsHerd { what: "stale-if-error" }));
         let left = Tuning { failures: Some(SECOND), ..Tuning::default() };
-        assert_eq!(Rules::wished(None, Some(eager), false), Ok(left));
-        assert_eq!(Rules::wished(None, Some(eager), true), Ok(eager));
-        assert_eq!(Rules::wished(Some(left), Some(eager), true), Ok(left));
+        assert_eq!(Rules::wished(None, Some(eager), false, false), Ok(left));
+        assert_eq!(Rules::wished(None, Some(eager), true, false), Ok(eager));
+        assert_eq!(Rules::wished(Some(left), Some(eager), true, false), Ok(left));
+        assert_eq!(Rules::wished(None, Some(eager), false, true), Ok(Tuning::default()));
+        assert_eq!(Rules::wished(Some(left), None, false, true), Err(Invalid::NeedsEnvelope { what: "failures" }));
         assert_eq!(Rules::new(None, Tuning { jitter: 100, ..left }), Err(Invalid::Jitter { given: 100, max: 99 }));
         let zero = Some(Duration::ZERO);
         assert_eq!(Rules::new(None, Tuning { failures: zero, ..left }), Err(Invalid::TooShort { what: "failures" }));

@@ -132,6 +132,7 @@ impl CachePolicy {
     /// What a cache with these options has.
     pub(super) fn settle(&self, options: Option<CacheOptions>) -> Result<Settled, Error> {
         let CachePolicy { defaults, pins, .. } = self;
+        let own = options.as_ref().map(|options| options.tuning);
         let wish = options.unwrap_or_else(|| defaults.clone());
         pinned("herd", pins.herd, defaults.herd, wish.herd, |herd| match herd {
             None => "none".to_owned(),
@@ -144,7 +145,9 @@ impl CachePolicy {
         }
         let near = wish.near.or(defaults.near).unwrap_or(false);
         pinned("near", pins.near, defaults.near.unwrap_or(false), near, |near| near.to_string())?;
-        let tuning = Rules::wished(wish.tuning, defaults.tuning, wish.herd.is_some())?;
+        // A platform that has no envelope and tunes what needs one contradicts itself.
+        let own = own.unwrap_or_else(|| defaults.tuning.filter(|_| formats.plain));
+        let tuning = Rules::wished(own, defaults.tuning, wish.herd.is_some(), formats.plain)?;
         let rules = Rules::new(wish.herd, tuning)?;
         let default = span(wish.expire)?;
         rules.life(default, 0)?;

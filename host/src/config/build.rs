@@ -77,6 +77,18 @@ fn quorum(lock: &file::Lock) -> Quorum {
 }
 
 fn policy(cache: &file::Cache) -> Result<CachePolicy, Refused> {
+    if cache.envelope == Some(file::Envelope::None) {
+        let needing = [
+            ("cache.herd", cache.herd.is_some()),
+            ("cache.refresh_ahead", cache.refresh_ahead.is_some_and(|percent| percent > 0)),
+            ("cache.stale_if_error", cache.stale_if_error.is_some()),
+            ("cache.failures", cache.failures.is_some()),
+        ];
+        if let Some((field, _)) = needing.into_iter().find(|(_, given)| *given) {
+            let why = "needs the envelope around entries, and `cache.envelope` is \"none\": leave one of the two out";
+            return Err(Refused::Field(field, why));
+        }
+    }
     let pinned = |part| cache.pin.contains(&part);
     let stage = |name: &Option<String>| name.as_deref().map_or(StageChoice::Default, StageChoice::from);
     let reads = |names: &[String]| Some(names.iter().map(|name| StageChoice::from(name.as_str())).collect());

@@ -72,6 +72,24 @@ fn mistakes_are_told_with_their_line_and_what_to_do() {
 }
 
 #[test]
+fn what_needs_an_envelope_is_refused_without() {
+    for needing in [
+        "herd = { timeout = \"1m\", extend_timeout = \"1s\" }",
+        "refresh_ahead = 1",
+        "stale_if_error = \"1s\"",
+        "failures = \"1s\"",
+    ] {
+        let text = refusal(&format!("version = 1\n[cache]\nenvelope = \"none\"\n{needing}"));
+        let field = needing.split(' ').next().unwrap();
+        assert!(
+            text.contains(&format!("`cache.{field}` needs the envelope")) && text.contains("leave one of the two out"),
+            "{text}"
+        );
+    }
+    Config::parse("version = 1\n[cache]\nenvelope = \"none\"\nrefresh_ahead = 0\njitter = 9").unwrap();
+}
+
+#[test]
 fn a_missing_variable_of_the_environment_is_named() {
     let config = || Config::parse("version = 1\n[store]\nurl_env = \"BELLWETHER_TEST_IS_NOT_SET\"").unwrap();
     assert_eq!(config().with_store("redis://elsewhere").into_builder().unwrap().store_url(), "redis://elsewhere");

@@ -1,55 +1,72 @@
-//! Herds over several processes on real servers: 4 × 64 readers of an entry that takes 200 ms to compute and expires each second.
+//! Herds over several processes on real servers: 4 × 64 readers of an entry that takes 200 ms to compute and expires each second, over
+//! 30 expiries. `hot` is served while it is computed anew; `cold` is gone by then, so everybody waits for it.
 //!
-//! `hot` is served while it is computed anew; `cold` is gone by then, so everybody waits for it.
+//! Each expiry costs one computation, and one more at most for each process or primary that is lost meanwhile.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod expiries;
 mod fleet;
 mod reader;
 
-use std::time::Duration;
-
-use bellwether_tests::{Sentinel, Server};
+use bellwether_tests::{Cluster, Sentinel, Server};
 use fleet::Fleet;
+use reader::{ENTRIES, key};
 
 const PROCESSES: usize = 4;
+
+const EXPIRIES: usize = 30;
+
+/// Has the entries expire for the rest of the times, and judges what that cost.
+fn judge(mut fleet: Fleet) {
+    fleet.reach(&ENTRIES, EXPIRIES);
+    let (failures, reads) = fleet.end();
+    assert_eq!(failures, Vec::<String>::new());
+    for entry in ENTRIES {
+        fleet.assert_economy(entry);
+        let costs: Vec<_> = fleet.expiries(entry).iter().map(|expiry| expiry.computations).collect();
+        println!("{entry}: {costs:?}");
+    }
+    assert!(reads > 10_000, "{reads} reads are no herd");
+}
 
 #[test]
 fn each_expiry_is_computed_once_and_a_death_costs_one_more() {
     let server = Server::start().unwrap();
     let mut fleet = Fleet::start(&server.url(), PROCESSES);
-    for entry in ["hot", "cold"] {
-        fleet.computes(entry, 7);
-        assert_eq!(fleet.redundant(entry), 0, "nobody died: {:#?}", fleet.computations(entry));
-    }
-    for entry in ["hot", "cold"] {
+    for (entry, expiries) in ENTRIES.into_iter().zip([10, 20]) {
+        fleet.reach(&ENTRIES, expiries);
         fleet.kill_one_that_computes(entry);
-        fleet.computes(entry, 3);
     }
-    let (failures, reads) = fleet.end();
-    assert_eq!(failures, Vec::<String>::new());
-    for entry in ["hot", "cold"] {
-        let computations = fleet.computations(entry);
-        assert_eq!(fleet.redundant(entry), 0, "{computations:#?}");
-        let unfinished = computations.iter().filter(|it| it.ended.is_none()).count();
-        assert!(unfinished <= 2, "those of the two that died: {computations:#?}");
-    }
-    assert!(reads > 1_000, "{reads} reads are no herd");
+    judge(fleet);
 }
 
 #[test]
-fn a_failover_costs_one_computation_more_at_most() {
+fn a_failover_behind_sentinel_costs_one_computation_more_at_most() {
     let mut set = Sentinel::start().unwrap();
     let mut fleet = Fleet::start(&set.url(), PROCESSES);
-    fleet.computes("hot", 2);
-    fleet.computes("cold", 2);
-    set.kill_primary().unwrap();
-    std::thread::sleep(Duration::from_secs(1));
-    fleet.computes("hot", 3);
-    fleet.computes("cold", 3);
-    fleet.end();
-    for entry in ["hot", "cold"] {
-        // What the primary had not told its replica is computed again.
-        assert!(fleet.redundant(entry) <= 1, "{:#?}", fleet.computations(entry));
+    for (entry, expiries) in ENTRIES.into_iter().zip([5, 15]) {
+        fleet.reach(&ENTRIES, expiries);
+        fleet.amid_a_computation(entry, &mut set, Sentinel::failover, |_| Ok(()));
+        fleet.reach(&ENTRIES, expiries + 5);
+        fleet.amid_a_computation(entry, &mut set, Sentinel::kill_primary, |set| {
+            set.agree()?;
+            set.revive()
+        });
     }
+    judge(fleet);
+}
+
+#[test]
+fn a_failover_in_a_cluster_costs_one_computation_more_at_most() {
+    let mut cluster = Cluster::start().unwrap();
+    let mut fleet = Fleet::start(&cluster.url(), PROCESSES);
+    for (entry, expiries) in ENTRIES.into_iter().zip([5, 15]) {
+        fleet.reach(&ENTRIES, expiries);
+        let key = key(entry);
+        fleet.amid_a_computation(entry, &mut cluster, |cluster| cluster.failover(&key), |_| Ok(()));
+        fleet.reach(&ENTRIES, expiries + 5);
+        fleet.amid_a_computation(entry, &mut cluster, |cluster| cluster.kill_primary_of(&key), Cluster::revive);
+    }
+    judge(fleet);
 }

@@ -4,27 +4,34 @@
 use std::io::Read;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use bellwether::cache::{Cache, CacheOptions, Caches, ComputeError, Herd};
 use bellwether::store::{self, StoreOptions};
 use tokio::task::JoinSet;
 
+use crate::expiries::micros;
+
 /// Has the address of the store in a process that is to read.
 pub(crate) const STORE: &str = "BELLWETHER_TEST_READS";
+
+/// The entry that is served while it is computed anew, and the one that is gone by then.
+pub(crate) const ENTRIES: [&str; 2] = ["hot", "cold"];
+
+const CACHE: &str = "herd";
 
 const READERS: usize = 64;
 
 /// How long between two reads of a reader.
-const PAUSE: Duration = Duration::from_millis(100);
+const PAUSE: Duration = Duration::from_millis(200);
 
 /// How long it takes to compute the value.
 const COMPUTES: Duration = Duration::from_millis(200);
 
 pub(crate) const EXPIRES: Duration = Duration::from_secs(1);
 
-/// How long somebody who computes may be silent.
-const LEASE: Duration = Duration::from_secs(1);
+/// How long somebody who computes may be silent: longer than this machine leaves a process without a turn.
+const LEASE: Duration = Duration::from_secs(3);
 
 /// The reader, if this process was started as one.
 #[test]
@@ -33,6 +40,11 @@ fn reads() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let reads = runtime.block_on(read(&url));
     println!("read {reads}");
+}
+
+/// The key of an entry in the store.
+pub(crate) fn key(entry: &str) -> String {
+    format!("cache:{CACHE}:{entry}")
 }
 
 async fn read(url: &str) -> u64 {
@@ -44,10 +56,11 @@ async fn read(url: &str) -> u64 {
         stop.send_replace(true);
     });
     let (mut readers, reads) = (JoinSet::new(), Arc::new(AtomicU64::new(0)));
-    for (entry, herd_timeout) in [("hot", Duration::from_mins(1)), ("cold", Duration::from_millis(1))] {
+    for (entry, herd_timeout) in ENTRIES.into_iter().zip([Duration::from_mins(1), Duration::from_millis(1)]) {
         let herd = Some(Herd { herd_timeout, extend_timeout: LEASE });
         let options = CacheOptions { herd, expire: Some(EXPIRES), ..CacheOptions::default() };
-        let cache = caches.open("herd", Some(options)).unwrap();
+        let cache = caches.open(CACHE, Some(options)).unwrap();
+        assert_eq!(cache.entry_key(entry).await.unwrap(), key(entry));
         for _ in 0..READERS {
             let (cache, reads, mut stopped) = (cache.clone(), reads.clone(), stopped.clone());
             readers.spawn(async move {
@@ -78,9 +91,4 @@ async fn value(cache: &Cache, entry: &str) {
     if let Err(ComputeError::Cache(error)) = cache.get_or_try_insert_with(entry, compute).await {
         println!("failed {entry}: {error}");
     }
-}
-
-/// The time on the clock that all processes of this machine share.
-fn micros() -> u64 {
-    u64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_micros()).unwrap()
 }

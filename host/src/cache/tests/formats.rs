@@ -156,6 +156,33 @@ fn what_needs_an_envelope_is_refused_without() {
     assert_eq!(needs(CacheOptions { herd: Some(herd), ..plain("json", "none") }), "herd");
     assert_eq!(needs(CacheOptions { reads_serializers: choices(&["cbor"]), ..plain("json", "none") }), "reads-serializers");
     assert_eq!(needs(CacheOptions { reads_compressors: choices(&["none"]), ..plain("json", "zlib") }), "reads-compressors");
+    let tuned = |tuning| CacheOptions { tuning: Some(tuning), ..plain("json", "none") };
+    let second = Some(Duration::from_secs(1));
+    assert_eq!(needs(tuned(Tuning { failures: second, ..Tuning::default() })), "failures");
+    assert_eq!(needs(tuned(Tuning { stale_if_error: second, ..Tuning::default() })), "stale-if-error");
+    assert_eq!(needs(tuned(Tuning { refresh_ahead: 1, ..Tuning::default() })), "refresh-ahead");
+    caches().open("pages", Some(tuned(Tuning { jitter: 9, ..Tuning::default() }))).unwrap();
+}
+
+#[test]
+fn a_platforms_tuning_that_needs_an_envelope_is_left_out_where_a_cache_wants_none() {
+    let tuning = Some(Tuning { failures: Some(Duration::from_secs(1)), refresh_ahead: 1, ..Tuning::default() });
+    let under = |defaults| caches().with_policy(CachePolicy { defaults, ..CachePolicy::default() });
+    under(CacheOptions { tuning, ..CacheOptions::default() }).open("pages", Some(plain("json", "none"))).unwrap();
+    // But not where the platform itself wants both.
+    let contradiction = under(CacheOptions { tuning, ..plain("json", "none") }).open("pages", None);
+    assert!(matches!(contradiction, Err(Error::Invalid(Invalid::NeedsEnvelope { .. }))), "{contradiction:?}");
+}
+
+#[tokio::test]
+async fn nobody_is_told_to_compute_what_has_no_envelope() {
+    let cache = caches().open("pages", Some(plain("json", "none"))).unwrap();
+    cache.set("a", &1, None).await.unwrap();
+    let refused = Error::from(Invalid::NeedsEnvelope { what: "lookup" });
+    assert_eq!(cache.lookup::<u8>("a", Duration::ZERO).await.unwrap_err(), refused);
+    assert_eq!(cache.lookup_cbor("a", None, Duration::MAX).await.unwrap_err(), refused);
+    let computed = cache.get_or_try_insert_with("b", || async { panic!("it cannot be stored") as Result<u8, &str> }).await;
+    assert_eq!(computed, Err(ComputeError::Cache(refused)));
 }
 
 /// Leaves everything as it is.

@@ -3,6 +3,8 @@
 use super::*;
 use crate::told::Told;
 
+const SECOND: Duration = Duration::from_secs(1);
+
 #[tokio::test]
 async fn reads_writes_and_deletes_are_told() {
     let recorder = Told::of("bellwether_cache_");
@@ -67,24 +69,76 @@ async fn errors_are_told_with_the_stage_that_failed() {
     }
 }
 
-#[test]
-fn what_herds_do_is_told() {
+/// A cache of herds as two processes would have it.
+fn herds() -> [Cache; 2] {
+    let store = Arc::new(MemoryStore::new());
+    let herd = Some(Herd { herd_timeout: 60 * SECOND, extend_timeout: 10 * SECOND });
+    [Caches::new(store.clone()), Caches::new(store)].map(|caches| {
+        let options = CacheOptions { herd, expire: Some(10 * SECOND), compressor: StageChoice::None, ..CacheOptions::default() };
+        caches.open("pages", Some(options)).unwrap()
+    })
+}
+
+async fn vacancy(cache: &Cache, wait: Duration) -> Vacancy {
+    match cache.lookup::<u8>("b", wait).await.unwrap() {
+        Found::Vacant(vacancy) => vacancy,
+        other => panic!("{other:?} where there should be a vacancy"),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_herds_do_is_told() {
     let recorder = Told::of("bellwether_cache_");
     let _installed = ::metrics::set_default_local_recorder(&recorder);
-    super::super::metrics::describe();
-    let metrics = super::super::metrics::ByName::new(&[]).of("pages");
-    metrics.stale(10);
-    metrics.claim();
-    metrics.filled(true);
-    metrics.filled(false);
-    metrics.waited(Duration::from_secs(2), super::super::metrics::Waited::Filled);
-    let expected = [
+    let [here, there] = herds();
+    here.set("a", &1, None).await.unwrap();
+    assert_eq!(there.get("a").await.unwrap(), Some(1));
+    tokio::time::sleep(10 * SECOND).await;
+    // The first who finds it due is to compute it, and all others get the old value, each by whatever call.
+    assert_eq!(here.get::<u8>("a").await.unwrap(), None);
+    assert_eq!(there.get("a").await.unwrap(), Some(1));
+    assert_eq!(there.get_many::<u8, _>(["a", "none"]).await.unwrap(), [Some(1), None]);
+    assert!(matches!(there.lookup("a", SECOND).await.unwrap(), Found::Hit(1_u8)));
+    here.set("a", &2, None).await.unwrap();
+    assert_eq!(there.get("a").await.unwrap(), Some(2));
+
+    // One waits in vain, one until it has the value, and one until its turn comes.
+    let first = vacancy(&here, Duration::ZERO).await;
+    assert!(matches!(there.lookup::<u8>("b", 2 * SECOND).await.unwrap(), Found::Busy));
+    assert!(matches!(there.lookup::<u8>("b", Duration::ZERO).await.unwrap(), Found::Busy), "it did not wait");
+    let waiting = there.lookup::<u8>("b", 60 * SECOND);
+    let filling = async {
+        tokio::time::sleep(3 * SECOND).await;
+        assert!(first.fill(&1, None).await.unwrap());
+    };
+    assert!(matches!(tokio::join!(waiting, filling).0.unwrap(), Found::Hit(1)));
+    assert!(there.delete("b").await.unwrap());
+    let second = vacancy(&here, Duration::ZERO).await;
+    let dropping = async {
+        tokio::time::sleep(4 * SECOND).await;
+        drop(second);
+    };
+    let (third, ()) = tokio::join!(vacancy(&there, 60 * SECOND), dropping);
+    // It comes too late.
+    here.set("b", &3, None).await.unwrap();
+    assert!(!third.fill(&2, None).await.unwrap());
+
+    let told = recorder.all();
+    let header = crate::envelope::CLAIMABLE_HEADER as u64 + 1;
+    for (name, expected) in [
+        ("reads_total cache=other outcome=hit", (3, 0)),
+        ("reads_total cache=other outcome=stale", (3, 0)),
+        // The first reader, and three vacancies.
+        ("reads_total cache=other outcome=claim", (4, 0)),
+        ("reads_total cache=other outcome=miss", (3, 0)),
+        ("read_bytes_total cache=other", (6 * header, 0)),
         ("fills_total cache=other outcome=stored", (1, 0)),
         ("fills_total cache=other outcome=void", (1, 0)),
-        ("read_bytes_total cache=other", (10, 0)),
-        ("reads_total cache=other outcome=claim", (1, 0)),
-        ("reads_total cache=other outcome=stale", (1, 0)),
-        ("wait_seconds cache=other outcome=filled", (1, 2)),
-    ];
-    assert_eq!(recorder.all(), expected.map(|(name, value)| (name.to_owned(), value)).into());
+        ("writes_total cache=other", (4, 0)),
+        ("wait_seconds cache=other outcome=busy", (1, 2)),
+        ("wait_seconds cache=other outcome=filled", (1, 3)),
+        ("wait_seconds cache=other outcome=vacant", (1, 4)),
+    ] {
+        assert_eq!(told.get(name), Some(&expected), "{name} in {told:?}");
+    }
 }

@@ -118,9 +118,11 @@ async fn the_platforms_tuning_is_that_of_a_cache_without_its_own() {
     let tuning = Some(Tuning { failures: Some(SECOND), refresh_ahead: 100, ..Tuning::default() });
     let policy = CachePolicy { defaults: CacheOptions { tuning, ..CacheOptions::default() }, ..CachePolicy::default() };
     let caches = caches().with_policy(policy);
-    let cache = caches.open("pages", Some(CacheOptions::default())).unwrap();
-    assert!(fails(&cache).await.is_err());
-    assert_eq!(computes(&cache, 1).await, Err(ComputeError::Failed("no luck".into())));
+    for (name, options) in [("pages", Some(CacheOptions::default())), ("others", None)] {
+        let cache = caches.open(name, options).unwrap();
+        assert!(fails(&cache).await.is_err());
+        assert_eq!(computes(&cache, 1).await, Err(ComputeError::Failed("no luck".into())));
+    }
     let own = caches.open("own", Some(CacheOptions { tuning: Some(Tuning::default()), ..CacheOptions::default() })).unwrap();
     assert!(fails(&own).await.is_err());
     assert_eq!(computes(&own, 1).await, Ok(1));

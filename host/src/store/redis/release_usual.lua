@@ -4,9 +4,10 @@
 -- alive is left to a later release, or to be forgotten by itself.
 if not ARGV[3] and #ARGV[1] >= 16 then
   local found = redis.call('MGET', KEYS[1], KEYS[2])
-  local kept = found[2]
-  if found[1] == ARGV[1] and kept and #kept % 18 == 16 then
-    local notes = ' -' .. string.sub(ARGV[1], 1, 16) .. string.sub(kept, 17, 142)
+  local kept, note = found[2], ' -' .. string.sub(ARGV[1], 1, 16)
+  -- One that released the lock before may have it again, by a place that it had left behind, and is noted once.
+  if found[1] == ARGV[1] and kept and #kept % 18 == 16 and not string.find(kept, note, 17, true) then
+    local notes = note .. string.sub(kept, 17, 142)
     -- The first write, which a server out of memory does not refuse; after it, it refuses none of this script.
     local first = redis.pcall('ZPOPMIN', KEYS[3])
     local place = first[1]

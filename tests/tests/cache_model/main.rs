@@ -1,0 +1,58 @@
+//! Any sequence of operations by several clients of one cache gives on every store what a plain model of the rules gives.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod clients;
+mod model;
+mod operations;
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use bellwether_tests::{Cluster, Server};
+use clients::Clients;
+use model::Model;
+use operations::{Operation, operations};
+use proptest::test_runner::{Config, TestRunner};
+use tokio::runtime::Builder;
+
+#[test]
+fn in_memory() {
+    // All pauses pass at once.
+    let mut runtime = Builder::new_current_thread();
+    holds("memory:", runtime.enable_all().start_paused(true), 400);
+}
+
+#[test]
+fn on_a_redis_server() {
+    let server = Server::start().unwrap();
+    holds(&server.url(), Builder::new_multi_thread().worker_threads(2).enable_all(), 60);
+}
+
+#[test]
+fn on_a_cluster() {
+    let cluster = Cluster::start().unwrap();
+    holds(&cluster.url(), Builder::new_multi_thread().worker_threads(2).enable_all(), 60);
+}
+
+fn holds(url: &str, runtime: &mut Builder, cases: u32) {
+    let runtime = runtime.build().unwrap();
+    let config = Config { cases, max_shrink_iters: 300, failure_persistence: None, ..Config::default() };
+    let mut stores = runtime.block_on(clients::stores(url));
+    // Each under a name of its own, as nothing is cleared away.
+    let played = AtomicU32::new(0);
+    let outcome = TestRunner::new(config).run(&operations(), |operations| {
+        let name = format!("cache {}", played.fetch_add(1, Ordering::Relaxed));
+        runtime.block_on(play(Clients::new(&stores, &name), &operations));
+        Ok(())
+    });
+    stores.clear();
+    outcome.unwrap();
+}
+
+async fn play(mut clients: Clients, operations: &[Operation]) {
+    let mut model = Model::default();
+    for (step, operation) in operations.iter().enumerate() {
+        let expected = model.perform(operation, step as u64);
+        let given = clients.perform(operation, step as u64).await;
+        assert_eq!(given, expected, "operation {step}, {operation:?}");
+    }
+}

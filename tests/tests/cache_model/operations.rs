@@ -1,0 +1,116 @@
+//! What clients do with a cache, and what that gives.
+
+use proptest::prelude::*;
+
+/// Who does it: a number below [`CLIENTS`].
+pub(crate) type Who = usize;
+
+/// A cache without herd protection, two with it, and one that has a claim for a moment only.
+pub(crate) const CLIENTS: usize = 4;
+
+/// The one without herd protection.
+pub(crate) const PLAIN: Who = 0;
+
+/// The one whose claims end at once. It never looks up, as a vacancy lasts as long as it is kept.
+pub(crate) const BRIEF: Who = 3;
+
+/// An entry: one of the names, with content or without.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct Key {
+    pub(crate) name: &'static str,
+    pub(crate) content: Option<u8>,
+}
+
+const NAMES: [&str; 3] = ["a", "b", "ab"];
+
+/// For how long a value is set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Life {
+    /// Until it is deleted.
+    Endless,
+    /// Longer than the test takes.
+    Long,
+    /// It has expired when the next operation begins.
+    Moment,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) enum Operation {
+    Set(Who, Key, Life),
+    SetMany(Who, Vec<Key>, Life),
+    Get(Who, Key),
+    GetMany(Who, Vec<Key>),
+    Exists(Who, Key),
+    Ttl(Who, Key),
+    Delete(Who, Key),
+    /// Names, and the content of all.
+    DeleteMany(Who, Vec<&'static str>, Option<u8>),
+    DeletePattern(Who, &'static str),
+    Clear(Who),
+    /// Takes the vacancy if there is one.
+    Lookup(Who, Key),
+    /// Fills the oldest vacancy of this client.
+    Fill(Who, Key, Life),
+    Fail(Who, Key),
+    /// Drops it.
+    GiveUp(Who, Key),
+}
+
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Gives {
+    Nothing,
+    Values(Vec<Option<u64>>),
+    Is(bool),
+    Count(u64),
+    Absent,
+    Persistent,
+    Remaining,
+    Hit(u64),
+    Vacancy,
+    Busy,
+    Failed,
+}
+
+/// Patterns, and whether they match a name.
+pub(crate) const PATTERNS: [(&str, fn(&str) -> bool); 4] =
+    [("a*", |name| name.starts_with('a')), ("?", |name| name.len() == 1), ("[b-z]", |name| name == "b"), ("c", |_| false)];
+
+fn key() -> impl Strategy<Value = Key> {
+    // Two entries of one name are enough, and most of what happens should happen to one entry.
+    let name = prop_oneof![4 => Just(NAMES[0]), 1 => Just(NAMES[1]), 1 => Just(NAMES[2])];
+    (name, prop::bool::weighted(0.2)).prop_map(|(name, content)| Key { name, content: content.then_some(7) })
+}
+
+fn life() -> impl Strategy<Value = Life> {
+    prop_oneof![1 => Just(Life::Endless), 2 => Just(Life::Long), 4 => Just(Life::Moment)]
+}
+
+fn operation() -> impl Strategy<Value = Operation> {
+    // Those who can look up, and all.
+    let (some, all) = (0..BRIEF, 0..CLIENTS);
+    let keys = || prop::collection::vec(key(), 0..4);
+    let names = prop::collection::vec(prop::sample::select(&NAMES[..]), 0..4);
+    let pattern = prop::sample::select(&PATTERNS[..]).prop_map(|(pattern, _)| pattern);
+    prop_oneof![
+        6 => (all.clone(), key(), life()).prop_map(|(who, key, life)| Operation::Set(who, key, life)),
+        2 => (all.clone(), keys(), life()).prop_map(|(who, keys, life)| Operation::SetMany(who, keys, life)),
+        8 => (all.clone(), key()).prop_map(|(who, key)| Operation::Get(who, key)),
+        3 => (all.clone(), keys()).prop_map(|(who, keys)| Operation::GetMany(who, keys)),
+        1 => (all.clone(), key()).prop_map(|(who, key)| Operation::Exists(who, key)),
+        2 => (all.clone(), key()).prop_map(|(who, key)| Operation::Ttl(who, key)),
+        2 => (all.clone(), key()).prop_map(|(who, key)| Operation::Delete(who, key)),
+        1 => (all.clone(), names, prop::bool::ANY).prop_map(|(who, names, content)| {
+            Operation::DeleteMany(who, names, content.then_some(7))
+        }),
+        1 => (all.clone(), pattern).prop_map(|(who, pattern)| Operation::DeletePattern(who, pattern)),
+        1 => all.prop_map(Operation::Clear),
+        8 => (some.clone(), key()).prop_map(|(who, key)| Operation::Lookup(who, key)),
+        5 => (some.clone(), key(), life()).prop_map(|(who, key, life)| Operation::Fill(who, key, life)),
+        2 => (some.clone(), key()).prop_map(|(who, key)| Operation::Fail(who, key)),
+        2 => (some, key()).prop_map(|(who, key)| Operation::GiveUp(who, key)),
+    ]
+}
+
+pub(crate) fn operations() -> impl Strategy<Value = Vec<Operation>> {
+    prop::collection::vec(operation(), 1..100)
+}
