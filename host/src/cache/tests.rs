@@ -20,6 +20,7 @@ mod metrics;
 mod odd_stages;
 mod policy;
 mod survey;
+mod tags;
 mod tuning;
 
 fn caches() -> Caches {
