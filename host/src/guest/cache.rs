@@ -77,8 +77,7 @@ impl<T: 'static> HostCacheWithStore<T> for HasBellwether {
         content: Option<Cbor>,
         expire: Option<Milliseconds>,
     ) -> Result<(), Failure> {
-        let bytes: usize = entries.iter().map(|(key, value)| ITEM + key.len() + value.len()).sum();
-        let call = Call::begin(accessor, &this, bytes + size(content.as_ref()))?;
+        let call = Call::begin(accessor, &this, entry_sizes(&entries) + size(content.as_ref()))?;
         let entries = entries.into_iter().map(|(key, value)| (key, Bytes::from(value))).collect();
         Ok(call.on.set_many_cbor(entries, content.as_deref(), time(expire)).await?)
     }
@@ -141,7 +140,7 @@ impl<T: 'static> HostCacheWithStore<T> for HasBellwether {
         wait: Milliseconds,
     ) -> Result<Found, Failure> {
         let call = Call::begin(accessor, &this, key.len() + size(content.as_ref()))?;
-        match look(accessor, &call, &key, content.as_deref(), wait).await? {
+        match look(accessor, &call.on, &key, content.as_deref(), wait).await? {
             Outcome::Hit(value) => Ok(Found::Hit(value)),
             Outcome::Vacant(vacancy) => Ok(Found::Vacant(vacancy)),
             Outcome::Busy => Ok(Found::Busy),
@@ -157,20 +156,64 @@ impl<T: 'static> HostCacheWithStore<T> for HasBellwether {
         wait: Milliseconds,
     ) -> Result<Outcome, Failure> {
         let call = Call::begin(accessor, &this, key.len() + size(content.as_ref()))?;
-        look(accessor, &call, &key, content.as_deref(), wait).await
+        look(accessor, &call.on, &key, content.as_deref(), wait).await
+    }
+
+    async fn lookup_tagged(
+        accessor: &Accessor<T, Self>,
+        this: Resource<CacheEntry>,
+        key: String,
+        content: Option<Cbor>,
+        wait: Milliseconds,
+        tags: Vec<String>,
+    ) -> Result<Outcome, Failure> {
+        let call = Call::begin(accessor, &this, key.len() + size(content.as_ref()) + sizes(&tags))?;
+        look(accessor, &call.on.with_tags(tags)?, &key, content.as_deref(), wait).await
+    }
+
+    async fn set_tagged(
+        accessor: &Accessor<T, Self>,
+        this: Resource<CacheEntry>,
+        key: String,
+        value: Cbor,
+        content: Option<Cbor>,
+        expire: Option<Milliseconds>,
+        tags: Vec<String>,
+    ) -> Result<(), Failure> {
+        let call = Call::begin(accessor, &this, key.len() + value.len() + size(content.as_ref()) + sizes(&tags))?;
+        let tagged = call.on.with_tags(tags)?;
+        Ok(tagged.set_cbor(&key, Bytes::from(value), content.as_deref(), time(expire)).await?)
+    }
+
+    async fn set_many_tagged(
+        accessor: &Accessor<T, Self>,
+        this: Resource<CacheEntry>,
+        entries: Vec<(String, Cbor)>,
+        content: Option<Cbor>,
+        expire: Option<Milliseconds>,
+        tags: Vec<String>,
+    ) -> Result<(), Failure> {
+        let call = Call::begin(accessor, &this, entry_sizes(&entries) + size(content.as_ref()) + sizes(&tags))?;
+        let entries = entries.into_iter().map(|(key, value)| (key, Bytes::from(value))).collect();
+        Ok(call.on.with_tags(tags)?.set_many_cbor(entries, content.as_deref(), time(expire)).await?)
+    }
+
+    async fn invalidate_tag(accessor: &Accessor<T, Self>, this: Resource<CacheEntry>, tag: String) -> Result<bool, Failure> {
+        let call = Call::begin(accessor, &this, tag.len())?;
+        Ok(call.on.invalidate_tag(&tag).await?)
     }
 }
 
 /// Looks an entry up, with room for a vacancy.
 async fn look<T: 'static>(
     accessor: &Accessor<T, HasBellwether>,
-    call: &Call<Cache>,
+    cache: &Cache,
     key: &str,
     content: Option<&[u8]>,
     wait: Milliseconds,
 ) -> Result<Outcome, Failure> {
     let room = accessor.with(|mut access| access.get().room())?;
-    match call.on.lookup_cbor(key, content, Duration::from_millis(wait)).await? {
+    match cache.lookup_cbor(key, content, Duration::from_millis(wait)).await? {
         cache::Found::Hit(value) => Ok(Outcome::Hit(value.into())),
         cache::Found::Vacant(vacancy) => accessor.with(|mut access| access.get().keep(vacancy, room)).map(Outcome::Vacant),
         cache::Found::Busy => Ok(Outcome::Busy),
@@ -204,6 +247,17 @@ impl<T: 'static> HostVacancyWithStore<T> for HasBellwether {
         let call = Call::begin(accessor, &this, why.len())?;
         Ok(call.on.fail(&why, Duration::from_millis(expire)).await?)
     }
+
+    async fn fill_tagged(
+        accessor: &Accessor<T, Self>,
+        this: Resource<VacancyEntry>,
+        value: Cbor,
+        expire: Option<Milliseconds>,
+        tags: Vec<String>,
+    ) -> Result<bool, Failure> {
+        let call = Call::begin(accessor, &this, value.len() + sizes(&tags))?;
+        Ok(call.on.fill_tagged_cbor(Bytes::from(value), time(expire), tags).await?)
+    }
 }
 
 /// What an item of a list costs besides its bytes.
@@ -213,8 +267,12 @@ fn size(content: Option<&Cbor>) -> usize {
     content.map_or(0, Vec::len)
 }
 
-fn sizes(keys: &[String]) -> usize {
-    keys.iter().map(|key| ITEM + key.len()).sum()
+fn sizes(texts: &[String]) -> usize {
+    texts.iter().map(|text| ITEM + text.len()).sum()
+}
+
+fn entry_sizes(entries: &[(String, Cbor)]) -> usize {
+    entries.iter().map(|(key, value)| ITEM + key.len() + value.len()).sum()
 }
 
 fn whole<'a>(key: &'a str, content: Option<&'a [u8]>) -> Result<Key<'a>, Failure> {
