@@ -57,7 +57,7 @@ pub(crate) struct Get {
 /// Stores a value.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  bellwether set prices apple '{\"eur\": 1.20}' --expire 10m\n  bellwether set greetings en --text hello\n  bellwether set --raw thumbnails cat.png < cat.png"
+    after_help = "Examples:\n  bellwether set prices apple '{\"eur\": 1.20}' --expire 10m\n  bellwether set greetings en --text hello\n  bellwether set --raw thumbnails cat.png < cat.png\n  bellwether set pages home '\"<h1>\"' --tag user:42 --tag news"
 )]
 pub(crate) struct Set {
     #[command(flatten)]
@@ -82,6 +82,10 @@ pub(crate) struct Set {
     /// How long the entry lives: 250ms, 10s, 5m, 1h30m, 2d; as the configuration has it if not given.
     #[arg(long, value_name = "TIME", value_parser = time::parse, allow_hyphen_values = true)]
     expire: Option<Duration>,
+
+    /// A tag of the entry, by which it can be invalidated; up to 16.
+    #[arg(long = "tag", value_name = "TAG")]
+    tags: Vec<String>,
 }
 
 /// Deletes an entry, or all whose keys match a pattern.
@@ -164,6 +168,7 @@ pub(crate) async fn set(settings: &Settings, command: &Set) -> Result<u8, Failur
     };
     let value = if command.cbor { given } else { encode(command, given)? };
     let cache = open(settings, &command.entry.cache, &command.entry.stages).await?;
+    let cache = cache.with_tags(&command.tags)?;
     cache.set_cbor(&command.entry.key, value.into(), content.as_deref(), command.expire).await?;
     Ok(0)
 }

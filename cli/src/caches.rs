@@ -60,7 +60,8 @@ struct Keys {
     long: bool,
 
     /// Prints an object with `entries`, a list of objects, and `more`; `ttl_ms` is null for an entry that lives until it is deleted,
-    /// `serializer` and `compressor` for one without an envelope or of stages that are not known here.
+    /// `serializer` and `compressor` for one without an envelope or of stages that are not known here. `tags` are those that it was set
+    /// with; one that was invalidated by a tag can still be listed.
     #[arg(long, conflicts_with = "long")]
     json: bool,
 
@@ -94,11 +95,13 @@ struct ShowStats {
     stages: Stages,
 }
 
-/// Deletes the entries that something has made wrong.
+/// Deletes the entries that something has made wrong, or puts an end to all that have a tag.
 ///
-/// Prints how many there were. The exit status is 1 if there was none.
+/// Prints how many were deleted; how many had the tag, nobody knows. The exit status is 1 if there was none.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  bellwether cache invalidate prices --pattern 'fruit/*'")]
+#[command(
+    after_help = "Examples:\n  bellwether cache invalidate prices --pattern 'fruit/*'\n  bellwether cache invalidate prices --tag supplier:7"
+)]
 struct Invalidate {
     /// The cache's name, as guests open it.
     cache: String,
@@ -106,7 +109,7 @@ struct Invalidate {
     #[command(flatten)]
     which: Which,
 
-    /// Prints an object with `deleted`, the number of entries.
+    /// Prints an object with `deleted`, the number of entries; for a tag, with `invalidated`, which is false if none can have had it.
     #[arg(long)]
     json: bool,
 
@@ -121,6 +124,10 @@ struct Which {
     /// Those whose key matches, whatever their content: `*` is any run of characters, `?` any one, `[a-z]` one of a set.
     #[arg(long, value_name = "GLOB")]
     pattern: Option<String>,
+
+    /// Those that were set with this tag: one request, however many they are.
+    #[arg(long, value_name = "TAG")]
+    tag: Option<String>,
 }
 
 /// Deletes all entries of a cache.
@@ -184,11 +191,17 @@ async fn stats(settings: &Settings, command: &ShowStats) -> Result<u8, Failure> 
 
 async fn invalidate(settings: &Settings, command: &Invalidate) -> Result<u8, Failure> {
     let cache = cache::open(settings, &command.cache, &command.stages).await?;
-    let deleted = match &command.which {
-        Which { pattern: Some(pattern) } => cache.delete_pattern(pattern).await?,
-        Which { pattern: None } => return Err(Failure::usage("there is nothing to invalidate: give --pattern")),
-    };
-    tell_deleted(deleted, command.json)
+    match &command.which {
+        Which { pattern: Some(pattern), .. } => tell_deleted(cache.delete_pattern(pattern).await?, command.json),
+        Which { tag: Some(tag), .. } => {
+            let invalidated = cache.invalidate_tag(tag).await?;
+            if command.json {
+                output::json(&json!({ "invalidated": invalidated }))?;
+            }
+            Ok(if invalidated { 0 } else { status::ABSENT })
+        }
+        Which { pattern: None, tag: None } => Err(Failure::usage("there is nothing to invalidate: give --pattern or --tag")),
+    }
 }
 
 async fn clear(settings: &Settings, command: &Clear) -> Result<u8, Failure> {
@@ -211,11 +224,12 @@ fn object(entry: &FoundEntry) -> Value {
         object["bytes"] = about.bytes.into();
         object["ttl_ms"] = about.expires.map(millis).into();
         match &about.form {
-            EntryForm::Enveloped { serializer, compressor, compressed, created } => {
+            EntryForm::Enveloped { serializer, compressor, compressed, created, tags } => {
                 object["serializer"] = serializer.clone().into();
                 object["compressor"] = compressor.clone().into();
                 object["compressed"] = (*compressed).into();
                 object["created_ms"] = (*created).into();
+                object["tags"] = tags.clone().into();
             }
             form => {
                 object["vacant"] = (*form == EntryForm::Vacant).into();

@@ -3,7 +3,7 @@
 use std::task::{Context, Poll, Waker};
 
 use bellwether::cbor;
-use bellwether::envelope::{Envelope, Peek};
+use bellwether::envelope::{Envelope, Peek, is_tagged, tags};
 use bellwether::error::CborFault;
 use bellwether::names::{self, Prefix, entry_prefix, escape_last, hash_tag, unescape};
 use bellwether::stage::builtin::{JsonStage, PostcardStage, ZlibStage};
@@ -24,7 +24,10 @@ pub fn envelope(bytes: &[u8]) {
         let peek = peek.expect("what can be opened can be looked at");
         assert_eq!((peek.serializer, peek.compressor), (envelope.serializer, envelope.compressor));
         assert_eq!((peek.compressed, peek.created), (envelope.compressed, envelope.created));
-        let again = envelope.seal(&payload).expect("it was sealed before");
+        let tagged = tags(bytes);
+        assert_eq!(is_tagged(bytes), !tagged.is_empty());
+        let again = envelope.seal_with(&tagged, &payload).expect("it was sealed before");
+        assert_eq!(tags(&again), tagged);
         assert_eq!(Envelope::open("key", &again), Ok((envelope, payload)));
         for size in 0..bytes.len() {
             assert!(Envelope::open("key", &stored.slice(..size)).is_err(), "cut off after {size} bytes");

@@ -79,6 +79,12 @@ pub fn millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
+/// Whole microseconds of a duration, cut off and saturating.
+#[must_use]
+pub(crate) fn micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
+}
+
 /// `now + time`, or some far instant where that cannot be told.
 #[must_use]
 pub fn after(now: Instant, time: Duration) -> Instant {

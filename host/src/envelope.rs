@@ -31,27 +31,44 @@
 //! | 46 | 4 | CRC-32 (ISO-HDLC) of bytes 0 to 21, bytes 38 to 45 and the payload |
 //! | 50 | | payload |
 //!
+//! Version 3 has tags, by which entries are invalidated: see [`Generation`]. It is written where there are some:
+//!
+//! | offset | bytes | field |
+//! | --- | --- | --- |
+//! | 0 | 4 | magic, as above |
+//! | 4 | 1 | version: 3 |
+//! | 5 | 41 | as in version 2 |
+//! | 46 | 4 | CRC-32 (ISO-HDLC) of bytes 0 to 21, bytes 38 to 45, and all from byte 50 on |
+//! | 50 | 2 | how many bytes the tags have, *n*, at most 2192 |
+//! | 52 | *n* | 1 to 16 tags: of each, its length in one byte, 1 to 128, its UTF-8, and 8 bytes of its generation |
+//! | 52 + *n* | | payload |
+//!
 //! Every version ever written stays readable. The checksum leaves out expiry and claim, so that a script can move them.
 
 use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
 
-use crate::error::{Corrupt, Limit};
+use crate::error::{Corrupt, Error, Limit};
 
 mod claim;
 mod layout;
 mod peek;
+mod tags;
 
 pub use claim::{Claim, Head, has_no_value};
 pub use peek::Peek;
+pub use tags::{Generation, Tag, TagState, is_tagged, tags};
 
 /// The newest version.
-pub const VERSION: u8 = 2;
+pub const VERSION: u8 = 3;
+
+/// The version that has tags.
+const TAGGED: u8 = 3;
 
 /// How many bytes come before the payload in version 1.
 pub const HEADER: usize = 38;
 
-/// How many bytes come before the payload in version 2.
+/// How many bytes come before the payload in version 2, and before the tags in version 3.
 pub const CLAIMABLE_HEADER: usize = 50;
 
 /// The first bytes of every version.
@@ -121,7 +138,7 @@ impl Envelope {
         Self { holds: Holds::Nothing, claim: Some(claim), ..Self::default() }
     }
 
-    /// The version in which it is written: the first that can say all of it.
+    /// The version in which it is written without tags: the first that can say all of it.
     #[must_use]
     pub fn version(&self) -> u8 {
         let plain = self.holds == Holds::Value && self.expires.is_none() && self.claim.is_none() && self.took == 0;
@@ -136,7 +153,22 @@ impl Envelope {
         layout::seal(self, payload).ok_or(Limit::Size { what: "payload", size: payload.len() as u64, max: u64::from(u32::MAX) })
     }
 
-    /// Takes the payload out, without copying it. `key` is for the error.
+    /// The same of an entry with tags, in version 3; of one without, as [`Envelope::seal`].
+    ///
+    /// # Errors
+    /// [`Limit::Size`] for a payload of 4 GiB or more, and for a tag that is too long, [`Limit::Count`] for too many tags,
+    /// [`crate::error::Invalid::Empty`] for an empty one.
+    pub fn seal_with(&self, tags: &[Tag], payload: &[u8]) -> Result<Bytes, Error> {
+        if tags.is_empty() {
+            return Ok(self.seal(payload)?);
+        }
+        crate::names::check_tags(tags.iter().map(|tag| tag.name.as_str()))?;
+        let section = tags::section(tags).ok_or(Limit::Count { what: "tags of an entry", max: crate::names::MAX_TAGS as u64 })?;
+        let too_large = Limit::Size { what: "payload", size: payload.len() as u64, max: u64::from(u32::MAX) };
+        Ok(layout::seal_tagged(self, &section, payload).ok_or(too_large)?)
+    }
+
+    /// Takes the payload out, without copying it. `key` is for the error. For its tags there is [`tags()`].
     ///
     /// # Errors
     /// [`Corrupt`] for what is foreign, truncated, too long, of a later version, or damaged.
@@ -153,7 +185,11 @@ impl Envelope {
             Some(&version) => version,
         };
         let Some(opened) = layout::open(version, stored) else {
-            return Err(length(if version == 1 { HEADER } else { CLAIMABLE_HEADER }));
+            return Err(length(match version {
+                1 => HEADER,
+                2 => CLAIMABLE_HEADER,
+                _ => tags::header(stored),
+            }));
         };
         let Some(envelope) = opened.envelope else {
             return Err(Corrupt::Flags { key: key(), flags: opened.flags });
@@ -164,6 +200,9 @@ impl Envelope {
         }
         if !opened.whole {
             return Err(Corrupt::Checksum { key: key() });
+        }
+        if version == TAGGED && tags(stored).is_empty() {
+            return Err(Corrupt::Tags { key: key() });
         }
         Ok((envelope, stored.slice_ref(opened.payload)))
     }

@@ -613,6 +613,12 @@ pub enum Corrupt {
         /// The store's key.
         key: String,
     },
+    /// The envelope has tags that cannot be.
+    #[error("the entry {key:?} has tags that cannot be read: upgrade this program, or delete the entry")]
+    Tags {
+        /// The store's key.
+        key: String,
+    },
     /// The entry was written through another stage.
     #[error(
         "the entry {key:?} was written with {kind} {wrote}, and this cache reads with {reads}: open it with that, or delete the entry"

@@ -1,8 +1,8 @@
 //! What names may be, and which keys of the store they stand for.
 //!
 //! With the platform's prefix `P`, the lock `n` is the key `Pn`, so that any other locker of that key excludes ours and the other
-//! way round; an entry of the cache `c` is the key `Pcache:c:` + its identity. A lock's name cannot begin with `cache:`, so under
-//! one prefix no entry and no lock ever share a key. The read-write lock `n` and the semaphore `n` have keys beside `Pn`, in its slot
+//! way round; an entry of the cache `c` is the key `Pcache:c:` + its identity, and a tag `t` of its entries the key `Pcache:c:{}tag:t`, as
+//! no identity has braces. A lock's name cannot begin with `cache:`, so under one prefix no entry and no lock ever share a key. The read-write lock `n` and the semaphore `n` have keys beside `Pn`, in its slot
 //! (`{Pn}:bellwether:rw`, `{Pn}:bellwether:permits`): they are other things than the lock `n`.
 //!
 //! Two prefixes keep their names apart only if neither begins with the other: under `a` the lock `b:x` is the key that the lock
@@ -18,10 +18,12 @@ mod escape;
 mod found;
 mod holder;
 mod share;
+mod tags;
 
 pub use escape::{escape, escape_char, escape_last, escape_last_char, unescape};
 pub use holder::{Holder, MAX_HOLDER};
 pub use share::{Form, Share};
+pub use tags::{MAX_TAG, MAX_TAGS, check_tag, check_tags, is_tag, tag_key};
 
 /// The longest lock or cache name, in bytes.
 pub const MAX_NAME: usize = 512;

@@ -61,6 +61,33 @@ fn what_is_there_no_more_is_counted() {
 }
 
 #[test]
+fn entries_are_invalidated_by_their_tag() {
+    let redis = redis();
+    let store = &redis.url();
+    on(store, &["cache", "set", "c", "apple", "1", "--tag", "fruit", "--tag", "supplier:7"]).ok();
+    on(store, &["set", "c", "carrot", "2", "--tag", "supplier:7"]).ok();
+    on(store, &["set", "c", "salt", "3"]).ok();
+    let listed = parsed(on(store, &["cache", "keys", "c", "--json"]));
+    let tags: Vec<_> = listed["entries"].as_array().unwrap().iter().map(|entry| entry["tags"].clone()).collect();
+    assert_eq!(tags, [json!(["fruit", "supplier:7"]), json!(["supplier:7"]), json!([])]);
+    assert_eq!(on(store, &["cache", "invalidate", "c", "--tag", "fruit"]).ok(), "");
+    assert_eq!(on(store, &["cache", "invalidate", "c", "--tag", "fruit"]).status, 1);
+    assert_eq!(on(store, &["get", "c", "apple"]).status, 1);
+    assert_eq!(on(store, &["ttl", "c", "apple"]).status, 1);
+    assert_eq!(on(store, &["cache", "invalidate", "c", "--tag", "supplier:7", "--json"]).ok(), "{\"invalidated\":true}\n");
+    let again = on(store, &["cache", "invalidate", "c", "--tag", "supplier:7", "--json"]);
+    assert_eq!((again.stdout.as_str(), again.status), ("{\"invalidated\":false}\n", 1));
+    assert_eq!(on(store, &["get", "c", "carrot"]).status, 1);
+    assert_eq!(on(store, &["get", "c", "salt"]).ok(), "3\n");
+
+    assert!(on(store, &["cache", "invalidate", "c"]).failed(2).contains("--tag"));
+    on(store, &["cache", "invalidate", "c", "--tag", "a", "--pattern", "a"]).failed(2);
+    assert!(on(store, &["set", "c", "k", "1", "--tag", ""]).failed(2).contains("the tag is empty"));
+    assert!(on(store, &["cache", "invalidate", "c", "--tag", &"x".repeat(129)]).failed(73).contains("129 bytes"));
+    assert!(on(store, &["set", "c", "k", "1", "--tag", "a", "--envelope", "none"]).failed(2).contains("envelope"));
+}
+
+#[test]
 fn every_node_of_a_cluster_is_looked_at() {
     let cluster = Cluster::start().unwrap();
     let store = &cluster.url();

@@ -39,7 +39,13 @@ impl Cache {
     /// # Errors
     /// As [`Cache::get`].
     pub async fn lookup<T: DeserializeOwned>(&self, key: impl AsRef<str>, wait: Duration) -> Result<Found<T>> {
-        Ok(match self.inner.lookup_or_failure(key.as_ref().to_owned(), self.content.clone(), millis(wait)).await? {
+        let (key, content, wait) = (key.as_ref().to_owned(), self.content.clone(), millis(wait));
+        let outcome = if self.tags.is_empty() {
+            self.inner.lookup_or_failure(key, content, wait).await?
+        } else {
+            self.inner.lookup_tagged(key, content, wait, self.tags.to_vec()).await?
+        };
+        Ok(match outcome {
             wit::Outcome::Hit(value) => Found::Hit(cbor::decode(&value)?),
             wit::Outcome::Vacant(inner) => Found::Vacant(Vacancy { inner }),
             wit::Outcome::Busy => Found::Busy,
@@ -108,12 +114,28 @@ impl Cache {
 
 impl Vacancy {
     /// Stores the value and wakes the waiters; with `expire`, it lives this long. False if the entry was deleted or refilled
-    /// meanwhile; the value is then not stored.
+    /// meanwhile, or if a tag was invalidated that it is stored with ([`Cache::with_tags`]), or that the old value had; the value is
+    /// then not stored.
     ///
     /// # Errors
     /// As [`Cache::set`].
     pub async fn fill<T: Serialize + ?Sized>(self, value: &T, expire: Option<Duration>) -> Result<bool> {
         Ok(self.inner.fill(cbor::encode(value)?, expire.map(millis)).await?)
+    }
+
+    /// The same with these tags, which the value turned out to have, besides those of the cache. Tags that are known before the
+    /// computation are better given to the cache: see `docs/caches.md`.
+    ///
+    /// # Errors
+    /// As [`Cache::set`].
+    pub async fn fill_tagged<T: Serialize + ?Sized>(
+        self,
+        value: &T,
+        expire: Option<Duration>,
+        tags: impl IntoIterator<Item = impl Into<String>>,
+    ) -> Result<bool> {
+        let tags = tags.into_iter().map(Into::into).collect();
+        Ok(self.inner.fill_tagged(cbor::encode(value)?, expire.map(millis), tags).await?)
     }
 
     /// Says that the value cannot be computed, and why, so that nobody tries again for so long, at least 1 ms. Lookups are told the text

@@ -26,6 +26,7 @@ pub struct Cache {
     inner: Rc<wit::Cache>,
     name: Rc<str>,
     content: Option<Vec<u8>>,
+    tags: Rc<[String]>,
 }
 
 /// How long an entry has to live.
@@ -78,6 +79,23 @@ impl Cache {
     /// [`Error::Encode`](crate::Error::Encode).
     pub fn with_content<C: Serialize + ?Sized>(&self, content: &C) -> Result<Self> {
         Ok(Self { content: Some(cbor::encode(content)?), ..self.clone() })
+    }
+
+    /// The same cache, whose entries are set with these tags: by any of the ways to set one, and by lookups. When one of its tags is
+    /// [invalidated](Cache::invalidate_tag), an entry is there no more. At most 16, each of 1 to 128 bytes; that is checked when one is
+    /// set. No tags: entries are set without.
+    ///
+    /// ```
+    /// # use bellwether_guest::{Cache, Result};
+    /// # async fn example(pages: Cache) -> Result<()> {
+    /// pages.with_tags(["user:42", "news"]).set("front", "<h1>Welcome</h1>").await?;
+    /// pages.invalidate_tag("user:42").await?;
+    /// assert_eq!(pages.get::<String>("front").await?, None);
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn with_tags(&self, tags: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        Self { tags: tags.into_iter().map(Into::into).collect(), ..self.clone() }
     }
 
     /// The value of an entry; `None` if there is no entry.
@@ -163,7 +181,11 @@ impl Cache {
     /// # Errors
     /// As [`Cache::set`]; [`Error::Invalid`](crate::Error::Invalid) for bytes that are not one item.
     pub async fn set_cbor(&self, key: impl AsRef<str>, value: Vec<u8>, expire: Option<Duration>) -> Result<()> {
-        Ok(self.inner.set(key.as_ref().to_owned(), value, self.content.clone(), expire.map(millis)).await?)
+        let (key, content, expire) = (key.as_ref().to_owned(), self.content.clone(), expire.map(millis));
+        if self.tags.is_empty() {
+            return Ok(self.inner.set(key, value, content, expire).await?);
+        }
+        Ok(self.inner.set_tagged(key, value, content, expire, self.tags.to_vec()).await?)
     }
 
     /// Whether there is such an entry.
@@ -221,8 +243,18 @@ impl Cache {
         Ok(self.inner.clear().await?)
     }
 
+    /// Invalidates all entries of this cache that have a tag, whatever their key and content, in one round trip however many there are:
+    /// none of them is there any more, and no value that is being computed becomes one. False if there can be no such entry.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`](crate::Error::Unavailable), [`Error::Invalid`](crate::Error::Invalid) and
+    /// [`Error::Limit`](crate::Error::Limit) for a tag that cannot be.
+    pub async fn invalidate_tag(&self, tag: &str) -> Result<bool> {
+        Ok(self.inner.invalidate_tag(tag.to_owned()).await?)
+    }
+
     fn open_wit(name: &str, options: Option<&wit::Options>) -> Result<Self> {
-        Ok(Self { inner: Rc::new(wit::Cache::open(name, options)?), name: name.into(), content: None })
+        Ok(Self { inner: Rc::new(wit::Cache::open(name, options)?), name: name.into(), content: None, tags: Rc::default() })
     }
 
     async fn set_all<T: Serialize>(
@@ -232,7 +264,11 @@ impl Cache {
     ) -> Result<()> {
         let encode = |(key, value): (_, T)| Ok((AsRef::<str>::as_ref(&key).to_owned(), cbor::encode(&value)?));
         let entries = entries.into_iter().map(encode).collect::<Result<Vec<_>>>()?;
-        Ok(self.inner.set_many(entries, self.content.clone(), expire.map(millis)).await?)
+        let (content, expire) = (self.content.clone(), expire.map(millis));
+        if self.tags.is_empty() {
+            return Ok(self.inner.set_many(entries, content, expire).await?);
+        }
+        Ok(self.inner.set_many_tagged(entries, content, expire, self.tags.to_vec()).await?)
     }
 }
 

@@ -81,7 +81,7 @@ impl Cache {
     /// What there is instead of a value that could not be computed.
     async fn failed<T: DeserializeOwned, E: Display>(&self, vacancy: Vacancy, error: E) -> Result<T, ComputeError<E>> {
         let rules = &self.0.expiry.rules;
-        let old = vacancy.old();
+        let old = vacancy.old().await.unwrap_or_default();
         let rest = if old.is_some() { rules.rest() } else { rules.failures() };
         let old = match old {
             Some((key, stored)) if rules.forgives() => self.0.pipeline.open(key, stored).await.ok(),

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::future::try_join_all;
 
 use super::flights::Flights;
 use super::metrics::{Metrics, Operation};
@@ -14,6 +15,7 @@ use super::near::NearDoor;
 use super::options::Expiry;
 use super::pipeline::{Pipeline, within};
 use super::promises::Promises;
+use super::tags::Premises;
 use super::{Content, Key};
 use crate::error::{Error, Limit, StageKind};
 use crate::store::Store;
@@ -22,7 +24,7 @@ use crate::store::Store;
 ///
 /// Every call can be dropped at any await; what it was to write may then have been written or not.
 #[derive(Clone)]
-pub struct Cache(pub(super) Arc<Inner>);
+pub struct Cache(pub(super) Arc<Inner>, pub(super) Arc<[String]>);
 
 pub(super) struct Inner {
     pub(super) store: Arc<dyn Store>,
@@ -37,7 +39,7 @@ pub(super) struct Inner {
 
 impl Cache {
     pub(super) fn new(inner: Inner) -> Self {
-        Self(Arc::new(inner))
+        Self(Arc::new(inner), Arc::default())
     }
 
     /// The cache's name.
@@ -121,8 +123,10 @@ impl Cache {
         let write = async {
             let life = self.0.expiry.of(expire)?;
             let key = self.key(parts(key)).await?;
-            let filling = self.filling(key, value, life).await?;
-            self.store(vec![filling]).await
+            match self.work(&key, life, None).await? {
+                Some(work) => self.store(vec![self.sealed(key, value, life, work).await?]).await,
+                None => Ok(()),
+            }
         };
         self.0.metrics.timed(Operation::Set, write).await
     }
@@ -140,8 +144,10 @@ impl Cache {
         values: impl Iterator<Item = (Parts<'k>, Bytes)>,
         expire: Option<Duration>,
     ) -> Result<(), Error> {
-        self.0.expiry.of(expire)?;
-        let mut fillings = Vec::with_capacity(values.size_hint().0);
+        let longest = self.0.expiry.longest(expire)?;
+        // For all at once, so that it is one question.
+        let tags = self.generations(&self.1, longest, &Premises::default()).await?.unwrap_or_default();
+        let mut to_set = Vec::with_capacity(values.size_hint().0);
         let mut bytes = 0;
         for (key, value) in values {
             tokio::task::consume_budget().await;
@@ -149,7 +155,16 @@ impl Cache {
             let key = self.key(key).await?;
             // Each by itself, as they are not to expire all at once.
             let life = self.0.expiry.of(expire)?;
-            fillings.push(self.filling(key, value, life).await?);
+            to_set.push((key, value, life));
+        }
+        // Those that were promised ask for themselves, side by side.
+        let works = try_join_all(to_set.iter().map(|(key, _, life)| self.work(key, *life, Some(&tags)))).await?;
+        let mut fillings = Vec::with_capacity(to_set.len());
+        for ((key, value, life), work) in to_set.into_iter().zip(works) {
+            tokio::task::consume_budget().await;
+            if let Some(work) = work {
+                fillings.push(self.sealed(key, value, life, work).await?);
+            }
         }
         self.store(fillings).await
     }
@@ -202,6 +217,7 @@ impl fmt::Debug for Cache {
             .field("compressor", &self.stage(StageKind::Compressor))
             .field("expire", &self.expire())
             .field("rules", &self.0.expiry.rules)
+            .field("tags", &self.1)
             .finish_non_exhaustive()
     }
 }

@@ -14,12 +14,13 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::task::TaskTracker;
 
+use super::tags::is_void;
 use super::vacancy::{Abandoned, Tenure};
 use crate::clock::after;
-use crate::envelope::Claim;
+use crate::envelope::{Claim, tags};
 use crate::error::Error;
 use crate::pause::{back_off, jittered, random};
-use crate::store::{Bid, Standing, Store, Watch};
+use crate::store::{Bid, Prolonging, Standing, Store, Watch};
 
 /// The flights of all caches of one store, and what is settled in the background. Cheap to clone.
 #[derive(Debug, Clone, Default)]
@@ -69,12 +70,40 @@ const PULSE: Duration = Duration::from_secs(1);
 /// How long after the end of a lease to ask, so that its end has come on the store's clock too.
 const LEASE_MARGIN: Duration = Duration::from_millis(2);
 
+/// Where the entries of a cache are.
+#[derive(Clone, Copy)]
+pub(super) struct Place<'a> {
+    pub(super) store: &'a Arc<dyn Store>,
+    /// What their keys begin with.
+    pub(super) entries: &'a str,
+}
+
 impl Flights {
-    /// Asks once, and for no longer than the store takes to answer.
-    pub(super) async fn ask(&self, store: &Arc<dyn Store>, key: &str, bid: &Bid) -> Result<(Landed, Option<Duration>), Error> {
+    /// Asks once, and for no longer than the store takes to answer; again only if what it finds was invalidated by a tag.
+    pub(super) async fn ask(&self, place: &Place<'_>, key: &str, bid: &Bid) -> Result<(Landed, Option<Duration>), Error> {
+        let store = place.store;
         // Should nobody wait for the answer any more, it is taken back.
         let unsettled = Abandoned::unless_settled(store, &self.background, key, bid)?;
-        let standing = store.claim(key, bid).await;
+        let standing = loop {
+            match store.claim(key, bid).await {
+                Ok(Standing::Hit(bytes)) => match place.discards(key, &bytes).await {
+                    Ok(false) => break Ok(Standing::Hit(bytes)),
+                    Ok(true) => {}
+                    Err(error) => {
+                        unsettled.settled();
+                        return Err(error);
+                    }
+                },
+                Ok(Standing::Yours { stale: Some(stale) }) if place.is_void(&stale.bytes).await? => {
+                    // Nobody is to be given that, so nobody is to find it with the claim in it.
+                    let prolonging = Prolonging { key, claim: bid.claim, lease: bid.lease, serves: false };
+                    if store.prolong(prolonging).await? {
+                        break Ok(Standing::Yours { stale: None });
+                    }
+                }
+                standing => break standing,
+            }
+        };
         Ok(match standing {
             Ok(Standing::Hit(bytes)) => {
                 unsettled.settled();
@@ -98,7 +127,7 @@ impl Flights {
     }
 
     /// Waits for an entry that somebody computes, or takes it over, until the deadline.
-    pub(super) async fn wait(&self, store: &Arc<dyn Store>, key: &str, bid: Bid, deadline: Instant) -> Result<Landed, Error> {
+    pub(super) async fn wait(&self, place: &Place<'_>, key: &str, bid: Bid, deadline: Instant) -> Result<Landed, Error> {
         let seat = self.join(key);
         let flight = &*seat.flight;
         let mut found = flight.found.subscribe();
@@ -111,7 +140,7 @@ impl Flights {
                 // The sender is in the flight.
                 Err(_) => Ok(Landed::Busy),
             },
-            landed = async { flight.fly(self, store, key, bid, deadline, &mut *flight.turn.lock().await).await } => landed,
+            landed = async { flight.fly(self, place, key, bid, deadline, &mut *flight.turn.lock().await).await } => landed,
             () = sleep_until(deadline) => flight.open().clone().map_or(Ok(Landed::Busy), Err),
         }
     }
@@ -136,6 +165,21 @@ impl Flights {
     }
 }
 
+impl Place<'_> {
+    /// Deletes an entry that does not count any more; false if it does.
+    async fn discards(&self, key: &str, stored: &Bytes) -> Result<bool, Error> {
+        let void = self.is_void(stored).await?;
+        if void {
+            self.store.discard(key, stored).await?;
+        }
+        Ok(void)
+    }
+
+    async fn is_void(&self, stored: &[u8]) -> Result<bool, Error> {
+        is_void(&**self.store, self.entries, &tags(stored)).await
+    }
+}
+
 impl Drop for Seat<'_> {
     fn drop(&mut self) {
         let mut open = self.flights.open();
@@ -151,7 +195,7 @@ impl Flight {
     async fn fly(
         &self,
         flights: &Flights,
-        store: &Arc<dyn Store>,
+        place: &Place<'_>,
         key: &str,
         mut bid: Bid,
         deadline: Instant,
@@ -160,12 +204,12 @@ impl Flight {
         let mut failures = 0;
         loop {
             let question = self.asked.fetch_add(1, Ordering::AcqRel) + 1;
-            let again = match flights.ask(store, key, &bid).await {
+            let again = match flights.ask(place, key, &bid).await {
                 Ok((Landed::Busy, lease_left)) => {
                     failures = 0;
                     *self.open() = None;
                     if news.is_none() {
-                        *news = listen(store, key).await;
+                        *news = listen(place.store, key).await;
                         // What came before it listens was not heard. It cannot be helped where it cannot listen.
                         if news.is_some() {
                             continue;

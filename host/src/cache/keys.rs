@@ -16,7 +16,7 @@ impl Cache {
     /// [`Error::Stage`] if the identity fails.
     pub async fn exists(&self, key: impl Into<Key<'_>>) -> Result<bool, Error> {
         let key = key.into();
-        let exists = async { self.0.store.exists(&self.key(parts(&key)).await?).await };
+        let exists = async { Ok(self.left(&key).await? != Ttl::Absent) };
         self.0.metrics.timed(Operation::Exists, exists).await
     }
 
@@ -26,11 +26,17 @@ impl Cache {
     /// As [`Cache::exists`].
     pub async fn ttl(&self, key: impl Into<Key<'_>>) -> Result<Ttl, Error> {
         let key = key.into();
-        let ttl = async { self.0.store.ttl(&self.key(parts(&key)).await?).await };
-        self.0.metrics.timed(Operation::Ttl, ttl).await
+        self.0.metrics.timed(Operation::Ttl, self.left(&key)).await
     }
 
-    /// Deletes an entry. False if there was none.
+    async fn left(&self, key: &Key<'_>) -> Result<Ttl, Error> {
+        let (left, tags) = self.0.store.left(&self.key(parts(key)).await?).await?;
+        // What has no envelope has no tags, whatever it looks like.
+        let tags = if self.has_envelope() { tags } else { Vec::new() };
+        Ok(if self.has_void(&tags).await? { Ttl::Absent } else { left })
+    }
+
+    /// Deletes an entry. False if there was none; one that was invalidated by a tag can still be there to be deleted.
     ///
     /// # Errors
     /// As [`Cache::exists`].
@@ -75,7 +81,8 @@ impl Cache {
         self.deleted(Operation::DeletePattern, delete).await
     }
 
-    /// Deletes every entry of this cache, and says how many there were. What is written meanwhile may stay.
+    /// Deletes every entry of this cache, and says how many there were. What is written meanwhile may stay. What is known of tags is
+    /// deleted too.
     ///
     /// # Errors
     /// [`Error::Unavailable`]. Some of the entries may then be deleted.

@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 
 use super::entries::parts;
-use super::flights::Landed;
+use super::flights::{Landed, Place};
 use super::herd::Sight;
 use super::metrics::{Operation, Waited};
 use super::{Cache, Key, Vacancy};
@@ -94,7 +94,7 @@ impl Cache {
             }
             Landed::Yours(tenure) => {
                 self.0.metrics.claim();
-                Found::Vacant(Vacancy::new(self.clone(), tenure))
+                Found::Vacant(Vacancy::new(self.clone(), tenure).await?)
             }
             Landed::Busy => {
                 self.counted(None);
@@ -105,7 +105,7 @@ impl Cache {
 
     /// What a plain GET finds; the store is asked who computes only where that may not be all.
     async fn first_look(&self, key: &str, waits: bool) -> Result<Landed, Error> {
-        let stored = self.0.store.get(key).await?;
+        let stored = self.valid(key, self.0.store.get(key).await?).await?;
         let early = match self.sight(stored.as_deref()) {
             Sight::Fresh | Sight::Failed => return Ok(stored.map_or(Landed::Busy, Landed::Hit)),
             // Of those who wait, one asks at a time.
@@ -114,12 +114,12 @@ impl Cache {
             Sight::Due { early } => early,
         };
         let bid = Bid { early, ..self.bid(stored)? };
-        Ok(self.0.flights.ask(&self.0.store, key, &bid).await?.0)
+        Ok(self.0.flights.ask(&self.place(), key, &bid).await?.0)
     }
 
     async fn fly(&self, key: &str, deadline: Instant) -> Result<Landed, Error> {
         let began = Instant::now();
-        let landed = self.0.flights.wait(&self.0.store, key, self.bid(None)?, deadline).await?;
+        let landed = self.0.flights.wait(&self.place(), key, self.bid(None)?, deadline).await?;
         let how = match &landed {
             Landed::Hit(_) => Waited::Filled,
             Landed::Yours(_) => Waited::Vacant,
@@ -127,6 +127,10 @@ impl Cache {
         };
         self.0.metrics.waited(began.elapsed(), how);
         Ok(landed)
+    }
+
+    fn place(&self) -> Place<'_> {
+        Place { store: &self.0.store, entries: &self.0.pipeline.entries }
     }
 
     fn bid(&self, seen: Option<Bytes>) -> Result<Bid, Error> {

@@ -5,6 +5,7 @@
 //! | `bellwether_cache_reads_total` | counter | `outcome` | entries that were asked for, each of many for itself |
 //! | `bellwether_cache_writes_total` | counter | | entries that were stored, fills among them |
 //! | `bellwether_cache_deletes_total` | counter | | entries that were deleted |
+//! | `bellwether_cache_tag_invalidations_total` | counter | | tags that were invalidated, of which there could be an entry |
 //! | `bellwether_cache_read_bytes_total` | counter | | bytes of entries that came from the store |
 //! | `bellwether_cache_written_bytes_total` | counter | | bytes of entries that went to it |
 //! | `bellwether_cache_fills_total` | counter | `outcome` | values that were computed for an entry which this process had claimed |
@@ -19,7 +20,8 @@
 //!   the caller's turn; `busy`, as the wait was over.
 //! - `stage`: `identity`, `serializer` or `compressor`, which failed; `store`, which was not reached or is full; `corrupt`, for stored
 //!   bytes that cannot be read; `caller`, for what was invalid, denied or too large.
-//! - `operation`: `get`, `get_many`, `set`, `set_many`, `exists`, `ttl`, `delete`, `delete_many`, `delete_pattern`, `clear`, `lookup`, `fill`.
+//! - `operation`: `get`, `get_many`, `set`, `set_many`, `exists`, `ttl`, `delete`, `delete_many`, `delete_pattern`, `clear`, `lookup`, `fill`,
+//!   `invalidate_tag`.
 //!
 //! Bytes are of envelope and payload together. A call that was dropped counts for nothing. Every call looks its metrics up anew, as
 //! those of locks do ([`crate::lock::metrics`]), by keys that are made once.
@@ -37,6 +39,7 @@ use crate::error::{Error, Limit, StageKind};
 const READS: &str = "bellwether_cache_reads_total";
 const WRITES: &str = "bellwether_cache_writes_total";
 const DELETES: &str = "bellwether_cache_deletes_total";
+const INVALIDATIONS: &str = "bellwether_cache_tag_invalidations_total";
 const READ_BYTES: &str = "bellwether_cache_read_bytes_total";
 const WRITTEN_BYTES: &str = "bellwether_cache_written_bytes_total";
 const FILLS: &str = "bellwether_cache_fills_total";
@@ -49,6 +52,7 @@ pub fn describe() {
     describe_counter!(READS, Unit::Count, "entries that were asked for");
     describe_counter!(WRITES, Unit::Count, "entries that were stored");
     describe_counter!(DELETES, Unit::Count, "entries that were deleted");
+    describe_counter!(INVALIDATIONS, Unit::Count, "tags that were invalidated");
     describe_counter!(READ_BYTES, Unit::Bytes, "bytes of entries that came from the store");
     describe_counter!(WRITTEN_BYTES, Unit::Bytes, "bytes of entries that went to the store");
     describe_counter!(FILLS, Unit::Count, "values that were computed for an entry which this process had claimed");
@@ -72,11 +76,25 @@ pub(super) enum Operation {
     Clear,
     Lookup,
     Fill,
+    InvalidateTag,
 }
 
 /// In the order of [`Operation`].
-const OPERATIONS: [&str; 12] =
-    ["get", "get_many", "set", "set_many", "exists", "ttl", "delete", "delete_many", "delete_pattern", "clear", "lookup", "fill"];
+const OPERATIONS: [&str; 13] = [
+    "get",
+    "get_many",
+    "set",
+    "set_many",
+    "exists",
+    "ttl",
+    "delete",
+    "delete_many",
+    "delete_pattern",
+    "clear",
+    "lookup",
+    "fill",
+    "invalidate_tag",
+];
 
 /// How a wait for somebody else's value ended.
 #[derive(Debug, Clone, Copy)]
@@ -98,6 +116,7 @@ pub(super) struct Metrics {
     claims: Key,
     writes: Key,
     deletes: Key,
+    invalidations: Key,
     read_bytes: Key,
     written_bytes: Key,
     fills: [Key; 2],
@@ -138,6 +157,7 @@ impl Metrics {
             claims: with(READS, "outcome", "claim"),
             writes: alone(WRITES),
             deletes: alone(DELETES),
+            invalidations: alone(INVALIDATIONS),
             read_bytes: alone(READ_BYTES),
             written_bytes: alone(WRITTEN_BYTES),
             fills: ["void", "stored"].map(|outcome| with(FILLS, "outcome", outcome)),
@@ -202,6 +222,13 @@ impl Metrics {
     pub(super) fn waited(&self, time: Duration, how: Waited) {
         if let Some(key) = self.waits.get(how as usize) {
             record(key, time);
+        }
+    }
+
+    /// A tag was invalidated, of which there could be an entry.
+    pub(super) fn invalidated(&self, could_be: bool) {
+        if could_be {
+            count(&self.invalidations, 1);
         }
     }
 

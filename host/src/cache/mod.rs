@@ -20,7 +20,7 @@
 //!
 //! Where many readers would compute one entry at once, [`Cache::get_or_try_insert_with`] and [`Cache::lookup`] have one of them do it,
 //! among all processes. [`Herd`] protection has the others get the old value meanwhile, and [`Tuning`] says what becomes of
-//! failures.
+//! failures. [`Cache::with_tags`] sets entries that [`Cache::invalidate_tag`] puts an end to, all at once.
 
 use std::sync::Arc;
 
@@ -35,6 +35,7 @@ use crate::store::Store;
 
 mod compute;
 mod entries;
+mod fill;
 mod flights;
 mod format;
 mod herd;
@@ -50,6 +51,7 @@ mod promises;
 mod raw;
 mod serve;
 mod survey;
+mod tags;
 mod tuning;
 mod typed;
 mod vacancy;

@@ -18,7 +18,7 @@ use super::Cache;
 use super::entries::Inner;
 use super::herd::fresh_for;
 use crate::clock::after;
-use crate::envelope::StageId;
+use crate::envelope::{StageId, is_tagged};
 use crate::error::Error;
 use crate::pause::random;
 use crate::store::{Mirror, Store, Tracking, Ttl};
@@ -176,8 +176,11 @@ impl Cache {
         let (stored, ttl) = try_join(self.0.store.get(key), self.0.store.ttl(key)).await?;
         let early = |took| self.0.expiry.rules.early(took, random());
         let lasts = stored.as_deref().and_then(|stored| fresh_for(stored, self.0.store.now(), early));
+        // Whether a tag was invalidated is not told of by the entry's key.
+        let tagged = stored.as_deref().is_some_and(is_tagged);
         let value = self.read_far(key, stored).await?;
         let lasts = match ttl {
+            _ if tagged => None,
             Ttl::Absent => None,
             Ttl::Persistent => lasts,
             Ttl::Remaining(left) => lasts.map(|lasts| lasts.min(left)),

@@ -175,15 +175,18 @@ impl CachePolicy {
 impl Expiry {
     /// How long an entry lives that is set with this expiry of its own.
     pub(super) fn of(self, own: Option<Duration>) -> Result<Life, Error> {
-        let expire = match own {
-            None => self.default,
-            own => {
-                let own = span(own)?;
-                pinned("expire", self.pinned, self.default.map(Span::duration), own.map(Span::duration), lifetime)?;
-                own
-            }
-        };
-        Ok(self.rules.life(expire, random())?)
+        Ok(self.rules.life(self.expire(own)?, random())?)
+    }
+
+    fn expire(self, own: Option<Duration>) -> Result<Option<Span>, Error> {
+        let Some(own) = span(own)? else { return Ok(self.default) };
+        pinned("expire", self.pinned, self.default.map(Span::duration), Some(own.duration()), lifetime)?;
+        Ok(Some(own))
+    }
+
+    /// The longest that an entry can be kept that is set with this expiry of its own; `None`: until it is deleted.
+    pub(super) fn longest(self, own: Option<Duration>) -> Result<Option<Span>, Error> {
+        Ok(self.rules.life(self.expire(own)?, 0)?.kept)
     }
 
     /// How long an entry lives that is set with none.

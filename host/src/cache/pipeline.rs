@@ -6,10 +6,10 @@ use bytes::Bytes;
 use tokio::runtime::Handle;
 
 use crate::cbor;
-use crate::envelope::{Envelope, StageId};
+use crate::envelope::{Envelope, StageId, Tag};
 use crate::error::{CborFault, Corrupt, Error, Invalid, Limit, StageError, StageFault, StageKind};
 use crate::glob::Glob;
-use crate::names::{escape, escape_char, escape_last, unescape};
+use crate::names::{escape, escape_char, escape_last, is_tag, unescape};
 use crate::stage::{Compressor, Identity, Registered, Serializer, Stages};
 
 use super::CacheLimits;
@@ -82,8 +82,8 @@ impl Pipeline {
         Ok(self.entry(&escape_last(&identity)))
     }
 
-    /// The bytes of an entry with this value.
-    pub(super) async fn seal(&self, value: Bytes, stamp: Stamp) -> Result<Bytes, Error> {
+    /// The bytes of an entry with this value and these tags.
+    pub(super) async fn seal(&self, value: Bytes, stamp: Stamp, tags: &[Tag]) -> Result<Bytes, Error> {
         within("value", value.len(), self.limits.value_bytes)?;
         check(&value).await.map_err(|why| Invalid::Cbor { what: "value", why })?;
         let payload = match &self.serializer {
@@ -116,7 +116,7 @@ impl Pipeline {
             took: stamp.took,
             ..Envelope::default()
         };
-        Ok(envelope.seal(&smaller.unwrap_or(payload))?)
+        envelope.seal_with(tags, &smaller.unwrap_or(payload))
     }
 
     /// The value in the bytes of an entry. `key` is the store's, for errors.
@@ -184,6 +184,7 @@ impl Pipeline {
             Some(stage) => stage.stage().hint(&pattern),
         };
         let chosen = move |rest: &str| match &self.identity {
+            _ if is_tag(rest) => false,
             Some(stage) if stage.stage().escapes() => pattern.matches(&stage.stage().matched(rest)),
             // What cannot be unescaped is no entry of ours.
             identity => unescape(rest).is_some_and(|text| {

@@ -6,45 +6,61 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::tags::Premises;
 use crate::clock::{after, millis};
-use crate::envelope::Claim;
+use crate::envelope::{Claim, Tag};
 
 /// The claims of a handle that nothing was set for yet, by the entry's key. Those that have ended, and those beyond [`MOST`], are
 /// forgotten: a set is then as any other.
 #[derive(Debug, Default)]
-pub(super) struct Promises(Mutex<HashMap<String, Promise>>);
+pub(super) struct Promises(Mutex<HashMap<String, (Promise, Instant)>>);
 
-#[derive(Debug, Clone, Copy)]
-struct Promise {
-    claim: Claim,
-    made: Instant,
-    ends: Instant,
+/// What a handle has said it would compute.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Promise {
+    /// The claim that the entry has.
+    pub(super) claim: Claim,
+    /// When it was made.
+    pub(super) made: Instant,
+    /// The tags of the value that is to be computed anew.
+    pub(super) tags: Vec<Tag>,
 }
 
 /// How many are remembered.
 const MOST: usize = 4096;
 
 impl Promises {
-    /// Remembers a claim for so long.
-    pub(super) fn make(&self, key: &str, claim: Claim, lasts: Duration, now: Instant) {
+    /// Remembers a promise for so long.
+    pub(super) fn make(&self, key: &str, promise: Promise, lasts: Duration, now: Instant) {
         let mut promises = self.open();
         if promises.len() >= MOST {
-            promises.retain(|_, promise| promise.ends > now);
+            promises.retain(|_, (_, ends)| *ends > now);
         }
         if promises.len() < MOST || promises.contains_key(key) {
-            promises.insert(key.to_owned(), Promise { claim, made: now, ends: after(now, lasts) });
+            promises.insert(key.to_owned(), (promise, after(now, lasts)));
         }
     }
 
-    /// The claim of an entry, and for how many milliseconds it has been computed.
-    pub(super) fn keep(&self, key: &str, now: Instant) -> Option<(Claim, u32)> {
-        let promise = self.open().remove(key).filter(|promise| promise.ends > now)?;
-        let took = millis(now.saturating_duration_since(promise.made));
-        Some((promise.claim, u32::try_from(took).unwrap_or(u32::MAX)))
+    /// The promise to compute an entry, which is forgotten.
+    pub(super) fn keep(&self, key: &str, now: Instant) -> Option<Promise> {
+        self.open().remove(key).filter(|(_, ends)| *ends > now).map(|(promise, _)| promise)
     }
 
-    fn open(&self) -> MutexGuard<'_, HashMap<String, Promise>> {
+    fn open(&self) -> MutexGuard<'_, HashMap<String, (Promise, Instant)>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Promise {
+    /// For how many milliseconds it has been computed.
+    pub(super) fn took(&self, now: Instant) -> u32 {
+        u32::try_from(millis(now.saturating_duration_since(self.made))).unwrap_or(u32::MAX)
+    }
+}
+
+impl From<Promise> for Premises {
+    fn from(promise: Promise) -> Self {
+        Self { began: Some(promise.made), known: promise.tags }
     }
 }
 
@@ -59,25 +75,26 @@ mod tests {
     #[test]
     fn a_promise_is_kept_once_and_in_time() {
         let (promises, now) = (Promises::default(), Instant::now());
-        let claim = Claim::random().unwrap();
-        promises.make("a", claim, 2 * SECOND, now);
+        let promise = Promise { claim: Claim::random().unwrap(), made: now, tags: Vec::new() };
+        promises.make("a", promise.clone(), 2 * SECOND, now);
         assert_eq!(promises.keep("b", now), None);
-        assert_eq!(promises.keep("a", now + SECOND), Some((claim, 1000)));
+        let kept = promises.keep("a", now + SECOND).unwrap();
+        assert_eq!((kept.took(now + SECOND), kept), (1000, promise.clone()));
         assert_eq!(promises.keep("a", now + SECOND), None);
-        promises.make("a", claim, SECOND, now);
+        promises.make("a", promise, SECOND, now);
         assert_eq!(promises.keep("a", now + SECOND), None);
     }
 
     #[test]
     fn promises_do_not_pile_up() {
         let (promises, now) = (Promises::default(), Instant::now());
-        let claim = Claim::random().unwrap();
+        let promise = Promise { claim: Claim::random().unwrap(), made: now, tags: Vec::new() };
         for n in 0..MOST {
-            promises.make(&n.to_string(), claim, SECOND, now);
+            promises.make(&n.to_string(), promise.clone(), SECOND, now);
         }
-        promises.make("too many", claim, SECOND, now);
+        promises.make("too many", promise.clone(), SECOND, now);
         assert_eq!(promises.keep("too many", now), None);
-        promises.make("later", claim, SECOND, now + SECOND);
+        promises.make("later", promise, SECOND, now + SECOND);
         assert_eq!(promises.open().len(), 1);
     }
 }

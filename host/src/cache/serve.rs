@@ -7,14 +7,28 @@ use tokio::time::Instant;
 use super::Cache;
 use super::herd::{Life, Sight, sight};
 use super::pipeline::Stamp;
-use crate::envelope::{Claim, Head};
+use super::promises::Promise;
+use super::tags::Premises;
+use crate::envelope::{Claim, Head, Tag, tags};
 use crate::error::{Error, Limit};
 use crate::pause::random;
 use crate::store::{Bid, Entry, Filling, Standing};
 
+/// How a value was computed.
+#[derive(Debug, Default)]
+pub(super) struct Work {
+    /// Under which claim.
+    pub(super) claim: Option<Claim>,
+    /// How long that took, in milliseconds; 0: unknown.
+    pub(super) took: u32,
+    /// The tags that it has.
+    pub(super) tags: Vec<Tag>,
+}
+
 impl Cache {
     /// What is served of what was read; `None` where the reader is to compute the value.
     pub(super) async fn served(&self, key: &str, stored: Option<Bytes>) -> Result<Option<Bytes>, Error> {
+        let stored = self.valid(key, stored).await?;
         match (self.sight_of_reader(stored.as_deref()), stored) {
             (Sight::Due { early }, Some(stored)) => self.claimed(key, stored, early).await,
             (Sight::Fresh, stored) => Ok(self.counted(stored)),
@@ -33,7 +47,8 @@ impl Cache {
     }
 
     /// [`Cache::served`] for many.
-    pub(super) async fn served_many(&self, keys: &[String], mut stored: Vec<Option<Bytes>>) -> Result<Vec<Option<Bytes>>, Error> {
+    pub(super) async fn served_many(&self, keys: &[String], stored: Vec<Option<Bytes>>) -> Result<Vec<Option<Bytes>>, Error> {
+        let mut stored = self.valid_many(keys, stored).await?;
         let mut due = Vec::new();
         for (key, found) in keys.iter().zip(&mut stored) {
             match self.sight_of_reader(found.as_deref()) {
@@ -68,14 +83,17 @@ impl Cache {
         let bid = Bid { claim, lease: rules.lease(), cold: false, early, seen: Some(stored.clone()) };
         let asked = Instant::now();
         match self.0.store.claim(key, &bid).await {
-            // It may be another entry by now, and even a failure.
+            // It may be another entry by now, one that was invalidated, and even a failure.
             Ok(Standing::Hit(bytes)) => {
-                Ok(self.counted(Some(bytes).filter(|bytes| sight(Some(bytes), 0, |_| 0) == Sight::Fresh)))
+                let same = Head::identity(&bytes) == Head::identity(&stored);
+                let valid = if same { Some(bytes) } else { self.valid(key, Some(bytes)).await? };
+                Ok(self.counted(valid.filter(|bytes| sight(Some(bytes), 0, |_| 0) == Sight::Fresh)))
             }
             Ok(Standing::Absent | Standing::Busy { .. }) => Ok(self.counted(None)),
             Ok(Standing::Yours { .. }) => {
                 self.0.metrics.claim();
-                self.0.promises.make(key, claim, rules.memory(), asked);
+                let promise = Promise { claim, made: asked, tags: tags(&stored) };
+                self.0.promises.make(key, promise, rules.memory(), asked);
                 Ok(None)
             }
             // A store that is too full to note who computes still serves what it has.
@@ -84,27 +102,28 @@ impl Cache {
         }
     }
 
-    /// A value to be set, as what this handle said it would compute if it did.
-    pub(super) async fn filling(&self, key: String, value: Bytes, life: Life) -> Result<Filling, Error> {
-        let promise = if self.0.expiry.rules.protects() { self.0.promises.keep(&key, Instant::now()) } else { None };
-        let (claim, took) = promise.map_or((None, 0), |(claim, took)| (Some(claim), took));
-        self.sealed(key, value, life, claim, took).await
+    /// How a value was computed that is to be set: as this handle said it would if it did, and then `None` if a tag of it was
+    /// invalidated meanwhile. `tags` are of one that it did not say it would, if they are known already.
+    pub(super) async fn work(&self, key: &str, life: Life, tags: Option<&[Tag]>) -> Result<Option<Work>, Error> {
+        let now = Instant::now();
+        let promise = if self.0.expiry.rules.protects() { self.0.promises.keep(key, now) } else { None };
+        if let (None, Some(tags)) = (&promise, tags) {
+            return Ok(Some(Work { tags: tags.to_vec(), ..Work::default() }));
+        }
+        let (claim, took) = promise.as_ref().map_or((None, 0), |promise| (Some(promise.claim), promise.took(now)));
+        let premises = promise.map(Premises::from).unwrap_or_default();
+        let tags = self.generations(&self.1, life.kept, &premises).await?;
+        Ok(tags.map(|tags| Work { claim, took, tags }))
     }
 
-    /// A value that was computed under a claim, in so many milliseconds.
-    pub(super) async fn sealed(
-        &self,
-        key: String,
-        value: Bytes,
-        life: Life,
-        claim: Option<Claim>,
-        took: u32,
-    ) -> Result<Filling, Error> {
+    /// A value that was computed.
+    pub(super) async fn sealed(&self, key: String, value: Bytes, life: Life, work: Work) -> Result<Filling, Error> {
+        let Work { claim, took, tags } = work;
         let now = self.0.store.now();
         // The store writes down by its own clock when it is due.
         let expires = life.due.map(|due| now.saturating_add(due.millis()));
         let stamp = Stamp { created: now, expires, took: if life.due.is_some() { took } else { 0 } };
-        let bytes = self.0.pipeline.seal(value, stamp).await?;
+        let bytes = self.0.pipeline.seal(value, stamp, &tags).await?;
         Ok(Filling { entry: Entry { key, bytes }, claim, due: life.due, kept: life.kept })
     }
 

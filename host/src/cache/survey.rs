@@ -10,6 +10,7 @@ use super::{Cache, Ttl};
 use crate::envelope::Peek;
 use crate::error::{Error, StageKind};
 use crate::glob::Glob;
+use crate::names::is_tag;
 use crate::store::browse::{About, Browse, Seen};
 
 /// Entries of a cache.
@@ -58,6 +59,8 @@ pub enum EntryForm {
         compressed: bool,
         /// When it was written, in milliseconds since 1970 by the writer's clock.
         created: u64,
+        /// Its tags. An entry of which one was invalidated is no entry to who reads.
+        tags: Vec<String>,
     },
     /// A placeholder for a value that somebody computes.
     Vacant,
@@ -95,7 +98,8 @@ pub struct Stats {
 const NOTED: usize = 1 << 20;
 
 impl Cache {
-    /// Lists at most `limit` entries whose key matches the [pattern](Glob), whatever their content.
+    /// Lists at most `limit` entries whose key matches the [pattern](Glob), whatever their content, also those that were invalidated by a
+    /// tag and still are in the store.
     ///
     /// # Errors
     /// [`Error::Invalid`] for a pattern that cannot be, [`Error::Limit`] for one that is too long, and [`Error::Unavailable`].
@@ -113,13 +117,14 @@ impl Cache {
         Ok(Listing { entries, more })
     }
 
-    /// Counts all entries, and looks at about `sample` of them. As servers keep keys in the order of a hash, the first that are met are a
+    /// Counts all entries, also those that were invalidated by a tag and still are in the store, and looks at about `sample` of them. As servers keep keys in the order of a hash, the first that are met are a
     /// fair sample.
     ///
     /// # Errors
     /// [`Error::Unavailable`].
     pub async fn stats(&self, sample: u64) -> Result<Stats, Error> {
-        let which = Browse { prefix: &self.0.pipeline.entries, hint: &Glob::any(), chosen: &|_| true, closely: sample };
+        let chosen = |rest: &str| !is_tag(rest);
+        let which = Browse { prefix: &self.0.pipeline.entries, hint: &Glob::any(), chosen: &chosen, closely: sample };
         let mut stats = Stats::default();
         let mut noted = HashSet::new();
         let hasher = RandomState::new();
@@ -179,6 +184,7 @@ impl Cache {
                 compressor: name(StageKind::Compressor, peek.compressor),
                 compressed: peek.compressed,
                 created: peek.created,
+                tags: about.tags.clone(),
             },
         };
         EntryAbout { bytes: about.bytes, expires, form }

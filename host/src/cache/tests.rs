@@ -20,6 +20,7 @@ mod metrics;
 mod odd_stages;
 mod policy;
 mod survey;
+mod tags;
 mod tuning;
 
 fn caches() -> Caches {
@@ -284,7 +285,7 @@ async fn stored_bytes_that_cannot_be_read_say_why() {
     };
     assert!(matches!(with(b"hello".to_vec()).await, Error::Corrupt(Corrupt::Foreign { .. })));
     assert!(matches!(with(whole[..50].to_vec()).await, Error::Corrupt(Corrupt::Length { size: 50, .. })));
-    assert!(matches!(with(changed(4, 9)).await, Error::Corrupt(Corrupt::Version { version: 9, newest: 2, .. })));
+    assert!(matches!(with(changed(4, 9)).await, Error::Corrupt(Corrupt::Version { version: 9, newest: 3, .. })));
     assert!(matches!(with(changed(5, 0x40)).await, Error::Corrupt(Corrupt::Flags { flags: 0x40, .. })));
     assert!(matches!(with(changed(60, whole[60] ^ 1)).await, Error::Corrupt(Corrupt::Checksum { .. })));
     assert!(matches!(with(changed(5, 0)).await, Error::Corrupt(Corrupt::Checksum { .. })));

@@ -6,21 +6,18 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use serde::Serialize;
 use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::Cache;
-use super::entries::Inner;
 use super::flights::Background;
-use super::metrics::Operation;
-use crate::cbor;
-use crate::clock::{Span, after, millis};
-use crate::envelope::{Claim, Envelope, Holds};
+use super::tags::Premises;
+use crate::clock::{Span, after};
+use crate::envelope::{Claim, tags};
 use crate::error::{Error, Outage, Unavailable};
 use crate::pause::{back_off, random};
-use crate::store::{Bid, Entry, Filling, Prolonging, Stale, Store};
+use crate::store::{Bid, Prolonging, Stale, Store};
 
 /// The duty to compute one entry, which this caller alone has, among all processes. It lasts as long as it is kept; dropping it lets
 /// somebody else compute. When its process dies, somebody else is asked to once its lease ends: after
@@ -28,13 +25,14 @@ use crate::store::{Bid, Entry, Filling, Prolonging, Stale, Store};
 ///
 /// Dropping it needs the tokio runtime that it came from.
 pub struct Vacancy {
-    cache: Cache,
-    tenure: Tenure,
+    pub(super) cache: Cache,
+    pub(super) tenure: Tenure,
+    pub(super) premises: Box<Premises>,
 }
 
 /// A claim that is prolonged as long as this is kept, and given up when it is dropped.
 pub(super) struct Tenure {
-    abandoned: Abandoned,
+    pub(super) abandoned: Abandoned,
     stale: Option<Stale>,
     /// Until when that may be served.
     served_until: Option<Instant>,
@@ -46,12 +44,12 @@ pub(super) struct Abandoned {
     store: Arc<dyn Store>,
     background: Background,
     runtime: Handle,
-    key: String,
-    claim: Claim,
+    pub(super) key: String,
+    pub(super) claim: Claim,
     lease: Span,
     /// Since when it may be there.
-    since: Instant,
-    settled: AtomicBool,
+    pub(super) since: Instant,
+    pub(super) settled: AtomicBool,
     /// Whether the request that makes the claim may still be on its way.
     straggler: bool,
 }
@@ -59,81 +57,34 @@ pub(super) struct Abandoned {
 /// How long a request that was given up may still be on its way, on a connection other than the one that takes it back.
 const STRAGGLER: Duration = Duration::from_millis(100);
 
-/// How much of an error's text is kept, in bytes.
-const MOST_TEXT: usize = 1024;
+/// How long a computation can take whose tags are known before: twice this, as generations are remembered.
+const COMPUTED: Span = Span::seconds(3_600);
 
 impl Vacancy {
-    pub(super) fn new(cache: Cache, tenure: Tenure) -> Self {
-        Self { cache, tenure }
-    }
-
-    /// Stores the value, to live for `expire` (`None`: for as long as the cache says), and wakes all who wait for it. False if the
-    /// entry was deleted or set meanwhile, or if the store lost it; the value is then not stored.
-    ///
-    /// # Errors
-    /// Those of [`Cache::set`]. Whether it was stored is not known after [`Error::Unavailable`]; otherwise it was not.
-    pub async fn fill<T: Serialize + ?Sized>(self, value: &T, expire: Option<Duration>) -> Result<bool, Error> {
-        self.fill_cbor(cbor::to_vec(value)?.into(), expire).await
-    }
-
-    /// The same with a value of CBOR. After an error it can be tried again; once there was an answer, it is false.
-    ///
-    /// # Errors
-    /// As [`Vacancy::fill`].
-    pub async fn fill_cbor(&self, value: Bytes, expire: Option<Duration>) -> Result<bool, Error> {
-        let Tenure { abandoned, keeper, .. } = &self.tenure;
-        if abandoned.settled.load(Ordering::Acquire) {
-            return Ok(false);
-        }
-        let life = self.cache.0.expiry.of(expire)?;
-        let took = u32::try_from(millis(abandoned.since.elapsed())).unwrap_or(u32::MAX);
-        let filling = self.cache.sealed(abandoned.key.clone(), value, life, Some(abandoned.claim), took).await?;
-        let _forgetting = self.cache.forgetting(std::iter::once(abandoned.key.as_str()));
-        let bytes = filling.entry.bytes.len();
-        let Inner { store, metrics, .. } = &*self.cache.0;
-        let fill = async { store.fill(&[filling]).await.pop().unwrap_or(Ok(false)) };
-        let filled = metrics.timed(Operation::Fill, fill).await?;
-        metrics.filled(filled);
-        if filled {
-            metrics.written(1, bytes);
-        }
-        keeper.abort();
-        abandoned.settled.store(true, Ordering::Release);
-        Ok(filled)
-    }
-
-    /// Says that the value cannot be computed, and why, so that nobody tries again for so long. Lookups are told the text meanwhile,
-    /// of which at most 1 KiB is kept, and other reads find nothing; or if there is an old value that may still be served, they get
-    /// that. False if the entry was deleted or set meanwhile.
-    ///
-    /// # Errors
-    /// [`Error::Invalid`] for a time of under 1 ms, [`Error::Unavailable`], [`Error::Limit`] if the store is full.
-    pub async fn fail(&self, why: &str, expire: Duration) -> Result<bool, Error> {
-        let rest = Span::new("expire", expire)?;
-        let Tenure { abandoned, keeper, .. } = &self.tenure;
-        if abandoned.settled.load(Ordering::Acquire) {
-            return Ok(false);
-        }
-        let store = &self.cache.0.store;
-        let noted = if self.old().is_some() {
-            store.abandon(&abandoned.key, abandoned.claim, Some(rest)).await?
-        } else {
-            let why = why.get(..why.floor_char_boundary(MOST_TEXT)).unwrap_or_default();
-            let envelope = Envelope { holds: Holds::Failure, created: store.now(), ..Envelope::default() };
-            let entry = Entry { key: abandoned.key.clone(), bytes: envelope.seal(why.as_bytes())? };
-            let filling = Filling { entry, claim: Some(abandoned.claim), due: None, kept: Some(rest) };
-            store.fill(&[filling]).await.pop().unwrap_or(Ok(false))?
-        };
-        keeper.abort();
-        abandoned.settled.store(true, Ordering::Release);
-        Ok(noted)
+    /// The duty whose tenure began just now.
+    pub(super) async fn new(cache: Cache, tenure: Tenure) -> Result<Self, Error> {
+        // Before anything is computed. How long the value will be kept is not known yet.
+        let known = cache.generations(&cache.1, Some(COMPUTED), &Premises::default()).await?;
+        let mut known = known.unwrap_or_default();
+        let old = tenure.stale.as_ref().map(|stale| tags(&stale.bytes)).unwrap_or_default();
+        known.extend(old.into_iter().filter(|tag| !cache.1.contains(&tag.name)));
+        let premises = Box::new(Premises { began: Some(Instant::now()), known });
+        Ok(Self { cache, tenure, premises })
     }
 
     /// The key of the entry in the store, and the value that is to be computed anew, as it is stored, if that may still be served.
-    pub(super) fn old(&self) -> Option<(&str, &Bytes)> {
+    pub(super) async fn old(&self) -> Result<Option<(&str, &Bytes)>, Error> {
         let Tenure { abandoned, stale, served_until, .. } = &self.tenure;
         let serves = served_until.is_none_or(|end| end > Instant::now());
-        stale.as_ref().filter(|_| serves).map(|stale| (abandoned.key.as_str(), &stale.bytes))
+        let Some(stale) = stale.as_ref().filter(|_| serves) else { return Ok(None) };
+        let void = self.cache.is_void(&stale.bytes).await?;
+        Ok((!void).then_some((abandoned.key.as_str(), &stale.bytes)))
+    }
+
+    /// There was an answer.
+    pub(super) fn settle(&self) {
+        self.tenure.keeper.abort();
+        self.tenure.abandoned.settled.store(true, Ordering::Release);
     }
 }
 

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::num::NonZeroU64;
 
-use super::{CLAIMABLE_HEADER, Holds, MAGIC, layout};
+use super::{CLAIMABLE_HEADER, Holds, MAGIC, TAGGED, layout};
 use crate::error::{Error, Outage, Unavailable};
 
 /// Who computes the value of an entry: 64 random bits, and never 0.
@@ -44,7 +44,7 @@ impl fmt::Debug for Claim {
     }
 }
 
-/// What the header of an entry of version 2 says that matters to who would compute its value.
+/// What the header of an entry of version 2 or 3 says that matters to who would compute its value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Head {
     /// What the entry holds.
@@ -62,7 +62,7 @@ impl Head {
     #[must_use]
     pub fn read(stored: &[u8]) -> Option<Self> {
         let head: &[u8; CLAIMABLE_HEADER] = stored.first_chunk()?;
-        if !head.starts_with(&MAGIC) || head[4] != 2 {
+        if !head.starts_with(&MAGIC) || !matches!(head[4], 2 | TAGGED) {
             return None;
         }
         let expires = u64::from_le_bytes(*head[22..].first_chunk()?);
@@ -86,7 +86,7 @@ impl Head {
     }
 
     /// What stays the same in an entry while its expiry and claim move, and is another in every other entry: what comes before
-    /// them, and length and checksum of the payload.
+    /// them, and length and checksum of the payload, and of the tags.
     #[must_use]
     pub fn identity(stored: &[u8]) -> Option<[u8; 30]> {
         Self::read(stored)?;

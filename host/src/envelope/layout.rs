@@ -5,7 +5,7 @@ use std::ops::Range;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use super::{CLAIMABLE_HEADER, Claim, Envelope, HEADER, Holds, MAGIC, StageId};
+use super::{CLAIMABLE_HEADER, Claim, Envelope, HEADER, Holds, MAGIC, StageId, TAGGED, tags};
 
 /// What was found before its length and checksum were looked at.
 pub(super) struct Opened<'a> {
@@ -29,24 +29,38 @@ const CHECKED_2: [Range<usize>; 2] = [0..22, 38..46];
 /// `None` for a payload whose length cannot be said.
 pub(super) fn seal(envelope: &Envelope, payload: &[u8]) -> Option<Bytes> {
     let length = u32::try_from(payload.len()).ok()?;
-    let (magic, version, flags) = (MAGIC, envelope.version(), flags(envelope));
-    let (serializer, compressor, created) = (envelope.serializer.0, envelope.compressor.0, envelope.created);
-    let expires = envelope.expires.unwrap_or(0);
+    let version = envelope.version();
     // The fields have fixed widths and fill the headers exactly.
     if version == 1 {
         let mut head = [0; HEADER];
+        let (magic, flags, expires) = (MAGIC, flags(envelope), envelope.expires.unwrap_or(0));
+        let (serializer, compressor, created) = (envelope.serializer.0, envelope.compressor.0, envelope.created);
         let fields = Version1 { magic, version, flags, serializer, compressor, created, expires, length, checksum: 0 };
         postcard::to_slice(&fields, &mut head).ok()?;
-        return Some(joined(&mut head, &CHECKED_1, payload));
+        return Some(joined(&mut head, &CHECKED_1, &[payload]));
     }
+    let mut head = claimable(envelope, version, length)?;
+    Some(joined(&mut head, &CHECKED_2, &[payload]))
+}
+
+/// The same with tags, of which this is the section.
+pub(super) fn seal_tagged(envelope: &Envelope, section: &[u8], payload: &[u8]) -> Option<Bytes> {
+    let mut head = claimable(envelope, TAGGED, u32::try_from(payload.len()).ok()?)?;
+    Some(joined(&mut head, &CHECKED_2, &[section, payload]))
+}
+
+/// The header of version 2, with which version 3 begins too.
+fn claimable(envelope: &Envelope, version: u8, length: u32) -> Option<[u8; CLAIMABLE_HEADER]> {
     let mut head = [0; CLAIMABLE_HEADER];
+    let (magic, flags, expires) = (MAGIC, flags(envelope), envelope.expires.unwrap_or(0));
+    let (serializer, compressor, created) = (envelope.serializer.0, envelope.compressor.0, envelope.created);
     let (claim, took) = (envelope.claim.map_or(0, Claim::number), envelope.took);
     let fields = Version2 { magic, version, flags, serializer, compressor, created, expires, claim, took, length, checksum: 0 };
     postcard::to_slice(&fields, &mut head).ok()?;
-    Some(joined(&mut head, &CHECKED_2, payload))
+    Some(head)
 }
 
-/// `None` for what is shorter than its header. `version` is 1 or 2.
+/// `None` for what is shorter than its header, and the tags in it. `version` is 1, 2 or 3.
 pub(super) fn open(version: u8, stored: &[u8]) -> Option<Opened<'_>> {
     if version == 1 {
         let (head, payload): (Version1, &[u8]) = postcard::take_from_bytes(stored).ok()?;
@@ -61,10 +75,11 @@ pub(super) fn open(version: u8, stored: &[u8]) -> Option<Opened<'_>> {
             took: 0,
         };
         let known = head.flags & !COMPRESSED == 0;
-        let whole = checksum(stored, &CHECKED_1, payload) == head.checksum;
+        let whole = checksum(stored, &CHECKED_1, &[payload]) == head.checksum;
         return Some(Opened { envelope: known.then_some(envelope), flags: head.flags, length: head.length, payload, whole });
     }
-    let (head, payload): (Version2, &[u8]) = postcard::take_from_bytes(stored).ok()?;
+    let (head, rest): (Version2, &[u8]) = postcard::take_from_bytes(stored).ok()?;
+    let payload = if version == TAGGED { tags::split(stored)?.1 } else { rest };
     let envelope = holds(head.flags).map(|holds| Envelope {
         holds,
         compressed: head.flags & COMPRESSED != 0,
@@ -75,11 +90,11 @@ pub(super) fn open(version: u8, stored: &[u8]) -> Option<Opened<'_>> {
         claim: Claim::of_number(head.claim),
         took: head.took,
     });
-    let whole = checksum(stored, &CHECKED_2, payload) == head.checksum;
+    let whole = checksum(stored, &CHECKED_2, &[rest]) == head.checksum;
     Some(Opened { envelope, flags: head.flags, length: head.length, payload, whole })
 }
 
-/// What an entry of version 2 holds that has these flags; `None` for unknown ones.
+/// What an entry of version 2 or 3 holds that has these flags; `None` for unknown ones.
 pub(super) fn holds(flags: u8) -> Option<Holds> {
     match flags & !COMPRESSED {
         0 => Some(Holds::Value),
@@ -98,24 +113,28 @@ fn flags(envelope: &Envelope) -> u8 {
     if envelope.compressed { kind | COMPRESSED } else { kind }
 }
 
-/// Header and payload, with the checksum in the header's last bytes.
-fn joined(head: &mut [u8], checked: &[Range<usize>], payload: &[u8]) -> Bytes {
-    let checksum = checksum(head, checked, payload).to_le_bytes();
+/// Header and what comes after it, with the checksum in the header's last bytes.
+fn joined(head: &mut [u8], checked: &[Range<usize>], rest: &[&[u8]]) -> Bytes {
+    let checksum = checksum(head, checked, rest).to_le_bytes();
     if let Some(end) = head.last_chunk_mut() {
         *end = checksum;
     }
-    let mut sealed = Vec::with_capacity(head.len() + payload.len());
+    let mut sealed = Vec::with_capacity(head.len() + rest.iter().map(|part| part.len()).sum::<usize>());
     sealed.extend_from_slice(head);
-    sealed.extend_from_slice(payload);
+    for part in rest {
+        sealed.extend_from_slice(part);
+    }
     sealed.into()
 }
 
-fn checksum(head: &[u8], checked: &[Range<usize>], payload: &[u8]) -> u32 {
+fn checksum(head: &[u8], checked: &[Range<usize>], rest: &[&[u8]]) -> u32 {
     let mut hasher = crc32fast::Hasher::new();
     for part in checked {
         hasher.update(head.get(part.clone()).unwrap_or_default());
     }
-    hasher.update(payload);
+    for part in rest {
+        hasher.update(part);
+    }
     hasher.finalize()
 }
 

@@ -1,6 +1,6 @@
 //! What the first bytes of an entry say.
 
-use super::{MAGIC, StageId};
+use super::{MAGIC, StageId, VERSION};
 
 /// What the first bytes of an entry say, if it has an envelope. Nothing is checked but that it can be one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,7 +29,7 @@ impl Peek {
         let (compressor, rest) = rest.split_first_chunk()?;
         let (created, _) = rest.split_first_chunk()?;
         // So far, the versions begin alike.
-        (*magic == MAGIC && matches!(version, 1 | 2)).then(|| Self {
+        (*magic == MAGIC && (1..=VERSION).contains(&version)).then(|| Self {
             version,
             compressed: flags & 1 != 0,
             vacant: flags & 2 != 0,

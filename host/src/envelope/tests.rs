@@ -4,6 +4,8 @@ use proptest::prelude::*;
 
 use super::*;
 
+mod tagged;
+
 const PLAIN: Envelope = Envelope {
     holds: Holds::Value,
     compressed: false,
@@ -88,6 +90,41 @@ fn version_2() -> [(&'static [u8], Envelope, &'static [u8]); 4] {
     ]
 }
 
+/// An entry with tags.
+type Tagged = (&'static [u8], Envelope, Vec<Tag>, &'static [u8]);
+
+/// The same of version 3, with the tags: a plain value, and one that is claimed.
+fn version_3() -> [Tagged; 2] {
+    let claim = Claim::of_number(0x8877_6655_4433_2211);
+    [
+        (
+            b"\x8b\x62\x77\x65\x03\x00\x01\x00\x00\x00\x01\x00\x00\x00\xef\xcd\xab\x89\x67\x45\x23\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x01\x00\x00\x00\x3d\xde\x51\x00\x0a\x00\x01\x61\x11\x22\x33\x44\x55\x66\x77\x88\xf6",
+            Envelope { serializer: StageId::CBOR, compressor: StageId::ZLIB, created: 0x0123_4567_89ab_cdef, ..PLAIN },
+            vec![tag("a", 0x8877_6655_4433_2211)],
+            b"\xf6",
+        ),
+        (
+            b"\x8b\x62\x77\x65\x03\x01\x04\x03\x02\x81\x08\x07\x06\x85\x01\x00\x00\x00\x00\x00\x00\x00\x02\x01\x00\x00\x00\x00\x00\x00\x11\x22\x33\x44\x55\x66\x77\x88\xc8\x00\x00\x00\x09\x00\x00\x00\xb5\x23\x61\x3c\x1b\x00\x07\x75\x73\x65\x72\x3a\x34\x32\x01\x00\x00\x00\x00\x00\x00\x00\x02\xc3\xbc\xff\xff\xff\xff\xff\xff\xff\xff\x31\x32\x33\x34\x35\x36\x37\x38\x39",
+            Envelope {
+                compressed: true,
+                serializer: StageId(0x8102_0304),
+                compressor: StageId(0x8506_0708),
+                created: 1,
+                expires: Some(0x102),
+                claim,
+                took: 200,
+                ..PLAIN
+            },
+            vec![tag("user:42", 1), tag("ü", u64::MAX)],
+            b"123456789",
+        ),
+    ]
+}
+
+fn tag(name: &str, generation: u64) -> Tag {
+    Tag { name: name.into(), generation: Generation::of_bytes(generation.to_le_bytes()).unwrap() }
+}
+
 fn every_version() -> impl Iterator<Item = (&'static [u8], Envelope, &'static [u8])> {
     VERSION_1.into_iter().chain(version_2())
 }
@@ -135,7 +172,8 @@ fn a_script_can_move_expiry_and_claim_in_place() {
     let mut stored = entry();
     stored[22..30].copy_from_slice(&77_u64.to_le_bytes());
     assert_eq!(open(&stored).unwrap().0.expires, Some(77));
-    for (stored, envelope, payload) in version_2() {
+    let tagged = version_3().map(|(stored, envelope, _, payload)| (stored, envelope, payload));
+    for (stored, envelope, payload) in version_2().into_iter().chain(tagged) {
         let mut moved = stored.to_vec();
         let head = Head::read(stored).unwrap();
         assert_eq!(
@@ -153,7 +191,7 @@ fn a_script_can_move_expiry_and_claim_in_place() {
 }
 
 #[test]
-fn what_is_not_of_version_2_cannot_be_claimed() {
+fn what_is_of_no_version_with_a_claim_cannot_be_claimed() {
     for stored in [&entry()[..], b"", b"\x8bbwe\x02 too short", &[b'x'; 99]] {
         assert_eq!((Head::read(stored), Head::identity(stored), has_no_value(stored)), (None, None, false));
         let mut moved = stored.to_vec();
@@ -173,9 +211,13 @@ fn foreign_entries_are_told_apart() {
 
 #[test]
 fn truncated_and_overlong_entries_say_what_they_should_be() {
-    for (whole, header) in [(&entry()[..], HEADER), (version_2()[0].0, CLAIMABLE_HEADER)] {
+    for (whole, header) in
+        [(&entry()[..], HEADER), (version_2()[0].0, CLAIMABLE_HEADER), (version_3()[1].0, CLAIMABLE_HEADER + 2 + 27)]
+    {
         for size in 5..header {
-            assert_eq!(open(&whole[..size]), Err(Corrupt::Length { key: "k".into(), size, expected: header }));
+            // How many bytes tags have is not known before.
+            let expected = if header > CLAIMABLE_HEADER && size < CLAIMABLE_HEADER + 2 { CLAIMABLE_HEADER + 2 } else { header };
+            assert_eq!(open(&whole[..size]), Err(Corrupt::Length { key: "k".into(), size, expected }));
         }
         for size in header..whole.len() {
             assert_eq!(open(&whole[..size]), Err(Corrupt::Length { key: "k".into(), size, expected: whole.len() }));
@@ -193,15 +235,16 @@ fn later_versions_and_unknown_flags_are_not_guessed_at() {
         stored[at] = byte;
         open(&stored)
     };
-    for version in [3, 4, 255] {
-        assert_eq!(with(&entry(), 4, version), Err(Corrupt::Version { key: "k".into(), version, newest: 2 }));
-        assert_eq!(open(&[0x8b, b'b', b'w', b'e', version]), Err(Corrupt::Version { key: "k".into(), version, newest: 2 }));
+    for version in [4, 5, 255] {
+        assert_eq!(with(&entry(), 4, version), Err(Corrupt::Version { key: "k".into(), version, newest: 3 }));
+        assert_eq!(open(&[0x8b, b'b', b'w', b'e', version]), Err(Corrupt::Version { key: "k".into(), version, newest: 3 }));
     }
     for flags in [2, 3, 0x80] {
         assert_eq!(with(&entry(), 5, flags), Err(Corrupt::Flags { key: "k".into(), flags }));
     }
     for flags in [6, 7, 8, 0x80] {
         assert_eq!(with(version_2()[0].0, 5, flags), Err(Corrupt::Flags { key: "k".into(), flags }));
+        assert_eq!(with(version_3()[0].0, 5, flags), Err(Corrupt::Flags { key: "k".into(), flags }));
     }
 }
 
@@ -216,7 +259,7 @@ fn names_have_ids_that_no_built_in_stage_has() {
 
 #[test]
 fn damage_anywhere_but_in_what_scripts_move_is_seen() {
-    for (whole, moved) in [(&entry()[..], 22..30), (version_2()[0].0, 22..38)] {
+    for (whole, moved) in [(&entry()[..], 22..30), (version_2()[0].0, 22..38), (version_3()[1].0, 22..38)] {
         for at in (0..whole.len()).filter(|at| !moved.contains(at)) {
             for bit in 0..8 {
                 let mut stored = whole.to_vec();
@@ -256,11 +299,13 @@ proptest! {
     }
 
     #[test]
-    fn no_bytes_are_too_odd(mut stored in proptest::collection::vec(any::<u8>(), 0..100), version in 0..3_u8) {
+    fn no_bytes_are_too_odd(mut stored in proptest::collection::vec(any::<u8>(), 0..100), version in 0..=VERSION) {
         if version > 0 {
             stored.iter_mut().zip([0x8b, b'b', b'w', b'e', version, 1]).for_each(|(byte, begin)| *byte = begin);
         }
         let _ = open(&stored);
+        let before = super::tags(&stored);
+        prop_assert!(before.is_empty() || is_tagged(&stored));
         if let Some(head) = Head::read(&stored) {
             head.patch(&mut stored);
             prop_assert_eq!(Head::read(&stored), Some(head));

@@ -79,8 +79,7 @@ impl<T: 'static> HostCacheWithStore<T> for HasBellwether {
         content: Option<Cbor>,
         expire: Option<Milliseconds>,
     ) -> Result<(), Failure> {
-        let bytes: usize = entries.iter().map(|(key, value)| ITEM + key.len() + value.len()).sum();
-        let call = Call::begin(accessor, &this, bytes + size(content.as_ref()))?;
+        let call = Call::begin(accessor, &this, entry_sizes(&entries) + size(content.as_ref()))?;
         let entries = entries.into_iter().map(|(key, value)| (key, Bytes::from(value))).collect();
         call.perform(|on| async move { on.set_many_cbor(entries, content.as_deref(), time(expire)).await }).await
     }
@@ -144,7 +143,7 @@ impl<T: 'static> HostCacheWithStore<T> for HasBellwether {
     ) -> Result<Found, Failure> {
         let call = Call::begin(accessor, &this, key.len() + size(content.as_ref()))?;
         let on = Arc::clone(&call.on);
-        match look(accessor, call, key, content, wait).await? {
+        match look(accessor, call, key, content, wait, None).await? {
             Outcome::Hit(value) => Ok(Found::Hit(value)),
             Outcome::Vacant(vacancy) => Ok(Found::Vacant(vacancy)),
             Outcome::Busy => Ok(Found::Busy),
@@ -160,7 +159,53 @@ impl<T: 'static> HostCacheWithStore<T> for HasBellwether {
         wait: Milliseconds,
     ) -> Result<Outcome, Failure> {
         let call = Call::begin(accessor, &this, key.len() + size(content.as_ref()))?;
-        look(accessor, call, key, content, wait).await
+        look(accessor, call, key, content, wait, None).await
+    }
+
+    async fn lookup_tagged(
+        accessor: &Accessor<T, Self>,
+        this: Resource<CacheEntry>,
+        key: String,
+        content: Option<Cbor>,
+        wait: Milliseconds,
+        tags: Vec<String>,
+    ) -> Result<Outcome, Failure> {
+        let call = Call::begin(accessor, &this, key.len() + size(content.as_ref()) + sizes(&tags))?;
+        look(accessor, call, key, content, wait, Some(tags)).await
+    }
+
+    async fn set_tagged(
+        accessor: &Accessor<T, Self>,
+        this: Resource<CacheEntry>,
+        key: String,
+        value: Cbor,
+        content: Option<Cbor>,
+        expire: Option<Milliseconds>,
+        tags: Vec<String>,
+    ) -> Result<(), Failure> {
+        let call = Call::begin(accessor, &this, key.len() + value.len() + size(content.as_ref()) + sizes(&tags))?;
+        call.perform(|on| async move {
+            on.with_tags(tags)?.set_cbor(&key, Bytes::from(value), content.as_deref(), time(expire)).await
+        })
+        .await
+    }
+
+    async fn set_many_tagged(
+        accessor: &Accessor<T, Self>,
+        this: Resource<CacheEntry>,
+        entries: Vec<(String, Cbor)>,
+        content: Option<Cbor>,
+        expire: Option<Milliseconds>,
+        tags: Vec<String>,
+    ) -> Result<(), Failure> {
+        let call = Call::begin(accessor, &this, entry_sizes(&entries) + size(content.as_ref()) + sizes(&tags))?;
+        let entries = entries.into_iter().map(|(key, value)| (key, Bytes::from(value))).collect();
+        call.perform(|on| async move { on.with_tags(tags)?.set_many_cbor(entries, content.as_deref(), time(expire)).await }).await
+    }
+
+    async fn invalidate_tag(accessor: &Accessor<T, Self>, this: Resource<CacheEntry>, tag: String) -> Result<bool, Failure> {
+        let call = Call::begin(accessor, &this, tag.len())?;
+        call.perform(|on| async move { on.invalidate_tag(&tag).await }).await
     }
 }
 
@@ -171,10 +216,17 @@ async fn look<T: 'static>(
     key: String,
     content: Option<Cbor>,
     wait: Milliseconds,
+    tags: Option<Vec<String>>,
 ) -> Result<Outcome, Failure> {
     let room = accessor.with(|mut access| access.get().room())?;
     let wait = Duration::from_millis(wait);
-    match call.perform(|on| async move { on.lookup_cbor(&key, content.as_deref(), wait).await }).await? {
+    let found = call.perform(|on| async move {
+        match tags {
+            None => on.lookup_cbor(&key, content.as_deref(), wait).await,
+            Some(tags) => on.with_tags(tags)?.lookup_cbor(&key, content.as_deref(), wait).await,
+        }
+    });
+    match found.await? {
         cache::Found::Hit(value) => Ok(Outcome::Hit(value.into())),
         cache::Found::Vacant(vacancy) => accessor.with(|mut access| access.get().keep(vacancy, room)).map(Outcome::Vacant),
         cache::Found::Busy => Ok(Outcome::Busy),
@@ -208,6 +260,17 @@ impl<T: 'static> HostVacancyWithStore<T> for HasBellwether {
         let call = Call::begin(accessor, &this, why.len())?;
         call.perform(|on| async move { on.fail(&why, Duration::from_millis(expire)).await }).await
     }
+
+    async fn fill_tagged(
+        accessor: &Accessor<T, Self>,
+        this: Resource<VacancyEntry>,
+        value: Cbor,
+        expire: Option<Milliseconds>,
+        tags: Vec<String>,
+    ) -> Result<bool, Failure> {
+        let call = Call::begin(accessor, &this, value.len() + sizes(&tags))?;
+        call.perform(|on| async move { on.fill_tagged_cbor(Bytes::from(value), time(expire), tags).await }).await
+    }
 }
 
 /// What an item of a list costs besides its bytes.
@@ -217,8 +280,12 @@ fn size(content: Option<&Cbor>) -> usize {
     content.map_or(0, Vec::len)
 }
 
-fn sizes(keys: &[String]) -> usize {
-    keys.iter().map(|key| ITEM + key.len()).sum()
+fn sizes(texts: &[String]) -> usize {
+    texts.iter().map(|text| ITEM + text.len()).sum()
+}
+
+fn entry_sizes(entries: &[(String, Cbor)]) -> usize {
+    entries.iter().map(|(key, value)| ITEM + key.len() + value.len()).sum()
 }
 
 fn whole<'a>(key: &'a str, content: Option<&'a [u8]>) -> Result<Key<'a>, Error> {

@@ -44,4 +44,6 @@ pub struct About {
     pub head: Bytes,
     /// How long it has to live. Never [`Ttl::Absent`].
     pub ttl: Ttl,
+    /// Its tags. They may have been invalidated.
+    pub tags: Vec<String>,
 }

@@ -23,7 +23,7 @@ use futures_util::future::BoxFuture;
 
 use self::browse::{Browse, Told};
 use crate::clock::Span;
-use crate::envelope::Claim;
+use crate::envelope::{Claim, Tag};
 use crate::error::Error;
 use crate::glob::Glob;
 #[cfg(doc)]
@@ -40,6 +40,7 @@ mod open;
 pub mod redis;
 mod replicas;
 mod sighting;
+mod tagging;
 mod token;
 
 pub use claims::{Bid, Filling, Prolonging, Stale, Standing};
@@ -47,6 +48,7 @@ pub use mirror::{Mirror, Tracking};
 pub use open::{StoreOptions, open};
 pub use replicas::{Copies, Replicas, Survey};
 pub use sighting::{Broken, Fingerprint, MOST_SEEN, Part, SeenHolder, Sighting};
+pub use tagging::{REMEMBERED, Tagged, Tagging};
 pub use token::Token;
 
 /// The answer of a store, to be awaited.
@@ -168,18 +170,37 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// share one subscription.
     fn watch_entry<'a>(&'a self, key: &'a str) -> Reply<'a, Watch>;
 
-    /// Whether there is such an entry. A placeholder or failure is none.
-    fn exists<'a>(&'a self, key: &'a str) -> Reply<'a, bool>;
+    /// How long an entry has to live, and the tags that it counts with. A placeholder or failure is none.
+    fn left<'a>(&'a self, key: &'a str) -> Reply<'a, (Ttl, Vec<Tag>)>;
 
-    /// How long an entry has to live. A placeholder or failure is none.
-    fn ttl<'a>(&'a self, key: &'a str) -> Reply<'a, Ttl>;
+    /// How long an entry has to live, whatever has become of its tags.
+    fn ttl<'a>(&'a self, key: &'a str) -> Reply<'a, Ttl> {
+        Box::pin(async move { Ok(self.left(key).await?.0) })
+    }
+
+    /// Whether there is such an entry, whatever has become of its tags.
+    fn exists<'a>(&'a self, key: &'a str) -> Reply<'a, bool> {
+        Box::pin(async move { Ok(self.ttl(key).await? != Ttl::Absent) })
+    }
+
+    /// Deletes an entry if it is still the one that was seen, whatever claim it has by now, and tells those who wait for it. Nothing
+    /// comes of it for one that nobody can claim. Repeating it is harmless.
+    fn discard<'a>(&'a self, key: &'a str, seen: &'a Bytes) -> Reply<'a, ()>;
+
+    /// How each tag stands, in one round trip a node, nodes in parallel; one that is of no generation gets a new one. Repeating it is
+    /// harmless. What a tag's key holds is read by [`Store::get_many`]: a [`TagState`](crate::envelope::TagState).
+    fn tag<'a>(&'a self, tags: &'a [Tagging]) -> Reply<'a, Vec<Tagged>>;
+
+    /// Ends the generation that a tag is of, in one round trip, and remembers for [`REMEMBERED`] when that was. False if it was of none.
+    /// `tag` is its key. Not repeated on a lost connection.
+    fn invalidate<'a>(&'a self, tag: &'a str) -> Reply<'a, bool>;
 
     /// Deletes entries, in one round trip a node, nodes in parallel, and says how many there were. Placeholders and failures are deleted too,
     /// and do not count; those who wait for them are told. Not repeated on a lost connection.
     fn delete<'a>(&'a self, keys: &'a [String]) -> Reply<'a, u64>;
 
     /// Deletes, on every node and in bounded batches, the entries whose key begins with `prefix` (literally) and for which `chosen`
-    /// says so of the rest of the key. `hint` is a pattern that every such rest matches; it only saves work.
+    /// says so of the rest of the key. Tags can be among them, and do not count ([`crate::names::is_tag`]). `hint` is a pattern that every such rest matches; it only saves work.
     fn delete_matching<'a>(
         &'a self,
         prefix: &'a str,

@@ -66,6 +66,11 @@ async fn a_value_is_computed_once() {
 }
 
 #[tokio::test]
+async fn entries_go_with_their_tags() {
+    works("tags").await;
+}
+
+#[tokio::test]
 async fn a_guard_holds_its_lock() {
     works("holding").await;
 }

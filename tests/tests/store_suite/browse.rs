@@ -40,8 +40,8 @@ pub(crate) async fn entries_are_met_and_looked_at(store: Shared, name: &str) {
     let large = of("1");
     assert_eq!((large.bytes, large.head.as_ref()), (100_000, &[7; HEAD][..]));
     assert!(matches!(large.ttl, Ttl::Remaining(left) if left <= Duration::from_millis(LONG) && !left.is_zero()), "{large:?}");
-    assert_eq!(of("1234"), About { bytes: 4, head: "1234".into(), ttl: Ttl::Persistent });
-    assert_eq!(of("19"), About { bytes: 0, head: Bytes::new(), ttl: Ttl::Persistent });
+    assert_eq!(of("1234"), About { bytes: 4, head: "1234".into(), ttl: Ttl::Persistent, tags: Vec::new() });
+    assert_eq!(of("19"), About { bytes: 0, head: Bytes::new(), ttl: Ttl::Persistent, tags: Vec::new() });
     assert!(seen(&store, &format!("{name}-nothing:"), "*", 10).await.is_empty());
 }
 

@@ -43,6 +43,7 @@ mod outside;
 mod queues;
 mod shared;
 mod sightings;
+mod tags;
 mod watches;
 
 use attempts::{Attempts, ticket};
@@ -147,6 +148,14 @@ every_store! {
     claims::who_waits_is_told
     claims::many_are_filled
     claims::what_cannot_be_claimed_is_a_hit
+    tags::a_generation_is_begun_once_and_ends
+    tags::an_invalidation_is_remembered
+    tags::a_generation_lasts_as_long_as_its_entries
+    tags::many_tags_are_asked_for_at_once
+    tags::what_is_left_is_told_with_its_tags
+    tags::an_entry_is_discarded_only_if_it_is_the_same
+    tags::an_entry_with_tags_is_claimed_and_filled_as_any
+    tags::tags_are_deleted_with_what_begins_alike_and_do_not_count
     model::any_sequence_gives_what_the_model_gives
 }
 

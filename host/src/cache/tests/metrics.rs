@@ -49,6 +49,24 @@ async fn reads_writes_and_deletes_are_told() {
 }
 
 #[tokio::test]
+async fn invalidations_are_told() {
+    let recorder = Told::of("bellwether_cache_");
+    let _installed = ::metrics::set_default_local_recorder(&recorder);
+    let pages = cache();
+    pages.with_tags(["x"]).unwrap().set("a", &1, None).await.unwrap();
+    for _ in 0..2 {
+        pages.invalidate_tag("x").await.unwrap();
+    }
+    pages.get::<u8>("a").await.unwrap();
+    let told = recorder.all();
+    let count = |name: &str| told.get(name).map_or(0, |(count, _)| *count);
+    assert_eq!(count("tag_invalidations_total cache=other"), 1, "{told:?}");
+    assert_eq!(count("operation_seconds cache=other operation=invalidate_tag"), 2, "{told:?}");
+    assert_eq!(count("reads_total cache=other outcome=miss"), 1, "{told:?}");
+    assert_eq!(count("deletes_total cache=other"), 0, "{told:?}");
+}
+
+#[tokio::test]
 async fn errors_are_told_with_the_stage_that_failed() {
     let recorder = Told::of("bellwether_cache_");
     let _installed = ::metrics::set_default_local_recorder(&recorder);

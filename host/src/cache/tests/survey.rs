@@ -19,9 +19,9 @@ async fn entries_are_listed_with_who_wrote_them() {
     assert_eq!((b.key.as_str(), b.content.as_ref().unwrap().len()), ("b", 43));
     let about = |entry: &FoundEntry| entry.about.clone().unwrap();
     assert!(about(a).expires.is_some_and(|left| left <= Duration::from_mins(1)) && about(b).expires.is_none());
-    let EntryForm::Enveloped { serializer, compressor, compressed, created } = about(a).form else { panic!("{a:?}") };
+    let EntryForm::Enveloped { serializer, compressor, compressed, created, tags } = about(a).form else { panic!("{a:?}") };
     assert_eq!((serializer.as_deref(), compressor.as_deref(), compressed), (Some("json"), Some("zlib"), true));
-    assert!(created > 0);
+    assert!(created > 0 && tags.is_empty());
     assert_eq!((about(c).form, about(c).bytes), (EntryForm::Bare, "\"plain\"".len() as u64));
 
     assert_eq!(json.list("?", 10).await.unwrap().entries.len(), 2);

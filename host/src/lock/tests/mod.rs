@@ -12,7 +12,7 @@ use futures_util::future::BoxFuture;
 
 use super::{Lock, LockOptions, Locks};
 use crate::clock::Span;
-use crate::envelope::Claim;
+use crate::envelope::{Claim, Tag};
 use crate::error::{Error, Limit, Outage, Unavailable};
 use crate::glob::Glob;
 use crate::names::{LockKeys, Prefix};
@@ -20,7 +20,7 @@ use crate::store::browse::{Browse, Told};
 use crate::store::memory::MemoryStore;
 use crate::store::{
     Adopted, Attempt, AttemptAll, Bid, Broken, Entry, Filling, Fingerprint, Holding, Prolonging, Queueing, Release, Released,
-    Renewal, Replicas, Reply, Sighting, Standing, Store, Ticket, Token, Ttl, Watch,
+    Renewal, Replicas, Reply, Sighting, Standing, Store, Tagged, Tagging, Ticket, Token, Ttl, Watch,
 };
 
 mod acquire;
@@ -235,12 +235,20 @@ impl Store for Faulty {
         self.inner.set_many(entries, expire)
     }
 
-    fn exists<'a>(&'a self, key: &'a str) -> Reply<'a, bool> {
-        self.inner.exists(key)
+    fn left<'a>(&'a self, key: &'a str) -> Reply<'a, (Ttl, Vec<Tag>)> {
+        self.inner.left(key)
     }
 
-    fn ttl<'a>(&'a self, key: &'a str) -> Reply<'a, Ttl> {
-        self.inner.ttl(key)
+    fn discard<'a>(&'a self, key: &'a str, seen: &'a Bytes) -> Reply<'a, ()> {
+        self.inner.discard(key, seen)
+    }
+
+    fn tag<'a>(&'a self, tags: &'a [Tagging]) -> Reply<'a, Vec<Tagged>> {
+        self.inner.tag(tags)
+    }
+
+    fn invalidate<'a>(&'a self, tag: &'a str) -> Reply<'a, bool> {
+        self.inner.invalidate(tag)
     }
 
     fn delete<'a>(&'a self, keys: &'a [String]) -> Reply<'a, u64> {

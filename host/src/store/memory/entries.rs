@@ -7,15 +7,15 @@ use tokio::time::Instant;
 
 use super::expiring::{Expiring, Slot};
 use crate::clock::{Span, after, millis};
-use crate::envelope::{Claim, Envelope, Head, Holds, has_no_value};
+use crate::envelope::{Claim, Envelope, Head, Holds, Tag, has_no_value, tags};
 use crate::store::{Bid, Entry, Filling, Prolonging, Stale, Standing, Ttl};
 
 /// All entries, and the clock they run on.
 #[derive(Debug)]
 pub(super) struct Entries {
-    kept: Expiring<Bytes>,
+    pub(super) kept: Expiring<Bytes>,
     /// Some instant, and what time it was then: a paused clock moves this one too.
-    epoch: (Instant, u64),
+    pub(super) epoch: (Instant, u64),
 }
 
 /// What was deleted.
@@ -46,10 +46,13 @@ impl Entries {
         self.kept.insert(&entry.key, entry.bytes.clone(), ends, now);
     }
 
-    pub(super) fn ttl(&self, key: &str, now: Instant) -> Ttl {
+    /// As [`crate::store::Store::left`] says.
+    pub(super) fn left(&self, key: &str, now: Instant) -> (Ttl, Vec<Tag>) {
         match self.kept.get(key, now) {
-            Some(slot) if !has_no_value(&slot.value) => slot.left(now).map_or(Ttl::Persistent, Ttl::Remaining),
-            _ => Ttl::Absent,
+            Some(slot) if !has_no_value(&slot.value) => {
+                (slot.left(now).map_or(Ttl::Persistent, Ttl::Remaining), tags(&slot.value))
+            }
+            _ => (Ttl::Absent, Vec::new()),
         }
     }
 

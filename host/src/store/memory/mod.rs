@@ -18,19 +18,20 @@ use self::watches::Watches;
 use super::browse::{About, Browse, HEAD, Seen, Told};
 use super::{
     Adopted, Attempt, AttemptAll, Bid, Broken, Entry, Filling, Fingerprint, Holding, Prolonging, Queueing, Release, Released,
-    Renewal, Reply, Sighting, Standing, Store, Ticket, Token, Ttl, Watch, Word, given_up, not_adoptable,
+    Renewal, Reply, Sighting, Standing, Store, Tagged, Tagging, Ticket, Token, Ttl, Watch, Word, given_up, not_adoptable,
 };
 use crate::clock::Span;
-use crate::envelope::Claim;
+use crate::envelope::{Claim, Tag, tags};
 use crate::error::Error;
 use crate::glob::Glob;
-use crate::names::{LockKeys, Prefix};
+use crate::names::{LockKeys, Prefix, is_tag};
 
 mod entries;
 mod expiring;
 mod fences;
 mod locks;
 mod shared;
+mod tags;
 mod watches;
 
 /// How many keys [`Store::delete_matching`] and [`Store::sightings`] look at before others get their turn.
@@ -118,7 +119,10 @@ impl MemoryStore {
             let mut batch = open(&self.entries).keys(prefix, from.as_deref(), BATCH);
             let Some(last) = batch.last().cloned() else { return deleted };
             batch.retain(|key| key.get(prefix.len()..).is_some_and(chosen));
-            deleted += self.delete_all(&batch);
+            let (tags, entries): (Vec<_>, Vec<_>) =
+                batch.into_iter().partition(|key| key.get(prefix.len()..).is_some_and(is_tag));
+            deleted += self.delete_all(&entries);
+            self.delete_all(&tags);
             from = Some(last);
             tokio::task::yield_now().await;
         }
@@ -314,12 +318,30 @@ impl Store for MemoryStore {
         Box::pin(async move { Ok(self.watches.watch(key)) })
     }
 
-    fn exists<'a>(&'a self, key: &'a str) -> Reply<'a, bool> {
-        Box::pin(async move { Ok(open(&self.entries).ttl(key, Instant::now()) != Ttl::Absent) })
+    fn left<'a>(&'a self, key: &'a str) -> Reply<'a, (Ttl, Vec<Tag>)> {
+        Box::pin(async move { Ok(open(&self.entries).left(key, Instant::now())) })
     }
 
-    fn ttl<'a>(&'a self, key: &'a str) -> Reply<'a, Ttl> {
-        Box::pin(async move { Ok(open(&self.entries).ttl(key, Instant::now())) })
+    fn discard<'a>(&'a self, key: &'a str, seen: &'a Bytes) -> Reply<'a, ()> {
+        Box::pin(async move {
+            let discarded = open(&self.entries).discard(key, seen, Instant::now());
+            if discarded.is_some_and(|was| was.claimed) {
+                self.watches.tell(key, &Word::Doubt);
+            }
+            Ok(())
+        })
+    }
+
+    fn tag<'a>(&'a self, tags: &'a [Tagging]) -> Reply<'a, Vec<Tagged>> {
+        Box::pin(async move {
+            let now = Instant::now();
+            let mut entries = open(&self.entries);
+            Ok(tags.iter().map(|tag| entries.tag(tag, now)).collect())
+        })
+    }
+
+    fn invalidate<'a>(&'a self, tag: &'a str) -> Reply<'a, bool> {
+        Box::pin(async move { Ok(open(&self.entries).invalidate(tag, Instant::now())) })
     }
 
     fn delete<'a>(&'a self, keys: &'a [String]) -> Reply<'a, u64> {
@@ -345,7 +367,8 @@ impl Store for MemoryStore {
 
 fn about(slot: &Slot<Bytes>, now: Instant) -> About {
     let head = slot.value.slice(..slot.value.len().min(HEAD));
-    About { bytes: slot.value.len() as u64, head, ttl: slot.left(now).map_or(Ttl::Persistent, Ttl::Remaining) }
+    let tags = tags(&slot.value).into_iter().map(|tag| tag.name).collect();
+    About { bytes: slot.value.len() as u64, head, ttl: slot.left(now).map_or(Ttl::Persistent, Ttl::Remaining), tags }
 }
 
 /// What is seen in all batches, each of which begins behind the last key of the one before.

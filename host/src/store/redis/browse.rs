@@ -8,8 +8,8 @@ use bytes::Bytes;
 use futures_util::future::try_join_all;
 use redis::Value;
 
-use super::claims::Question;
-use super::fault::{Fault, integer, odd, time_left};
+use super::claims::{self, Question};
+use super::fault::{Fault, integer, odd};
 use super::link::Link;
 use super::request::Request;
 use super::scan::{Scan, escaped};
@@ -94,9 +94,8 @@ async fn look(wire: &Wire, keys: Vec<String>) -> Result<Vec<Seen>, Fault> {
 /// What an entry is like; `None` if it has gone meanwhile.
 fn about(head: Value, length: &Value, left: &Value) -> Result<Option<About>, Fault> {
     let Value::BulkString(head) = head else { return Err(odd("bytes", &head)) };
-    let ttl = match integer(left)? {
-        -2 => return Ok(None),
-        left => time_left(left).map_or(Ttl::Persistent, Ttl::Remaining),
-    };
-    Ok(Some(About { bytes: integer(length)?.unsigned_abs(), head: Bytes::from(head), ttl }))
+    let (ttl, tags) = claims::left(left)?;
+    let tags = tags.into_iter().map(|tag| tag.name).collect();
+    let about = About { bytes: integer(length)?.unsigned_abs(), head: Bytes::from(head), ttl, tags };
+    Ok((ttl != Ttl::Absent).then_some(about))
 }

@@ -1,18 +1,18 @@
-//! What scripts are asked about an entry.
+//! What scripts are asked about an entry, or a tag of entries.
 
 use std::time::Duration;
 
 use bytes::Bytes;
 use redis::{Cmd, Value};
 
-use super::fault::{Fault, odd, time_left};
+use super::fault::{Fault, integer, odd, time_left};
 use super::request::time_or_none;
 use super::script::{self, Script};
-use crate::clock::Span;
-use crate::envelope::{Claim, Envelope, Head};
-use crate::store::{Bid, Filling, Prolonging, Stale, Standing};
+use crate::clock::{Span, millis};
+use crate::envelope::{Claim, Envelope, Generation, Head, Tag, tags};
+use crate::store::{Bid, Filling, Prolonging, REMEMBERED, Stale, Standing, Tagged, Tagging, Ttl};
 
-/// A question about one entry. Those that tell others something have the command for it.
+/// A question about one entry or tag. Those that tell others something have the command for it.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Question<'a> {
     /// See `entry_claim.lua`.
@@ -25,14 +25,26 @@ pub(super) enum Question<'a> {
     Abandon(&'a str, Claim, Option<Span>, &'static str),
     /// See `entry_delete.lua`.
     Delete(&'a str, &'static str),
+    /// See `entry_discard.lua`. The bytes are of the entry that is meant.
+    Discard(&'a str, &'a Bytes, &'static str),
     /// See `entry_left.lua`.
     Left(&'a str),
+    /// See `tag_begin.lua`.
+    Tag(&'a Tagging),
+    /// See `tag_invalidate.lua`.
+    Invalidate(&'a str),
 }
 
 impl<'a> Question<'a> {
     pub(super) fn key(self) -> &'a str {
         match self {
-            Self::Claim(key, _) | Self::Abandon(key, ..) | Self::Delete(key, _) | Self::Left(key) => key,
+            Self::Claim(key, _)
+            | Self::Abandon(key, ..)
+            | Self::Delete(key, _)
+            | Self::Discard(key, ..)
+            | Self::Left(key)
+            | Self::Invalidate(key) => key,
+            Self::Tag(tagging) => &tagging.key,
             Self::Fill(filling, _) => &filling.entry.key,
             Self::Prolong(prolonging) => prolonging.key,
         }
@@ -45,7 +57,10 @@ impl<'a> Question<'a> {
             Self::Prolong(_) => &script::ENTRY_PROLONG,
             Self::Abandon(..) => &script::ENTRY_ABANDON,
             Self::Delete(..) => &script::ENTRY_DELETE,
+            Self::Discard(..) => &script::ENTRY_DISCARD,
             Self::Left(_) => &script::ENTRY_LEFT,
+            Self::Tag(_) => &script::TAG_BEGIN,
+            Self::Invalidate(_) => &script::TAG_INVALIDATE,
         }
     }
 
@@ -76,7 +91,18 @@ impl<'a> Question<'a> {
             Self::Delete(_, publish) => {
                 command.arg(publish);
             }
+            Self::Discard(_, seen, publish) => {
+                let identity = Head::identity(seen);
+                command.arg(identity.as_ref().map_or(&[][..], |identity| &identity[..])).arg(publish);
+            }
             Self::Left(_) => {}
+            Self::Tag(Tagging { fresh, kept, .. }) => {
+                command.arg(&fresh.to_bytes());
+                time_or_none(&mut command, *kept);
+            }
+            Self::Invalidate(_) => {
+                command.arg(millis(REMEMBERED));
+            }
         }
         command
     }
@@ -115,4 +141,29 @@ pub(super) fn standing(reply: Value, bid: &Bid) -> Result<Standing, Fault> {
         }
         _ => Err(odd("how an entry stands", &Value::Array(parts))),
     }
+}
+
+/// Understands what `entry_left.lua` gives.
+pub(super) fn left(reply: &Value) -> Result<(Ttl, Vec<Tag>), Fault> {
+    let (left, tags) = match reply {
+        Value::Array(parts) => match parts.as_slice() {
+            [left, Value::BulkString(head)] => (left, tags(head)),
+            _ => return Err(odd("how long an entry has to live", reply)),
+        },
+        left => (left, Vec::new()),
+    };
+    let ttl = match integer(left)? {
+        -2 => Ttl::Absent,
+        left => time_left(left).map_or(Ttl::Persistent, Ttl::Remaining),
+    };
+    Ok((ttl, tags))
+}
+
+/// Understands what `tag_begin.lua` gives.
+pub(super) fn tagged(reply: &Value) -> Result<Tagged, Fault> {
+    let strange = || odd("the generation of a tag", reply);
+    let Value::Array(parts) = reply else { return Err(strange()) };
+    let [Value::BulkString(generation), Value::Int(ago)] = parts.as_slice() else { return Err(strange()) };
+    let generation = generation.as_slice().try_into().ok().and_then(Generation::of_bytes).ok_or_else(strange)?;
+    Ok(Tagged { generation, invalidated: u64::try_from(*ago).ok().map(Duration::from_micros) })
 }

@@ -1,5 +1,6 @@
--- An entry of version 2 begins with a header of 50 bytes (envelope.rs): 0 magic and version, 5 flags, 22 expiry in ms on this server's
--- clock or 0, 30 claim or zeros, 42 length and checksum of the payload. Expiry and claim are moved in place; the time to live stays.
+-- An entry of version 2 or 3 begins with a header of 50 bytes (envelope.rs): 0 magic and version, 5 flags, 22 expiry in ms on this
+-- server's clock or 0, 30 claim or zeros, 42 length and checksum of the payload. Expiry and claim are moved in place; the time to live
+-- stays. In version 3, tags follow, the size of all before them.
 
 local NOBODY = string.rep('\0', 8)
 
@@ -8,7 +9,13 @@ local function header(key)
 end
 
 local function is_claimable(head)
-  return #head == 50 and string.sub(head, 1, 5) == '\139bwe\2'
+  local begin = string.sub(head, 1, 5)
+  return #head == 50 and (begin == '\139bwe\2' or begin == '\139bwe\3')
+end
+
+-- Whether it is the header of an entry with tags, and the size of these.
+local function is_tagged(head)
+  return #head == 52 and string.sub(head, 1, 5) == '\139bwe\3'
 end
 
 -- Whether it is the header of a placeholder.

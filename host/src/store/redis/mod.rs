@@ -14,11 +14,11 @@ use super::address::{RedisAddress, Topology as Kind};
 use super::browse::{Browse, Told};
 use super::{
     Adopted, Attempt, AttemptAll, Bid, Broken, Entry, Filling, Fingerprint, Holding, Mirror, Prolonging, Queueing, Release,
-    Released, Renewal, Replicas, Reply, Sighting, Standing, Store, StoreOptions, Ticket, Token, Tracking, Ttl, Watch, given_up,
-    not_adoptable,
+    Released, Renewal, Replicas, Reply, Sighting, Standing, Store, StoreOptions, Tagged, Tagging, Ticket, Token, Tracking, Ttl,
+    Watch, given_up, not_adoptable,
 };
 use crate::clock::{Span, millis};
-use crate::envelope::Claim;
+use crate::envelope::{Claim, Tag};
 use crate::error::Error;
 use crate::glob::Glob;
 use crate::names::{LockKeys, Prefix};
@@ -352,18 +352,35 @@ impl Store for RedisStore {
         async move { self.hub.watch(key).await.map_err(|fault| self.error(fault, key)) }.boxed()
     }
 
-    fn exists<'a>(&'a self, key: &'a str) -> Reply<'a, bool> {
-        async move { Ok(self.ttl(key).await? != Ttl::Absent) }.boxed()
-    }
-
-    fn ttl<'a>(&'a self, key: &'a str) -> Reply<'a, Ttl> {
+    fn left<'a>(&'a self, key: &'a str) -> Reply<'a, (Ttl, Vec<Tag>)> {
         async move {
-            Ok(match self.number(Request::Entry(Question::Left(key))).await? {
-                -2 => Ttl::Absent,
-                left => time_left(left).map_or(Ttl::Persistent, Ttl::Remaining),
-            })
+            let reply = self.ask(Request::Entry(Question::Left(key))).await?;
+            claims::left(&reply).map_err(|fault| self.error(fault, key))
         }
         .boxed()
+    }
+
+    fn discard<'a>(&'a self, key: &'a str, seen: &'a Bytes) -> Reply<'a, ()> {
+        async move {
+            let question = Question::Discard(key, seen, self.waiter().publish);
+            self.number(Request::Entry(question)).await.map(drop)
+        }
+        .boxed()
+    }
+
+    fn tag<'a>(&'a self, tags: &'a [Tagging]) -> Reply<'a, Vec<Tagged>> {
+        async move {
+            let replies = self.wire.call_all(tags.iter().map(|tag| Request::Entry(Question::Tag(tag)))).await;
+            let tagged = |(tag, reply): (&Tagging, Result<Value, Fault>)| {
+                reply.and_then(|reply| claims::tagged(&reply)).map_err(|fault| self.error(fault, &tag.key))
+            };
+            tags.iter().zip(replies).map(tagged).collect()
+        }
+        .boxed()
+    }
+
+    fn invalidate<'a>(&'a self, tag: &'a str) -> Reply<'a, bool> {
+        async move { Ok(self.number(Request::Entry(Question::Invalidate(tag))).await? != 0) }.boxed()
     }
 
     fn delete<'a>(&'a self, keys: &'a [String]) -> Reply<'a, u64> {

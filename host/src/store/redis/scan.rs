@@ -9,6 +9,7 @@ use super::link::Link;
 use super::request::Request;
 use super::wire::Wire;
 use crate::glob::Glob;
+use crate::names::is_tag;
 
 /// How many keys a server looks at in one go, while everybody else waits.
 const BATCH: u32 = 500;
@@ -29,10 +30,11 @@ async fn sweep(wire: &Wire, link: &Link, pattern: &str, prefix: &str, chosen: Ch
     let mut scan = Scan::new(wire, link, pattern);
     while let Some(keys) = scan.next().await? {
         let ours: Vec<_> = keys.iter().filter(|key| key.strip_prefix(prefix).is_some_and(chosen)).collect();
-        for reply in
-            wire.call_all(ours.into_iter().map(|key| Request::Entry(Question::Delete(key, wire.topology().publish())))).await
-        {
-            deleted += u64::try_from(integer(&reply?)?).unwrap_or(0);
+        let replies =
+            wire.call_all(ours.iter().map(|key| Request::Entry(Question::Delete(key, wire.topology().publish())))).await;
+        for (key, reply) in ours.into_iter().zip(replies) {
+            let count = u64::try_from(integer(&reply?)?).unwrap_or(0);
+            deleted += if key.strip_prefix(prefix).is_some_and(is_tag) { 0 } else { count };
         }
     }
     Ok(deleted)

@@ -10,7 +10,7 @@ pub(super) struct Script {
     source: &'static str,
     digested: LazyLock<redis::Script>,
     /// How many of a lock's keys it takes: the lock, its fence, its queue, its clients alive, what its channels begin with,
-    /// the fences of its holders. Of an entry's it takes the only one.
+    /// the fences of its holders. Of an entry's or a tag's it takes the only one.
     pub(super) keys: usize,
     /// Whether doing it twice in a row is the same as doing it once.
     pub(super) repeatable: bool,
@@ -63,7 +63,10 @@ script!(ENTRY_FILL, "entry_fill.lua" after "clock.lua" "entry.lua", 1, true);
 script!(ENTRY_PROLONG, "entry_prolong.lua" after "clock.lua" "entry.lua", 1, true);
 script!(ENTRY_ABANDON, "entry_abandon.lua" after "clock.lua" "entry.lua", 1, true);
 script!(ENTRY_DELETE, "entry_delete.lua" after "entry.lua", 1, false);
+script!(ENTRY_DISCARD, "entry_discard.lua" after "entry.lua", 1, true);
 script!(ENTRY_LEFT, "entry_left.lua" after "entry.lua", 1, true);
+script!(TAG_BEGIN, "tag_begin.lua" after "clock.lua" "tag.lua", 1, true);
+script!(TAG_INVALIDATE, "tag_invalidate.lua" after "clock.lua" "tag.lua", 1, false);
 
 /// What is done with a lock, where that depends on how many can hold it.
 #[derive(Debug, Clone, Copy)]

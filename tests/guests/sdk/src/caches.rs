@@ -149,6 +149,42 @@ pub(crate) async fn computing() -> Result<()> {
     Ok(())
 }
 
+pub(crate) async fn tags() -> Result<()> {
+    let cache = Cache::open("tags")?;
+    let tagged = cache.with_tags(["country:no", "north"]);
+    tagged.set("oslo", &forecast("Oslo")).await?;
+    tagged.set_for("bergen", &forecast("Bergen"), Duration::from_mins(1)).await?;
+    tagged.set_many([("tromsø", forecast("Tromsø"))]).await?;
+    tagged.set_bytes("logo", b"1", None).await?;
+    tagged.with_content(&1)?.set("oslo", &forecast("Oslo 1")).await?;
+    cache.set("quito", &forecast("Quito")).await?;
+    assert!(cache.invalidate_tag("north").await?);
+    assert!(!cache.invalidate_tag("north").await?);
+    let found = cache.get_many::<Forecast>(["oslo", "bergen", "tromsø", "quito"]).await?;
+    assert_eq!(found, [None, None, None, Some(forecast("Quito"))]);
+    assert!(!cache.with_content(&1)?.exists("oslo").await? && !cache.exists("logo").await?);
+
+    // A value that was computed before an invalidation is for who computed it, and for nobody else.
+    let void = tagged.get_or_try_insert_with("oslo", async || {
+        cache.invalidate_tag("country:no").await?;
+        Ok::<_, Error>(forecast("Oslo"))
+    });
+    assert_eq!(void.await, Ok(forecast("Oslo")));
+    assert!(!cache.exists("oslo").await?);
+    let stored = tagged.get_or_try_insert_with("oslo", async || Ok::<_, Error>(forecast("Oslo")));
+    assert_eq!(stored.await, Ok(forecast("Oslo")));
+    assert!(cache.exists("oslo").await?);
+    // With tags that it turned out to have.
+    let Found::Vacant(vacancy) = cache.lookup::<Forecast>("athens", Duration::ZERO).await? else { panic!("nobody computes") };
+    assert!(vacancy.fill_tagged(&forecast("Athens"), None, ["country:gr"]).await?);
+    assert!(cache.invalidate_tag("country:gr").await?);
+    assert!(!cache.exists("athens").await? && cache.exists("oslo").await?);
+
+    assert!(matches!(cache.with_tags([""]).set("a", &1).await, Err(Error::Invalid(_))));
+    assert!(matches!(cache.with_tags((0..17).map(|n| n.to_string())).set("a", &1).await, Err(Error::Limit(_))));
+    cache.with_tags([] as [&str; 0]).set("a", &1).await
+}
+
 pub(crate) async fn concurrency() -> Result<()> {
     let cache = Cache::open("concurrency")?;
     let keys: Vec<String> = (0..1_000).map(|n| format!("key {n}")).collect();

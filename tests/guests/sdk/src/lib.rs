@@ -23,6 +23,7 @@ async fn app() -> Result<(), Box<dyn Error>> {
         "mistakes" => caches::mistakes().await?,
         "computing" => caches::computing().await?,
         "concurrency" => caches::concurrency().await?,
+        "tags" => caches::tags().await?,
         "writing for others" => plain::write().await?,
         "reading of others" => plain::read().await?,
         "holding" => locks::holding().await?,
