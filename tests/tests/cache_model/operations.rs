@@ -71,8 +71,10 @@ pub(crate) enum Gives {
     Failed,
 }
 
+type Matches = fn(&str) -> bool;
+
 /// Patterns, and whether they match a name.
-pub(crate) const PATTERNS: [(&str, fn(&str) -> bool); 4] =
+pub(crate) const PATTERNS: [(&str, Matches); 4] =
     [("a*", |name| name.starts_with('a')), ("?", |name| name.len() == 1), ("[b-z]", |name| name == "b"), ("c", |_| false)];
 
 fn key() -> impl Strategy<Value = Key> {

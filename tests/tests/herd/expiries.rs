@@ -31,7 +31,7 @@ impl Computation {
     /// Until when nobody has a reason to compute again.
     pub(crate) fn lasts(&self) -> u64 {
         // The store counts from when it has the value, which is later.
-        self.ended.map_or(u64::MAX, |ended| ended + in_micros(EXPIRES - ROUNDING))
+        self.ended.map_or(u64::MAX, |ended| ended + in_micros(EXPIRES) - in_micros(ROUNDING))
     }
 }
 

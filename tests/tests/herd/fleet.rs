@@ -83,7 +83,7 @@ impl Fleet {
         panic!("whoever was to be killed had computed {entry} by then");
     }
 
-    /// Has something happen to the servers in the middle of a computation, and mends it.
+    /// Has something happen to the servers in the middle of a computation. Where it came too late, it is mended and tried again.
     pub(crate) fn amid_a_computation<S>(
         &mut self,
         entry: &str,
@@ -96,13 +96,13 @@ impl Fleet {
             let from = micros();
             fault(servers).unwrap();
             self.faults.push((from, micros()));
-            mend(servers).unwrap();
             while self.computations[at].ended.is_none() {
                 self.hear(entry);
             }
             if self.computations[at].ended > Some(from) {
                 return;
             }
+            mend(servers).unwrap();
         }
         panic!("{entry} had been computed whenever the fault came");
     }

@@ -151,8 +151,7 @@ impl Side {
         let source = source.replace("redis.call('TIME')", &clock);
         let mut command = redis::cmd("EVAL");
         command.arg(source).arg(keys);
-        self.keys().iter().take(keys).for_each(|key| _ = command.arg(key));
-        arguments.iter().for_each(|argument| _ = command.arg(argument));
+        command.arg(&self.keys()[..keys]).arg(arguments);
         let answer = match command.query::<Value>(connection) {
             Ok(answer) => format!("{:?}", rounded(answer)),
             Err(error) => error.to_string(),
@@ -214,7 +213,7 @@ fn millis(lease: Option<u64>) -> String {
 
 fn plain(connection: &mut Connection, words: &[&str]) -> String {
     let mut command = redis::Cmd::new();
-    words.iter().for_each(|word| _ = command.arg(word));
+    command.arg(words);
     let answer: Value = command.query(connection).unwrap();
     format!("{answer:?}")
 }
