@@ -22,7 +22,7 @@ const ENTRIES: usize = 500;
 /// Of how many bytes the payloads are whose entries are weighed: the server allocates in classes that are up to 512 bytes apart here,
 /// so that one size tells nothing. Each so many bytes apart.
 const SIZES: std::ops::RangeInclusive<usize> = 64..=4096;
-const APART: usize = 16;
+const APART: usize = 17;
 
 /// How long what is stored stays.
 const KEPT: Duration = Duration::from_mins(10);
