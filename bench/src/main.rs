@@ -1,11 +1,12 @@
 //! The figures of the design, each beside its raw reference in the same run.
 
-#[cfg(feature = "components")]
 mod cache;
-#[cfg(feature = "components")]
+mod cached;
 mod document;
+mod herd;
 mod lock;
 mod measure;
+mod processes;
 mod report;
 #[cfg(feature = "components")]
 mod stage;
@@ -35,11 +36,22 @@ struct Args {
     /// Print one line of JSON a figure.
     #[arg(long)]
     json: bool,
-    /// How often to repeat each measurement.
-    #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u16).range(1..))]
-    rounds: u16,
+    /// How often to repeat each measurement: 7 times if this is not said, and for 30 expiries of herds.
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
+    rounds: Option<u16>,
     #[command(subcommand)]
-    part: Option<lock::Part>,
+    part: Option<Part>,
+}
+
+/// A part of a measurement that is played in a process of its own: this program, started again.
+#[derive(Debug, clap::Subcommand)]
+#[command(hide = true)]
+enum Part {
+    #[command(flatten)]
+    Lock(lock::Part),
+    /// Reads an entry, and computes it if it is asked to.
+    #[command(hide = true)]
+    Reader(herd::reader::Options),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -48,8 +60,9 @@ enum What {
     #[cfg(feature = "components")]
     Stage,
     /// What the pipeline costs beside a bare GET.
-    #[cfg(feature = "components")]
     Cache,
+    /// How often a value is computed that many want when it expires, and how long they wait.
+    Herd,
     /// What it costs that the caller is a guest.
     #[cfg(feature = "components")]
     Guest,
@@ -59,8 +72,10 @@ enum What {
 
 fn main() -> anyhow::Result<()> {
     let args = Args::parse();
+    let alone = || runtime::Builder::new_current_thread().enable_all().build();
     match args.part {
-        Some(part) => runtime::Builder::new_current_thread().enable_all().build()?.block_on(lock::play(part)),
+        Some(Part::Lock(part)) => alone()?.block_on(lock::play(part)),
+        Some(Part::Reader(options)) => alone()?.block_on(herd::reader::run(options)),
         None => runtime::Builder::new_multi_thread().enable_all().build()?.block_on(measure(args)),
     }
 }
@@ -69,29 +84,34 @@ async fn measure(args: Args) -> anyhow::Result<()> {
     let wanted = |what| args.what.is_empty() || args.what.contains(&what);
     let mut report = Report::new(args.cases.clone(), args.json);
     let server = bellwether_tests::Server::start()?;
-    let rounds = usize::from(args.rounds);
+    let rounds = args.rounds.map_or(7, usize::from);
     #[cfg(feature = "components")]
-    {
-        use anyhow::Context as _;
-
+    if wanted(What::Stage) {
+        let stage = component(args.stage.as_deref())?;
         let mut print = |figure: measure::Figure| report.print(&figure);
-        let component =
-            |given: &Option<std::path::PathBuf>| given.clone().context("say where the components are: --stage, --guest");
-        if wanted(What::Stage) {
-            let stage = component(&args.stage)?;
-            // On a thread without a runtime every call is made at once, whatever its size.
-            std::thread::scope(|scope| scope.spawn(|| stage::run(&stage, rounds, &mut print)).join())
-                .map_err(|_| anyhow::anyhow!("the measurement of stages panicked"))??;
-        }
-        if wanted(What::Cache) {
-            cache::run(&server.url(), &component(&args.stage)?, rounds, &mut print).await?;
-        }
-        if wanted(What::Guest) {
-            cache::guest(&server.url(), &component(&args.guest)?, rounds, &mut print).await?;
-        }
+        // On a thread without a runtime every call is made at once, whatever its size.
+        std::thread::scope(|scope| scope.spawn(|| stage::run(stage, rounds, &mut print)).join())
+            .map_err(|_| anyhow::anyhow!("the measurement of stages panicked"))??;
+    }
+    if wanted(What::Cache) {
+        cache::run(&server.url(), rounds, &mut report).await?;
+        #[cfg(feature = "components")]
+        cache::components::stage(&server.url(), component(args.stage.as_deref())?, rounds, &mut report).await?;
+    }
+    #[cfg(feature = "components")]
+    if wanted(What::Guest) {
+        cache::components::guest(&server.url(), component(args.guest.as_deref())?, rounds, &mut report).await?;
+    }
+    if wanted(What::Herd) {
+        herd::run(&server, args.rounds.map_or(30, usize::from), &mut report).await?;
     }
     if wanted(What::Lock) {
         lock::run(&server, rounds, &mut report).await?;
     }
     report.finish()
+}
+
+#[cfg(feature = "components")]
+fn component(given: Option<&std::path::Path>) -> anyhow::Result<&std::path::Path> {
+    anyhow::Context::context(given, "say where the components are: --stage, --guest")
 }

@@ -34,6 +34,11 @@ impl Figure {
         Self { case: case.into(), value, unit, reference, ratio: value / reference, n, against: "", goal: "", detail: None }
     }
 
+    /// A figure of two median times.
+    pub(crate) fn of_times(case: impl Into<String>, (ours, theirs): (Duration, Duration), n: usize) -> Self {
+        Self::new(case, "µs", (micros(ours), micros(theirs)), n)
+    }
+
     /// Says what the reference is.
     pub(crate) fn against(self, against: &'static str) -> Self {
         Self { against, ..self }
@@ -100,7 +105,6 @@ pub(crate) fn in_turn<E>(
 }
 
 /// Times two asynchronous subjects in turn, `rounds` times `calls` of each, and gives the median of all single calls.
-#[cfg(feature = "components")]
 pub(crate) async fn in_turn_async(
     rounds: usize,
     calls: usize,

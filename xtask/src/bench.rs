@@ -22,9 +22,9 @@ pub(crate) struct Options {
     /// Prints a line of JSON for each figure: case, value, unit, reference, ratio, n.
     #[arg(long)]
     json: bool,
-    /// How often each measurement is repeated.
-    #[arg(long, default_value_t = 7)]
-    rounds: usize,
+    /// How often each measurement is repeated: 7 times if this is not said, and for 30 expiries of herds.
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
+    rounds: Option<u16>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -33,6 +33,8 @@ enum What {
     Stage,
     /// What the pipeline costs beside a bare GET.
     Cache,
+    /// How often a value is computed that many want when it expires, and how long they wait.
+    Herd,
     /// What it costs that the caller is a guest.
     Guest,
     /// What a lock costs beside a bare SET NX, a hand-over beside a BLPOP, and both beside other libraries.
@@ -43,8 +45,8 @@ enum What {
 pub(crate) fn run(steps: &Steps, options: &Options) -> Result<()> {
     let what = options.groups()?;
     let locks = what.is_empty() || what.contains(&What::Lock);
-    // What locks need is built without wasmtime, in a fraction of the time.
-    let components = what.is_empty() || what.iter().any(|what| *what != What::Lock);
+    // What locks and herds need is built without wasmtime, in a fraction of the time.
+    let components = what.is_empty() || what.iter().any(|what| !matches!(what, What::Lock | What::Herd));
     if locks {
         packages::ensure_all(steps)?;
     } else {
@@ -52,7 +54,7 @@ pub(crate) fn run(steps: &Steps, options: &Options) -> Result<()> {
     }
 
     let shell = steps.shell();
-    let mut command = cmd!(shell, "cargo run --quiet --release --package bellwether-bench");
+    let mut command = cmd!(shell, "cargo run --quiet --release --package bellwether-bench --features peers");
     if components {
         let built = components::build(steps, &components::BENCH)?;
         command = command.arg("--").arg("--stage").arg(built.of("bench-stage")).arg("--guest").arg(built.of("bench-guest"));
@@ -62,7 +64,8 @@ pub(crate) fn run(steps: &Steps, options: &Options) -> Result<()> {
     let names = what.iter().filter_map(What::to_possible_value);
     command = command.args(names.map(|name| name.get_name().to_owned()));
     command = command.args(options.cases.iter().flat_map(|case| ["--case", case.as_str()]));
-    command = command.args(["--rounds", &options.rounds.to_string()]).args(options.json.then_some("--json"));
+    let rounds = options.rounds.map(|rounds| format!("--rounds={rounds}"));
+    command = command.args(rounds).args(options.json.then_some("--json"));
     let note = if components { " (the first time this compiles wasmtime, optimised)" } else { "" };
     steps.step(&format!("measuring{note}"), || Ok(command.run()?))
 }
@@ -76,7 +79,8 @@ impl Options {
         let group = |case: &String| {
             let name = match case.split('-').next().unwrap_or_default().trim_end_matches('*') {
                 "near" if case == "near-hit-guest" => "guest",
-                "near" | "herd" | "entry" => "cache",
+                "near" | "entry" => "cache",
+                "herd" if case == "herd-claim" => "cache",
                 name => name,
             };
             What::from_str(name, false).map_err(|_| anyhow!("no figure is called {case}"))

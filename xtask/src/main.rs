@@ -27,6 +27,7 @@ Examples:
   cargo xtask demo --store redis://127.0.0.1:6379   the same on a server, from two processes that share one cache
   cargo xtask redis --cluster                       a local Redis Cluster to play with, until Ctrl-C
   cargo xtask bench cache --json                    figures of caches beside their raw references, a line of JSON each
+  cargo xtask bench herd --rounds 5                 how often four processes compute a value that expires, and how long they wait
   cargo xtask chaos --minutes 30 --seed 7           locks on real servers that are made to fail, and what became of them
   cargo xtask fuzz --seconds 60                     readers of foreign bytes, tried with bytes that libFuzzer makes up
   cargo xtask test                                  everything that must pass before a change is merged";

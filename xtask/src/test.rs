@@ -14,7 +14,7 @@ use crate::{chaos, components, packages, toolchain};
 ///  1. rustfmt, as a check
 ///  2. clippy over every target of the workspace, warnings denied
 ///  3. the components that tests run, for wasm32-wasip2
-///  4. the library with fewer features
+///  4. the library with fewer features, and the bench with its peers
 ///  5. all tests: of units, across crates, of real servers, and of the documentation
 ///  6. locks under faults, for two minutes
 ///  7. rustdoc, warnings denied
@@ -44,6 +44,10 @@ pub(crate) fn run(steps: &Steps, options: &Options) -> Result<()> {
             cmd!(shell, "cargo check --package bellwether --no-default-features --features {features}").run()?;
         }
         Ok(())
+    })?;
+    steps.step("the bench with its peers, and without components", || {
+        let clippy = cmd!(shell, "cargo clippy --package bellwether-bench --no-default-features --features peers --all-targets");
+        Ok(clippy.args(["--", "--deny", "warnings"]).run()?)
     })?;
     steps.step("components for the tests", || components::build_for_tests(steps))?;
     let filter = &options.filter;

@@ -1,23 +1,24 @@
-//! `cache-*` and `guest-*`: what the pipeline costs beside a bare `GET` of the same bytes.
+//! `cache-*`, `near-*`, `herd-claim` and `entry-overhead`: what caches cost beside bare commands on the same bytes, and beside the
+//! crate `cached`.
 
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
 use bellwether::cache::{Cache, CacheOptions, Caches, StageChoice};
-use bellwether::guest::Grant;
-use bellwether::runtime::{Capture, GuestRun, Output, Runtime};
-use bellwether::stage::Stages;
-use bellwether::stage::component::{StageEngine, StageEngineOptions, StageLimits};
 use bellwether::store::{self, StoreOptions};
 use bytes::Bytes;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use redis::AsyncCommands as _;
+use redis::aio::MultiplexedConnection;
 
+use crate::cached::Cached;
 use crate::document::document;
-use crate::measure::{Figure, in_turn_async, median, micros};
+use crate::measure::{Figure, in_turn_async, median};
+use crate::report::Report;
 
+#[cfg(feature = "components")]
+pub(crate) mod components;
 mod entry;
 mod many;
 mod near;
@@ -25,67 +26,80 @@ mod near;
 const KEY: &str = "document";
 const TASKS: usize = 64;
 
-/// Measures every `cache-*` case and hands each figure to `print`.
-pub(crate) async fn run(
-    url: &str,
-    stage: &Path,
-    rounds: usize,
-    print: &mut dyn FnMut(Figure) -> anyhow::Result<()>,
-) -> anyhow::Result<()> {
-    let wasm = std::fs::read(stage).with_context(|| format!("cannot read {}", stage.display()))?;
-    let stage = StageEngine::new(&StageEngineOptions::default())?.load("bench", &wasm, StageLimits::default())?;
-    let stages = Stages::builtin().with_compressor("bench", stage.compressor().context("the component has no compressor")?)?;
-    let caches = Caches::new(store::open(url, &StoreOptions::default()).await?).with_stages(stages);
-    let mut raw = redis::Client::open(url)?.get_multiplexed_async_connection().await?;
+/// How many calls a task makes in a round.
+const CALLS: usize = 500;
 
+/// Measures the wanted cases that need no component.
+pub(crate) async fn run(url: &str, rounds: usize, report: &mut Report) -> anyhow::Result<()> {
+    hits(url, rounds, report).await?;
+    many::run(url, rounds, report).await?;
+    near::run(url, rounds, report).await?;
+    entry::overhead(url, report).await?;
+    entry::claims(url, rounds, report).await
+}
+
+/// Measures `cache-hit` and `cache-throughput-64*`.
+async fn hits(url: &str, rounds: usize, report: &mut Report) -> anyhow::Result<()> {
+    const HIT: &str = "cache-hit";
+    const HIT_CACHED: &str = "cache-hit-cached";
+    const THROUGHPUT: &str = "cache-throughput-64";
+    const THROUGHPUT_ZLIB: &str = "cache-throughput-64-zlib-native";
+    const THROUGHPUT_CACHED: &str = "cache-throughput-64-cached";
+    const RAW: &str = "raw GET of the same bytes, p50";
+    const RAW_TASKS: &str = "raw GET of the same bytes, 64 tasks";
+
+    let caches = Caches::new(store::open(url, &StoreOptions::default()).await?);
     let value = document_value();
     let zlib = prepare(&caches, "bench-zlib", StageChoice::Default, &value).await?;
     let bare = prepare(&caches, "bench-bare", StageChoice::None, &value).await?;
-    let wasm_zlib = prepare(&caches, "bench-wasm", StageChoice::Named("bench".into()), &value).await?;
+    let connection = redis::Client::open(url)?.get_multiplexed_async_connection().await?;
+    let raw = async |cache: &Cache| anyhow::Ok(raw_get(&connection, cache.entry_key(KEY).await?));
 
-    let stored = "cache:bench-zlib:document";
-    let size: usize = raw.strlen(stored).await?;
-    ensure!(size > 0, "the entry is not stored as {stored}");
     let calls = 2_000;
-    let (ours, theirs) = in_turn_async(
-        rounds,
-        calls,
-        async || zlib.get_cbor(KEY, None).await?.context("the entry is gone").map(drop),
-        async || raw.get::<_, Option<Bytes>>(stored).await?.context("the entry is gone").map(drop),
-    )
-    .await?;
-    let figure = Figure::new("cache-hit", "µs", (micros(ours), micros(theirs)), rounds * calls);
-    print(figure.against("raw GET of the same bytes, p50").goal("≤ 1.15 ×"))?;
-
-    let raw_get = |stored: &'static str| {
-        let raw = raw.clone();
-        move || {
-            let mut raw = raw.clone();
-            async move { raw.get::<_, Option<Bytes>>(stored).await?.context("the entry is gone").map(drop) }
+    if report.wants(HIT) {
+        let (ours, reference) = (get(&zlib), raw(&zlib).await?);
+        let times = in_turn_async(rounds, calls, async || ours().await, async || reference().await).await?;
+        let figure = Figure::of_times(HIT, times, rounds * calls);
+        report.print(&figure.against(RAW).goal("≤ 1.15 ×"))?;
+    }
+    if report.wants(THROUGHPUT) {
+        let figure = throughput(THROUGHPUT, get(&bare), raw(&bare).await?, rounds).await?;
+        report.print(&figure.against(RAW_TASKS).goal("≥ 0.8 ×"))?;
+    }
+    if report.wants(THROUGHPUT_ZLIB) {
+        let figure = throughput(THROUGHPUT_ZLIB, get(&zlib), raw(&zlib).await?, rounds).await?;
+        report.print(&figure.against(RAW_TASKS).goal("report"))?;
+    }
+    if !report.wants(HIT_CACHED) && !report.wants(THROUGHPUT_CACHED) {
+        return Ok(());
+    }
+    let peer = match Cached::open(url, "bench-cached", None, false).await {
+        Ok(peer) => peer,
+        Err(why) => {
+            report.skip(HIT_CACHED, &why);
+            report.skip(THROUGHPUT_CACHED, &why);
+            return Ok(());
         }
     };
-    let figure = throughput("cache-throughput-64", get(&bare), raw_get("cache:bench-bare:document"), rounds).await?;
-    print(figure.against("raw GET of the same bytes, 64 tasks").goal("≥ 0.8 ×"))?;
-    let figure = throughput("cache-throughput-64-zlib-native", get(&zlib), raw_get(stored), rounds).await?;
-    print(figure.against("raw GET of the same bytes, 64 tasks").goal("report"))?;
-    let figure = throughput("cache-throughput-64-zlib", get(&wasm_zlib), get(&zlib), rounds).await?;
-    print(figure.against("the same natively, 64 tasks").goal("≥ 0.35 ×"))?;
-    many::run(url, rounds, print).await?;
-    near::run(url, rounds, print).await?;
-    entry::run(url, rounds, print).await
-}
-
-/// Measures `guest-1000-gets`.
-pub(crate) async fn guest(
-    url: &str,
-    component: &Path,
-    rounds: usize,
-    print: &mut dyn FnMut(Figure) -> anyhow::Result<()>,
-) -> anyhow::Result<()> {
-    let caches = Caches::new(store::open(url, &StoreOptions::default()).await?);
-    let cache = prepare(&caches, "bench-bare", StageChoice::None, &document_value()).await?;
-    print(thousand_gets(url, component, &cache, rounds).await?)?;
-    near::guest(url, component, rounds, print).await
+    peer.set(KEY, document_text()?).await?;
+    let peer_get = || {
+        let peer = peer.clone();
+        move || {
+            let peer = peer.clone();
+            async move { peer.get(KEY).await?.context("the entry is gone").map(drop) }.boxed()
+        }
+    };
+    if report.wants(HIT_CACHED) {
+        let (theirs, reference) = (peer_get(), raw_get(&connection, peer.entry_key(KEY)));
+        let times = in_turn_async(rounds, calls, async || theirs().await, async || reference().await).await?;
+        report.print(&Figure::of_times(HIT_CACHED, times, rounds * calls).against(RAW).goal("report"))?;
+    }
+    if report.wants(THROUGHPUT_CACHED) {
+        let reference = raw_get(&connection, peer.entry_key(KEY));
+        let figure = throughput(THROUGHPUT_CACHED, peer_get(), reference, rounds).await?;
+        report.print(&figure.against(RAW_TASKS).goal("report"))?;
+    }
+    Ok(())
 }
 
 /// A cache that holds the document, with this compressor.
@@ -97,11 +111,23 @@ async fn prepare(caches: &Caches, name: &str, compressor: StageChoice, value: &B
 }
 
 /// Gets the entry of a cache.
-fn get(cache: &Cache) -> impl Fn() -> BoxFuture<'static, anyhow::Result<()>> + Clone + Send + Sync + 'static {
+fn get(cache: &Cache) -> impl Fn() -> BoxFuture<'static, anyhow::Result<()>> + Clone + Send + Sync + use<> {
     let cache = cache.clone();
     move || {
         let cache = cache.clone();
         async move { cache.get_cbor(KEY, None).await?.context("the entry is gone").map(drop) }.boxed()
+    }
+}
+
+/// Gets a key without us.
+fn raw_get(
+    connection: &MultiplexedConnection,
+    key: String,
+) -> impl Fn() -> BoxFuture<'static, anyhow::Result<()>> + Clone + Send + Sync + use<> {
+    let raw = (connection.clone(), key);
+    move || {
+        let (mut connection, key) = raw.clone();
+        async move { connection.get::<_, Option<Bytes>>(key).await?.context("the entry is gone").map(drop) }.boxed()
     }
 }
 
@@ -116,19 +142,18 @@ where
     F: Future<Output = anyhow::Result<()>> + Send + 'static,
     G: Future<Output = anyhow::Result<()>> + Send + 'static,
 {
-    const CALLS: usize = 500;
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
     for _ in 0..rounds {
-        ours.push(many(CALLS, subject.clone()).await?);
-        theirs.push(many(CALLS, reference.clone()).await?);
+        ours.push(by_tasks(subject.clone()).await?);
+        theirs.push(by_tasks(reference.clone()).await?);
     }
     #[allow(clippy::cast_precision_loss, reason = "a count of calls")]
     let rate = |times: &mut Vec<Duration>| (TASKS * CALLS) as f64 / median(times).as_secs_f64();
     Ok(Figure::new(case, "op/s", (rate(&mut ours), rate(&mut theirs)), rounds * TASKS * CALLS))
 }
 
-/// The time that [`TASKS`] tasks need for `calls` calls each.
-async fn many<F>(calls: usize, call: impl Fn() -> F + Clone + Send + Sync + 'static) -> anyhow::Result<Duration>
+/// The time that [`TASKS`] tasks need for [`CALLS`] calls each.
+async fn by_tasks<F>(call: impl Fn() -> F + Clone + Send + Sync + 'static) -> anyhow::Result<Duration>
 where
     F: Future<Output = anyhow::Result<()>> + Send + 'static,
 {
@@ -137,7 +162,7 @@ where
     for _ in 0..TASKS {
         let call = call.clone();
         tasks.spawn(async move {
-            for _ in 0..calls {
+            for _ in 0..CALLS {
                 call().await?;
             }
             anyhow::Ok(())
@@ -149,36 +174,6 @@ where
     Ok(start.elapsed())
 }
 
-/// 1,000 gets at once, from inside a guest and natively. The guest prints how long its gets took.
-async fn thousand_gets(url: &str, component: &Path, cache: &Cache, rounds: usize) -> anyhow::Result<Figure> {
-    const CALLS: usize = 1_000;
-    let runtime = Runtime::builder().store(url).grant(Grant::all()).build().await?;
-    let guest = runtime.load(component)?;
-    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
-    for _ in 0..rounds {
-        let stdout = Capture::default();
-        let status = guest.run(GuestRun::default().args([cache.name(), KEY]).stdout(Output::Capture(stdout.clone()))).await?;
-        ensure!(status.success(), "the guest ended with {status}");
-        for line in stdout.text().lines() {
-            ours.push(Duration::from_nanos(line.parse().with_context(|| format!("the guest printed {line:?}"))?));
-        }
-        for _ in 0..10 {
-            let start = Instant::now();
-            let gets = (0..CALLS).map(|_| cache.get_cbor(KEY, None));
-            for got in futures_util::future::join_all(gets).await {
-                ensure!(got?.is_some(), "the entry is gone");
-            }
-            theirs.push(start.elapsed());
-        }
-    }
-    let n = ours.len() * CALLS;
-    #[allow(clippy::cast_precision_loss, reason = "a count of calls")]
-    let each = |times: &mut Vec<Duration>| micros(median(times)) / CALLS as f64;
-    let figure = Figure::new("guest-1000-gets", "µs", (each(&mut ours), each(&mut theirs)), n);
-    runtime.shutdown().await;
-    Ok(figure.against("the same natively, a get").goal("≤ 2 ×"))
-}
-
 /// A document of about 1 KiB as a CBOR text string.
 fn document_value() -> Bytes {
     let text = document(1 << 10);
@@ -186,4 +181,11 @@ fn document_value() -> Bytes {
     value.extend_from_slice(&u16::try_from(text.len()).unwrap_or(u16::MAX).to_be_bytes());
     value.extend_from_slice(&text);
     value.into()
+}
+
+/// The same document for a cache that serializes itself.
+fn document_text() -> anyhow::Result<String> {
+    let text = String::from_utf8(document(1 << 10))?;
+    ensure!(text.len() > 900, "the document is of {} bytes", text.len());
+    Ok(text)
 }

@@ -1,45 +1,68 @@
 //! `near-*`: copies in the process.
 
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
 use bellwether::cache::{Cache, CacheOptions, CachePolicy, Caches, StageChoice};
-use bellwether::guest::Grant;
-use bellwether::runtime::{Capture, GuestRun, Output, Runtime};
 use bellwether::store::{self, StoreOptions};
-use redis::AsyncCommands as _;
 
-use super::{KEY, document_value};
+use super::{KEY, document_text, document_value, raw_get};
+use crate::cached::Cached;
 use crate::measure::{Figure, each, median, micros, percentile};
+use crate::report::Report;
 
-const CACHE: &str = "bench-near";
+pub(super) const CACHE: &str = "bench-near";
+
+const HIT: &str = "near-hit";
+const HIT_CACHED: &str = "near-hit-cached";
+const STALE: &str = "near-stale-p99";
 
 /// How often each is called in a round.
 const CALLS: u32 = 20_000;
 
-/// Measures `near-hit` and `near-stale`.
-pub(super) async fn run(url: &str, rounds: usize, print: &mut dyn FnMut(Figure) -> anyhow::Result<()>) -> anyhow::Result<()> {
+/// Measures the wanted cases.
+pub(super) async fn run(url: &str, rounds: usize, report: &mut Report) -> anyhow::Result<()> {
+    if ![HIT, HIT_CACHED, STALE].into_iter().any(|case| report.wants(case)) {
+        return Ok(());
+    }
     let (near, far) = (open(url, true).await?, open(url, false).await?);
-    let value = document_value();
-    far.set_cbor(KEY, value.clone(), None, None).await?;
+    far.set_cbor(KEY, document_value(), None, None).await?;
     copied(&near).await?;
-    let mut raw = redis::Client::open(url)?.get_multiplexed_async_connection().await?;
-    let stored = far.entry_key(KEY).await?;
-    let (mut hits, mut gets) = (Vec::new(), Vec::new());
+    let connection = redis::Client::open(url)?.get_multiplexed_async_connection().await?;
+    let get = raw_get(&connection, far.entry_key(KEY).await?);
+    let peer = if report.wants(HIT_CACHED) { peer(url).await.inspect_err(|why| report.skip(HIT_CACHED, why)).ok() } else { None };
+    let (mut hits, mut gets, mut peers) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..rounds {
         hits.push(batch(&near).await?);
-        let get = async || raw.get::<_, Option<Vec<u8>>>(&stored).await?.context("the entry is gone").map(drop);
-        gets.extend(each(1_000, get).await?);
+        gets.extend(each(1_000, async || get().await).await?);
+        if let Some(peer) = &peer {
+            peers.extend(each(1_000, async || peer.get(KEY).await?.context("the entry is gone").map(drop)).await?);
+        }
     }
-    let figure = Figure::new("near-hit", "µs", (micros(median(&mut hits)), micros(median(&mut gets))), rounds * CALLS as usize);
-    print(figure.against("raw GET of the same bytes, p50").goal("≤ 1 µs"))?;
+    let raw = micros(median(&mut gets));
+    let figure = Figure::new(HIT, "µs", (micros(median(&mut hits)), raw), rounds * CALLS as usize);
+    report.print(&figure.against("raw GET of the same bytes, p50").goal("≤ 1 µs"))?;
+    if !peers.is_empty() {
+        let figure = Figure::new(HIT_CACHED, "µs", (micros(median(&mut peers)), raw), peers.len());
+        report.print(&figure.against("raw GET of the same bytes, p50").goal("report"))?;
+    }
+    if report.wants(STALE) { stale(&near, &far, raw, report).await } else { Ok(()) }
+}
 
-    // From the answer to a write elsewhere until no read here gives the old value any more.
+/// The peer, with copies in this process by client-side caching. It does not find what it has set itself: its `set` reads first, and it
+/// keeps the copy of nothing.
+async fn peer(url: &str) -> anyhow::Result<Cached> {
+    let open = async |near| Cached::open(url, "bench-near-cached", None, near).await;
+    open(false).await?.set(KEY, document_text()?).await?;
+    open(true).await
+}
+
+/// From the answer to a write elsewhere until no read here gives the old value any more.
+async fn stale(near: &Cache, far: &Cache, raw: f64, report: &mut Report) -> anyhow::Result<()> {
     let mut ages = Vec::new();
     for round in 0..500_u32 {
         near.set(KEY, &round, None).await?;
-        copied(&near).await?;
+        copied(near).await?;
         far.set(KEY, &(round + 1), None).await?;
         let written = Instant::now();
         while near.get::<u32>(KEY).await? != Some(round + 1) {
@@ -48,59 +71,31 @@ pub(super) async fn run(url: &str, rounds: usize, print: &mut dyn FnMut(Figure) 
         }
         ages.push(written.elapsed());
     }
-    let values = (micros(percentile(&mut ages, 99)), micros(median(&mut gets)));
-    let figure = Figure::new("near-stale-p99", "µs", values, ages.len()).of(format!("p50 {:.0} µs", micros(median(&mut ages))));
-    print(figure.against("raw GET, p50").goal("report"))
+    let figure = Figure::new(STALE, "µs", (micros(percentile(&mut ages, 99)), raw), ages.len());
+    report.print(&figure.of(format!("p50 {:.0} µs", micros(median(&mut ages)))).against("raw GET, p50").goal("report"))
 }
 
-/// Measures `near-hit-guest`.
-pub(super) async fn guest(
-    url: &str,
-    component: &Path,
-    rounds: usize,
-    print: &mut dyn FnMut(Figure) -> anyhow::Result<()>,
-) -> anyhow::Result<()> {
-    let native = open(url, true).await?;
-    native.set_cbor(KEY, document_value(), None, None).await?;
-    copied(&native).await?;
-    let runtime = Runtime::builder().store(url).grant(Grant::all()).cache_policy(policy(true)).build().await?;
-    // Guests run one after the other on what the first has copied.
-    copied(&runtime.caches().open(CACHE, Some(options(true)))?).await?;
-    let guest = runtime.load(component)?;
-    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
-    for _ in 0..rounds {
-        let stdout = Capture::default();
-        let status = guest.run(GuestRun::default().args([CACHE, KEY]).stdout(Output::Capture(stdout.clone()))).await?;
-        ensure!(status.success(), "the guest ended with {status}");
-        for line in stdout.text().lines() {
-            ours.push(Duration::from_nanos(line.parse().with_context(|| format!("the guest printed {line:?}"))?) / 1_000);
-        }
-        theirs.push(batch(&native).await?);
-    }
-    let n = ours.len() * 1_000;
-    let figure = Figure::new("near-hit-guest", "µs", (micros(median(&mut ours)), micros(median(&mut theirs))), n);
-    runtime.shutdown().await;
-    print(figure.against("the same natively").goal("≤ 4 µs"))
-}
-
-async fn open(url: &str, near: bool) -> anyhow::Result<Cache> {
+/// The cache over a connection of its own, with copies or without.
+pub(super) async fn open(url: &str, near: bool) -> anyhow::Result<Cache> {
     let caches = Caches::new(store::open(url, &StoreOptions::default()).await?).with_policy(policy(near));
     Ok(caches.open(CACHE, Some(options(near)))?)
 }
 
-fn policy(near: bool) -> CachePolicy {
+/// A policy under which no copy gets too old.
+pub(super) fn policy(near: bool) -> CachePolicy {
     let mut policy = CachePolicy { defaults: options(near), ..CachePolicy::default() };
     policy.near.age = Duration::from_hours(1);
     policy
 }
 
-fn options(near: bool) -> CacheOptions {
+/// The same options as the guest opens it with.
+pub(super) fn options(near: bool) -> CacheOptions {
     let serializer = StageChoice::Named("cbor".into());
     CacheOptions { near: Some(near), serializer, compressor: StageChoice::None, ..CacheOptions::default() }
 }
 
 /// The mean time of a hit.
-async fn batch(cache: &Cache) -> anyhow::Result<Duration> {
+pub(super) async fn batch(cache: &Cache) -> anyhow::Result<Duration> {
     let start = Instant::now();
     for _ in 0..CALLS {
         cache.get_cbor(KEY, None).await?.context("the entry is gone")?;
@@ -109,7 +104,7 @@ async fn batch(cache: &Cache) -> anyhow::Result<Duration> {
 }
 
 /// Waits until there is a copy: a read of the store takes longer than one by far.
-async fn copied(cache: &Cache) -> anyhow::Result<()> {
+pub(super) async fn copied(cache: &Cache) -> anyhow::Result<()> {
     let begun = Instant::now();
     loop {
         cache.get_cbor(KEY, None).await?;

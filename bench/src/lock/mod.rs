@@ -21,9 +21,8 @@ mod uncontended;
 mod worker;
 mod writers;
 
-/// A part of a measurement that is played in a process of its own: this program, started again.
+/// A part of a measurement of locks that is played in a process of its own.
 #[derive(Debug, clap::Subcommand)]
-#[command(hide = true)]
 pub(crate) enum Part {
     /// Takes and releases a lock as it is told.
     #[command(hide = true)]

@@ -10,9 +10,9 @@ use bellwether_tests::Cluster;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::Child;
 
-use super::fleet::this_program;
 use super::raw::{self, RawLock};
 use crate::measure::{Figure, each, median, micros};
+use crate::processes::this_program;
 use crate::report::Report;
 
 /// How many attempts there are at least, idle and loaded.

@@ -10,8 +10,8 @@ use futures_util::future::try_join_all;
 use rustix::time::ClockId;
 use tokio::time::sleep;
 
-use super::worker::monotonic;
 use crate::measure::Figure;
+use crate::processes::monotonic;
 use crate::report::Report;
 
 const CASE: &str = "lock-renewal";

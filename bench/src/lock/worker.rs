@@ -2,13 +2,12 @@
 
 use std::time::Duration;
 
-use anyhow::{Context as _, bail};
-use rustix::fd::AsFd as _;
-use rustix::time::{ClockId, clock_gettime};
+use anyhow::bail;
+use rustix::time::ClockId;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
-use tokio::net::unix::pipe;
 
 use super::contender::{Contender, Side};
+use crate::processes::{input, monotonic};
 
 /// Which lock, whose, and where.
 #[derive(Debug, clap::Args)]
@@ -47,16 +46,4 @@ pub(super) async fn run(options: Options) -> anyhow::Result<()> {
         }
     }
     Ok(())
-}
-
-/// The standard input, which the measuring process made a pipe. It is not blocked on: what locks do in the background goes on.
-pub(super) fn input() -> anyhow::Result<pipe::Receiver> {
-    pipe::Receiver::from_owned_fd(std::io::stdin().as_fd().try_clone_to_owned()?).context("the input is no pipe")
-}
-
-/// What a clock shows that never goes back.
-pub(super) fn monotonic(clock: ClockId) -> Duration {
-    let time = clock_gettime(clock);
-    let seconds = u64::try_from(time.tv_sec).unwrap_or_default();
-    Duration::new(seconds, u32::try_from(time.tv_nsec).unwrap_or_default())
 }

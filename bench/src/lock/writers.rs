@@ -4,6 +4,8 @@ use anyhow::Context as _;
 use tokio::io::AsyncReadExt as _;
 use tokio::task::JoinSet;
 
+use crate::processes::input;
+
 /// Who writes where.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
@@ -31,7 +33,7 @@ pub(super) async fn run(options: Options) -> anyhow::Result<()> {
         });
     }
     println!("ready");
-    let mut input = super::worker::input()?;
+    let mut input = input()?;
     tokio::select! {
         _ended = input.read_u8() => Ok(()),
         Some(failed) = writers.join_next() => Err(failed?.into()),

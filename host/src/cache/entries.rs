@@ -1,13 +1,15 @@
 //! A cache, and how its entries go to the store and come back.
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry as MapEntry;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::StreamExt as _;
 use futures_util::future::try_join_all;
+use futures_util::stream::FuturesOrdered;
 
 use super::flights::Flights;
 use super::metrics::{Metrics, Operation};
@@ -36,6 +38,10 @@ pub(super) struct Inner {
     pub(super) flights: Flights,
     pub(super) near: Option<NearDoor>,
 }
+
+/// How many entries are asked for at a time. Of more, all are asked for before the first are there, and these are opened while the
+/// others come.
+const AT_ONCE: usize = 128;
 
 impl Cache {
     pub(super) fn new(inner: Inner) -> Self {
@@ -95,28 +101,32 @@ impl Cache {
             return Ok(Vec::new());
         }
         let (distinct, places) = distinct(keys);
-        let found = self.0.store.get_many(&distinct).await?;
-        let found = self.served_many(&distinct, found).await?;
-        let mut values = Vec::with_capacity(found.len());
+        let ask = |keys| async move { (keys, self.ask_many(keys).await) };
+        let mut asked: FuturesOrdered<_> = distinct.chunks(AT_ONCE).map(ask).collect();
+        let mut values = Vec::with_capacity(distinct.len());
         let mut bytes = 0;
-        for (key, stored) in distinct.iter().zip(found) {
-            tokio::task::consume_budget().await;
-            values.push(match stored {
-                Some(stored) => {
-                    let value = self.0.pipeline.open(key, &stored).await?;
-                    self.batch_bytes(&mut bytes, &value)?;
-                    Some(value)
-                }
-                None => None,
-            });
+        while let Some((keys, found)) = asked.next().await {
+            for (key, stored) in keys.iter().zip(found?) {
+                tokio::task::consume_budget().await;
+                values.push(match stored {
+                    Some(stored) => {
+                        let value = self.0.pipeline.open(key, &stored).await?;
+                        self.batch_bytes(&mut bytes, &value)?;
+                        Some(value)
+                    }
+                    None => None,
+                });
+            }
         }
-        if values.len() == places.len() {
-            return Ok(values);
-        }
+        let Some(places) = places else { return Ok(values) };
         let values: Vec<_> = places.iter().map(|place| values.get(*place).cloned().flatten()).collect();
         let mut bytes = 0;
         values.iter().flatten().try_for_each(|value| self.batch_bytes(&mut bytes, value))?;
         Ok(values)
+    }
+
+    async fn ask_many(&self, keys: &[String]) -> Result<Vec<Option<Bytes>>, Error> {
+        self.served_many(keys, self.0.store.get_many(keys).await?).await
     }
 
     pub(super) async fn write(&self, key: &Key<'_>, value: Bytes, expire: Option<Duration>) -> Result<(), Error> {
@@ -222,9 +232,13 @@ impl fmt::Debug for Cache {
     }
 }
 
-/// Each key once, and for each of all keys which of them it is. One large entry that is asked for many times over would else come
-/// as many times, before anything can count how much that is.
-fn distinct(keys: Vec<String>) -> (Vec<String>, Vec<usize>) {
+/// Each key once, and for each of all keys which of them it is, unless that is as they stand. One large entry that is asked for many
+/// times over would else come as many times, before anything can count how much that is.
+fn distinct(keys: Vec<String>) -> (Vec<String>, Option<Vec<usize>>) {
+    // The usual case, in which no key has to be copied.
+    if keys.iter().collect::<HashSet<_>>().len() == keys.len() {
+        return (keys, None);
+    }
     let mut distinct = Vec::with_capacity(keys.len());
     let mut known = HashMap::with_capacity(keys.len());
     let places = keys.into_iter().map(|key| match known.entry(key) {
@@ -235,7 +249,7 @@ fn distinct(keys: Vec<String>) -> (Vec<String>, Vec<usize>) {
         }
     });
     let places = places.collect();
-    (distinct, places)
+    (distinct, Some(places))
 }
 
 /// A key and its content.

@@ -1,4 +1,4 @@
-//! Gets requests answered: by the right server, in one pipeline a server, and once more where that helps.
+//! Gets requests answered: by the right server, many in one round trip, and once more where that helps.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,6 +17,10 @@ const PAUSES: (Duration, Duration) = (Duration::from_millis(10), Duration::from_
 
 /// More redirections in a row than a cluster in order ever gives: then two nodes disagree, and need a moment.
 const REDIRECTIONS: u32 = 4;
+
+/// The most requests of one pipeline. More go in several, all sent before the first is answered, so that the server works on one while
+/// the next is put together, and this process takes in the replies to one while the server works on the next.
+const PIPELINE: usize = 128;
 
 /// A way to have requests answered, within the time for them.
 #[derive(Debug)]
@@ -75,7 +79,7 @@ impl Wire {
         self.answer(pending)
     }
 
-    /// Has many requests answered, each for itself: one pipeline a server, servers side by side.
+    /// Has many requests answered, each for itself: in one round trip a server, servers side by side.
     pub(super) async fn call_all<'a>(&self, requests: impl Iterator<Item = Request<'a>>) -> Vec<Result<Value, Fault>> {
         let deadline = self.deadline();
         let mut pending: Vec<_> = requests.map(Pending::new).collect();
@@ -108,16 +112,16 @@ impl Wire {
             for pending in pending.iter_mut().filter(|pending| pending.answer.is_none()) {
                 pending.last = None;
                 let link = pending.to.take().unwrap_or_else(|| self.topology.owner(pending.request.key()));
-                match groups.iter_mut().find(|(known, _)| Arc::ptr_eq(known, &link)) {
-                    Some((_, group)) => group.push(pending),
-                    None => groups.push((link, vec![pending])),
+                match groups.iter_mut().rfind(|(known, _)| Arc::ptr_eq(known, &link)) {
+                    Some((_, group)) if group.len() < PIPELINE => group.push(pending),
+                    _ => groups.push((link, vec![pending])),
                 }
             }
             join_all(groups.into_iter().map(|(link, group)| self.exchange(link, group, deadline))).await;
         }
     }
 
-    /// One exchange with one server.
+    /// One pipeline to one server.
     async fn exchange(&self, link: Arc<Link>, group: Vec<&mut Pending<'_>>, deadline: Instant) {
         let live = match link.live(deadline).await {
             Ok(live) => live,
