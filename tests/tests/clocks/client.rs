@@ -21,7 +21,10 @@ pub(crate) const EXPIRES: u64 = 1_000;
 
 const MINUTE: Duration = Duration::from_mins(1);
 
-const LEASE: Duration = Duration::from_secs(1);
+/// Of a lock that is renewed: longer than this machine leaves a process without a turn.
+const LEASE: Duration = Duration::from_secs(2);
+
+const UNRENEWED: Duration = Duration::from_millis(500);
 
 /// What an answer begins with, among what the test harness of the process says.
 const ANSWER: &str = "answer: ";
@@ -85,8 +88,8 @@ impl Obedient {
         let options = CacheOptions { herd, expire: Some(Duration::from_millis(EXPIRES)), ..CacheOptions::default() };
         let cache = Caches::new(store.clone()).open("clocks", Some(options)).unwrap();
         let locks = Locks::new(store);
-        let [lock, unrenewed] = [true, false].map(|renew| {
-            let options = LockOptions { lease: Some(LEASE), renew, retry: LEASE / 5, ..LockOptions::default() };
+        let [lock, unrenewed] = [(LEASE, true), (UNRENEWED, false)].map(|(lease, renew)| {
+            let options = LockOptions { lease: Some(lease), renew, retry: lease / 5, ..LockOptions::default() };
             locks.open("clocks", options).unwrap()
         });
         Self { cache, lock, unrenewed, guard: None, vacancies: HashMap::new() }

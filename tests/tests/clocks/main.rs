@@ -14,7 +14,7 @@ const HOUR: i64 = 3_600;
 const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Waits for the lock for longer than its lease.
-const LONGER: &str = "wait 1300";
+const LONGER: &str = "wait 2300";
 
 /// One whose clock is ahead, one whose is right, and one whose is behind; none where no clock can be set.
 fn clients(server: &Server) -> Option<[Client; 3]> {
