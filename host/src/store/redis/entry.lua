@@ -18,9 +18,13 @@ local function is_tagged(head)
   return #head == 52 and string.sub(head, 1, 5) == '\139bwe\3'
 end
 
--- Whether it is the header of a placeholder.
+-- Whether a header that is claimable is that of a placeholder.
+local function is_placeholder(head)
+  return string.byte(head, 6) % 4 >= 2
+end
+
 local function is_vacant(head)
-  return is_claimable(head) and math.floor(string.byte(head, 6) / 2) % 2 == 1
+  return is_claimable(head) and is_placeholder(head)
 end
 
 -- Whether it is that of a placeholder or of a failure, which are no entries to who reads.

@@ -13,34 +13,34 @@ if head == '' then
   -- What is there is an empty value of a stranger.
   return redis.call('SET', key, placeholder, 'NX', 'PX', lease) and {2} or {1, ''}
 end
-if is_vacant(head) then
+if not is_claimable(head) then
+  return {1, redis.call('GET', key)}
+end
+-- What is looked at twice is looked at once: this runs whenever an entry expires.
+local holder = string.sub(head, 31, 38)
+if is_placeholder(head) then
   if placeholder == '' then
     return {0}
   end
-  if claim_of(head) ~= claim then
+  if holder ~= claim then
     return {3, redis.call('PTTL', key)}
   end
   redis.call('PEXPIRE', key, lease)
   return {2}
 end
 
-local function bytes()
-  if is_claimable(head) and identity(head) == seen then
-    return nil
-  end
-  return redis.call('GET', key)
+local bytes
+if identity(head) ~= seen then
+  bytes = redis.call('GET', key)
 end
-if not is_claimable(head) then
-  return {1, bytes()}
-end
-local holder, expires, now = claim_of(head), struct.unpack('<I8', head, 23), millis()
+local expires, now = struct.unpack('<I8', head, 23), millis()
 if holder ~= NOBODY then
   early = 0
 end
 if holder ~= claim and (expires == 0 or expires - early > now) then
-  return {1, bytes()}
+  return {1, bytes}
 end
-local answer = {2, redis.call('PTTL', key), bytes()}
+local answer = {2, redis.call('PTTL', key), bytes}
 move(key, now + lease, claim)
 if placeholder ~= '' then
   outlast(key, lease)
