@@ -14,7 +14,7 @@ use tokio::time::timeout;
 
 /// Worker processes of one kind. They end with it.
 pub(crate) struct Workers {
-    workers: Vec<Worker>,
+    each: Vec<Worker>,
     said: mpsc::UnboundedReceiver<(usize, String)>,
     /// Whose they are, for errors.
     whose: &'static str,
@@ -32,7 +32,7 @@ impl Workers {
     /// Starts a process by each command.
     pub(crate) fn start(whose: &'static str, commands: impl IntoIterator<Item = Command>) -> anyhow::Result<Self> {
         let (say, said) = mpsc::unbounded_channel();
-        let mut workers = Vec::new();
+        let mut each = Vec::new();
         for (worker, mut command) in commands.into_iter().enumerate() {
             let piped = command.stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
             let mut process = piped.spawn().with_context(|| format!("cannot start a worker of {whose}"))?;
@@ -48,25 +48,25 @@ impl Workers {
                 }
                 _ = say.send((worker, String::new()));
             });
-            workers.push(Worker { _process: process, orders });
+            each.push(Worker { _process: process, orders });
         }
-        Ok(Self { workers, said, whose })
+        Ok(Self { each, said, whose })
     }
 
     /// How many there are.
     pub(crate) fn size(&self) -> usize {
-        self.workers.len()
+        self.each.len()
     }
 
     /// Gives orders to one worker, a line each.
     pub(crate) async fn order(&mut self, worker: usize, orders: &str) -> anyhow::Result<()> {
-        let worker = self.workers.get_mut(worker).context("there is no such worker")?;
+        let worker = self.each.get_mut(worker).context("there is no such worker")?;
         Ok(worker.orders.write_all(orders.as_bytes()).await?)
     }
 
     /// Gives orders to all.
     pub(crate) async fn order_all(&mut self, orders: &str) -> anyhow::Result<()> {
-        for worker in &mut self.workers {
+        for worker in &mut self.each {
             worker.orders.write_all(orders.as_bytes()).await?;
         }
         Ok(())
