@@ -11,13 +11,22 @@ use crate::support::{Ended, on, redis};
 /// What cargo knows of this workspace, in a directory for the guest to find.
 fn documents() -> tempfile::TempDir {
     let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml");
-    let cargo = Command::new(env!("CARGO"))
-        .args(["metadata", "--format-version", "1", "--offline", "--manifest-path"])
-        .arg(manifest)
-        .output();
+    let host = output(Command::new("rustc").args(["--print", "host-tuple"]));
+    // What other platforms need has not been downloaded.
+    let cargo = output(
+        Command::new(env!("CARGO"))
+            .args(["metadata", "--format-version", "1", "--offline", "--filter-platform", host.trim(), "--manifest-path"])
+            .arg(manifest),
+    );
     let directory = tempfile::tempdir().unwrap();
-    std::fs::write(directory.path().join("metadata.json"), cargo.unwrap().stdout).unwrap();
+    std::fs::write(directory.path().join("metadata.json"), cargo).unwrap();
     directory
+}
+
+fn output(command: &mut Command) -> String {
+    let ended = command.output().unwrap();
+    assert!(ended.status.success(), "{ended:?}");
+    String::from_utf8(ended.stdout).unwrap()
 }
 
 /// Runs the application in a process of its own.
