@@ -110,7 +110,7 @@ async fn on_a_server() {
 #[tokio::test]
 async fn on_a_cluster_with_a_quorum() {
     let cluster = Cluster::start().unwrap();
-    cluster.nodes().iter().for_each(|node| allow(node));
+    cluster.nodes().iter().for_each(allow);
     all(&cluster.url()).await;
     let locks = Locks::new(store(&cluster.url()).await).with_prefix(prefix());
     let options = LockOptions { kind: bellwether::lock::Kind::Quorum, lease: Some(10 * SECOND), ..LockOptions::default() };

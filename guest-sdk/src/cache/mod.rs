@@ -117,6 +117,9 @@ impl Cache {
 
     /// Stores a value, for as long as the cache's entries live.
     ///
+    /// With herd protection, the set after a [`Cache::get`] that found nothing is the answer to it: it does not replace what somebody else
+    /// has set since, and is left out if a tag of the old value was invalidated since.
+    ///
     /// # Errors
     /// Any [`Error`](crate::Error) but `NotHeld`, `Decode` and `Corrupt`.
     pub async fn set<T: Serialize + ?Sized>(&self, key: impl AsRef<str>, value: &T) -> Result<()> {

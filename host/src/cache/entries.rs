@@ -167,6 +167,12 @@ impl Cache {
             let life = self.0.expiry.of(expire)?;
             to_set.push((key, value, life));
         }
+        // Of several for one key the last counts, and requests of one call do not wait for each other.
+        let last: HashMap<_, _> = to_set.iter().enumerate().map(|(at, (key, ..))| (key.clone(), at)).collect();
+        if last.len() < to_set.len() {
+            let mut at = 0..;
+            to_set.retain(|(key, ..)| last.get(key) == at.next().as_ref());
+        }
         // Those that were promised ask for themselves, side by side.
         let works = try_join_all(to_set.iter().map(|(key, _, life)| self.work(key, *life, Some(&tags)))).await?;
         let mut fillings = Vec::with_capacity(to_set.len());

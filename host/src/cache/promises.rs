@@ -41,9 +41,17 @@ impl Promises {
         }
     }
 
-    /// The promise to compute an entry, which is forgotten.
-    pub(super) fn keep(&self, key: &str, now: Instant) -> Option<Promise> {
-        self.open().remove(key).filter(|(_, ends)| *ends > now).map(|(promise, _)| promise)
+    /// The promise to compute an entry.
+    pub(super) fn of(&self, key: &str, now: Instant) -> Option<Promise> {
+        self.open().get(key).filter(|(_, ends)| *ends > now).map(|(promise, _)| promise.clone())
+    }
+
+    /// Forgets the promise of a claim, to which there was an answer.
+    pub(super) fn settle(&self, key: &str, claim: Claim) {
+        let mut promises = self.open();
+        if promises.get(key).is_some_and(|(promise, _)| promise.claim == claim) {
+            promises.remove(key);
+        }
     }
 
     fn open(&self) -> MutexGuard<'_, HashMap<String, (Promise, Instant)>> {
@@ -77,12 +85,15 @@ mod tests {
         let (promises, now) = (Promises::default(), Instant::now());
         let promise = Promise { claim: Claim::random().unwrap(), made: now, tags: Vec::new() };
         promises.make("a", promise.clone(), 2 * SECOND, now);
-        assert_eq!(promises.keep("b", now), None);
-        let kept = promises.keep("a", now + SECOND).unwrap();
+        assert_eq!(promises.of("b", now), None);
+        let kept = promises.of("a", now + SECOND).unwrap();
         assert_eq!((kept.took(now + SECOND), kept), (1000, promise.clone()));
-        assert_eq!(promises.keep("a", now + SECOND), None);
+        promises.settle("a", Claim::random().unwrap());
+        assert_eq!(promises.of("a", now + SECOND), Some(promise.clone()), "that was the answer to another claim");
+        promises.settle("a", promise.claim);
+        assert_eq!(promises.of("a", now + SECOND), None);
         promises.make("a", promise, SECOND, now);
-        assert_eq!(promises.keep("a", now + SECOND), None);
+        assert_eq!(promises.of("a", now + SECOND), None);
     }
 
     #[test]
@@ -93,7 +104,7 @@ mod tests {
             promises.make(&n.to_string(), promise.clone(), SECOND, now);
         }
         promises.make("too many", promise.clone(), SECOND, now);
-        assert_eq!(promises.keep("too many", now), None);
+        assert_eq!(promises.of("too many", now), None);
         promises.make("later", promise, SECOND, now + SECOND);
         assert_eq!(promises.open().len(), 1);
     }

@@ -90,9 +90,11 @@ impl Cache {
                 Ok(self.counted(valid.filter(|bytes| sight(Some(bytes), 0, |_| 0) == Sight::Fresh)))
             }
             Ok(Standing::Absent | Standing::Busy { .. }) => Ok(self.counted(None)),
-            Ok(Standing::Yours { .. }) => {
+            Ok(Standing::Yours { stale }) => {
                 self.0.metrics.claim();
-                let promise = Promise { claim, made: asked, tags: tags(&stored) };
+                // It may be another entry by now.
+                let old = stale.map_or(stored, |stale| stale.bytes);
+                let promise = Promise { claim, made: asked, tags: tags(&old) };
                 self.0.promises.make(key, promise, rules.memory(), asked);
                 Ok(None)
             }
@@ -106,14 +108,22 @@ impl Cache {
     /// invalidated meanwhile. `tags` are of one that it did not say it would, if they are known already.
     pub(super) async fn work(&self, key: &str, life: Life, tags: Option<&[Tag]>) -> Result<Option<Work>, Error> {
         let now = Instant::now();
-        let promise = if self.0.expiry.rules.protects() { self.0.promises.keep(key, now) } else { None };
+        let promise = if self.0.expiry.rules.protects() { self.0.promises.of(key, now) } else { None };
         if let (None, Some(tags)) = (&promise, tags) {
             return Ok(Some(Work { tags: tags.to_vec(), ..Work::default() }));
         }
         let (claim, took) = promise.as_ref().map_or((None, 0), |promise| (Some(promise.claim), promise.took(now)));
         let premises = promise.map(Premises::from).unwrap_or_default();
-        let tags = self.generations(&self.1, life.kept, &premises).await?;
-        Ok(tags.map(|tags| Work { claim, took, tags }))
+        if let Some(tags) = self.generations(&self.1, life.kept, &premises).await? {
+            return Ok(Some(Work { claim, took, tags }));
+        }
+        if let Some(claim) = claim {
+            // Whoever is next computes it from what there is now.
+            self.0.store.abandon(key, claim, None).await?;
+            self.0.metrics.filled(false);
+            self.0.promises.settle(key, claim);
+        }
+        Ok(None)
     }
 
     /// A value that was computed.
@@ -139,7 +149,14 @@ impl Cache {
                 entries => self.0.store.set_many(entries, kept).await?,
             }
         } else {
-            self.0.store.fill(&fillings).await.into_iter().try_for_each(|filled| filled.map(drop))?;
+            let filled = self.0.store.fill(&fillings).await;
+            // What failed can be tried again, and is the answer to the same claim then.
+            for (Filling { entry, claim, .. }, _) in fillings.iter().zip(&filled).filter(|(_, filled)| filled.is_ok()) {
+                if let Some(claim) = claim {
+                    self.0.promises.settle(&entry.key, *claim);
+                }
+            }
+            filled.into_iter().try_for_each(|filled| filled.map(drop))?;
         }
         self.0.metrics.written(count, bytes);
         Ok(())

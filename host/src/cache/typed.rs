@@ -37,6 +37,9 @@ impl Cache {
 
     /// Stores a value, to live for `expire`; `None`: for as long as the cache says.
     ///
+    /// With herd protection, the set after a [`Cache::get`] that found nothing is the answer to it: it does not replace what somebody else
+    /// has set since, and is left out if a tag of the old value was invalidated since.
+    ///
     /// # Errors
     /// [`Invalid::Type`] if the value cannot be CBOR, and those of [`Cache::set_cbor`].
     pub async fn set<T: Serialize + ?Sized>(

@@ -51,14 +51,11 @@ impl<N: Send + Sync + 'static> Call<N> {
     {
         let Self { on, share } = self;
         let doing = doing(on);
-        let done = under_way(async move {
-            let answer = doing.await;
-            drop(share);
-            answer
-        });
-        done.await
-            .map_err(|why| Failure::Trap(wasmtime::Error::new(why).context("a call was given up by the host")))?
-            .map_err(Failure::from)
+        // The share goes with the answer: as long as the guest has not taken it, both are held here.
+        let done = under_way(async move { (doing.await, share) });
+        let given_up = |why| Failure::Trap(wasmtime::Error::new(why).context("a call was given up by the host"));
+        let (answer, _share) = done.await.map_err(given_up)?;
+        Ok(answer?)
     }
 }
 

@@ -8,13 +8,15 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Poll, ready};
 
+use tokio::runtime::Handle;
 use tokio::task::{JoinError, JoinHandle};
 use tracing::Instrument;
 
-/// Performs something on a task of its own, unless it is done at once. When this is dropped, so is what is under way.
+/// Performs something on a task of its own, unless it is done at once, or there is no runtime to have tasks. When this is dropped, so is
+/// what is under way.
 ///
 /// # Errors
-/// When it panicked, or the runtime has ended.
+/// When it panicked on its task, or the runtime has ended.
 pub(super) async fn under_way<F>(work: F) -> Result<F::Output, JoinError>
 where
     F: Future<Output: Send> + Send + 'static,
@@ -24,7 +26,10 @@ where
     if let Poll::Ready(answer) = futures_util::poll!(work.as_mut()) {
         return Ok(answer);
     }
-    UnderWay::start(work).answer().await
+    match Handle::try_current() {
+        Ok(runtime) => UnderWay::start(work, &runtime).answer().await,
+        Err(_) => Ok(work.await),
+    }
 }
 
 /// Work that goes on by itself. It is shared with the task, because a task that is aborted drops what it has some time later: whoever
@@ -41,10 +46,10 @@ enum Work<F: Future> {
 }
 
 impl<F: Future<Output: Send> + Send + 'static> UnderWay<F> {
-    fn start(work: Pin<Box<F>>) -> Self {
+    fn start(work: Pin<Box<F>>, runtime: &Handle) -> Self {
         let work = Arc::new(Mutex::new(Work::Doing(work)));
         let shared = Arc::clone(&work);
-        let task = tokio::spawn(std::future::poll_fn(move |cx| {
+        let task = runtime.spawn(std::future::poll_fn(move |cx| {
             let mut work = shared.lock().unwrap_or_else(PoisonError::into_inner);
             if let Work::Doing(doing) = &mut *work {
                 *work = Work::Done(ready!(doing.as_mut().poll(cx)));
@@ -79,7 +84,7 @@ impl<F: Future> Drop for UnderWay<F> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+    #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
     use tokio::sync::{mpsc, oneshot};
 

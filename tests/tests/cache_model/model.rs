@@ -1,6 +1,6 @@
 //! What the documentation of caches says, with numbers for claims and no clock.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 
 use crate::operations::{BRIEF, Gives, Key, Life, Operation, PATTERNS, PLAIN, Who};
 
@@ -78,8 +78,9 @@ impl Model {
         }
     }
 
+    /// Once for each key, however often it is named.
     fn set(&mut self, who: Who, keys: &[Key], value: u64, life: Life) -> Gives {
-        for key in keys {
+        for key in keys.iter().collect::<HashSet<_>>() {
             let promise = if who == PLAIN { None } else { self.promises.remove(&(who, *key)) };
             if promise.is_none() || promise == self.claim(*key) {
                 self.store(who, *key, value, life);

@@ -1,5 +1,6 @@
 //! The same guests on a real server, from more than one runtime.
 
+use bellwether::guest::Quotas;
 use bellwether::store::StoreOptions;
 use bellwether_tests::Server;
 
@@ -70,6 +71,15 @@ async fn a_server_that_does_not_answer_is_an_error_within_the_time_out() {
     assert!(ran.lines()[0].starts_with("Err(Error::Unavailable(\"the store redis://127.0.0.1:"), "{ran:?}");
     server.resume().unwrap();
     assert_eq!(run(&guest, "cache get a key").await.lines(), ["Ok(None)"]);
+}
+
+#[tokio::test]
+async fn a_call_is_in_flight_until_its_answer_is_taken() {
+    let server = Server::start().unwrap();
+    let (_runtime, guest) = on(&server).await;
+    let quotas = GuestLimits { quotas: Quotas { calls: 20, ..Quotas::default() }, ..GuestLimits::default() };
+    let ran = run_with(&guest, "misbehave hoard 20", GuestRun::default().limits(quotas)).await;
+    assert_eq!(ran.lines(), ["refused 0 and 20"]);
 }
 
 /// Each call needs more than one step here: a connection has to be made first, and a script to be loaded.

@@ -231,6 +231,15 @@ async fn no_old_value_is_served_that_was_invalidated() {
     tagged.set("a", &2, None).await.unwrap();
     assert_eq!(read(&there).await, None, "it was computed from what was there before");
     assert_eq!(there.get_many::<u8, _>(["a"]).await.unwrap(), [None]);
+    // An answer that failed can be given again, and is still one to the same question.
+    tagged.set("a", &2, None).await.unwrap();
+    tokio::time::sleep(10 * SECOND).await;
+    assert_eq!(read(&tagged).await, None, "it is to compute it");
+    let large = vec![0_u8; 17 << 20];
+    assert!(matches!(tagged.set_bytes("a", &large, None).await, Err(Error::Limit(_))));
+    assert!(there.invalidate_tag("x").await.unwrap());
+    tagged.set("a", &2, None).await.unwrap();
+    assert_eq!(read(&there).await, None, "it was computed from what was there before");
     // One who was told by `get` that there is nothing at all sets what it likes.
     tagged.set("a", &3, None).await.unwrap();
     assert_eq!(read(&there).await, Some(3));

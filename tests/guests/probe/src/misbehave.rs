@@ -1,8 +1,10 @@
 //! What no guest should do.
 
-use futures_util::future::join_all;
+use std::time::{Duration, Instant};
 
-use crate::bindings::bellwether::core::cache::Cache;
+use futures_util::future::{join_all, join3};
+
+use crate::bindings::bellwether::core::cache::{Cache, Error};
 use crate::bindings::bellwether::core::lock::Wait;
 use crate::locks;
 
@@ -14,6 +16,7 @@ pub(crate) async fn run(args: &[&str]) {
         ["overflow"] => println!("{}", overflow(0)),
         ["open", count] => open(count.parse().unwrap()),
         ["call", count] => call(count.parse().unwrap()).await,
+        ["hoard", count] => hoard(count.parse().unwrap()).await,
         ["hand-in", count, bytes] => hand_in(count.parse().unwrap(), bytes.parse().unwrap()).await,
         ["print"] => loop {
             println!("and on and on and on");
@@ -62,6 +65,19 @@ async fn call(count: usize) {
     let refused: Vec<_> = answers.iter().filter_map(|answer| answer.as_ref().err()).collect();
     println!("{} waited, {} refused: {:?}", count - refused.len(), refused.len(), refused.first());
     guard.release().await.unwrap();
+}
+
+/// So many calls, and after a while as many more, without a look at the answers to the first.
+async fn hoard(count: usize) {
+    let cache = Cache::open("hoard", None).unwrap();
+    let calls = || join_all((0..count).map(|n| cache.get(format!("key-{n}"), None)));
+    let waiting = async {
+        let began = Instant::now();
+        while began.elapsed() < Duration::from_secs(1) {}
+    };
+    let (first, (), second) = join3(calls(), waiting, calls()).await;
+    let refused = |answers: &[Result<_, Error>]| answers.iter().filter(|answer| matches!(answer, Err(Error::Limit(_)))).count();
+    println!("refused {} and {}", refused(&first), refused(&second));
 }
 
 /// So many values of so many bytes at once, from one buffer.
