@@ -45,10 +45,12 @@
 //!
 //! Every version ever written stays readable. The checksum leaves out expiry and claim, so that a script can move them.
 
+use std::num::NonZeroU64;
+
 use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
 
-use crate::error::{Corrupt, Error, Limit};
+use crate::error::{Corrupt, Error, Limit, Outage, Unavailable};
 
 mod claim;
 mod layout;
@@ -206,6 +208,15 @@ impl Envelope {
         }
         Ok((envelope, stored.slice_ref(opened.payload)))
     }
+}
+
+/// 64 random bits, not all of them 0.
+fn random() -> Result<NonZeroU64, Error> {
+    let bits = getrandom::u64().map_err(|why| Unavailable {
+        store: "random bits of the operating system".into(),
+        why: Outage::Failed(why.to_string()),
+    })?;
+    Ok(NonZeroU64::new(bits).unwrap_or(NonZeroU64::MIN))
 }
 
 #[cfg(test)]

@@ -168,10 +168,11 @@ impl Cache {
             to_set.push((key, value, life));
         }
         // Of several for one key the last counts, and requests of one call do not wait for each other.
-        let last: HashMap<_, _> = to_set.iter().enumerate().map(|(at, (key, ..))| (key.clone(), at)).collect();
-        if last.len() < to_set.len() {
-            let mut at = 0..;
-            to_set.retain(|(key, ..)| last.get(key) == at.next().as_ref());
+        if to_set.iter().map(|(key, ..)| key).collect::<HashSet<_>>().len() < to_set.len() {
+            let mut later = HashSet::new();
+            to_set.reverse();
+            to_set.retain(|(key, ..)| later.insert(key.clone()));
+            to_set.reverse();
         }
         // Those that were promised ask for themselves, side by side.
         let works = try_join_all(to_set.iter().map(|(key, _, life)| self.work(key, *life, Some(&tags)))).await?;

@@ -3,8 +3,8 @@
 use std::fmt;
 use std::num::NonZeroU64;
 
-use super::{CLAIMABLE_HEADER, Holds, MAGIC, TAGGED, layout};
-use crate::error::{Error, Outage, Unavailable};
+use super::{CLAIMABLE_HEADER, Holds, MAGIC, TAGGED, layout, random};
+use crate::error::Error;
 
 /// Who computes the value of an entry: 64 random bits, and never 0.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -16,11 +16,7 @@ impl Claim {
     /// # Errors
     /// [`Error::Unavailable`] if the operating system gives no random bits.
     pub fn random() -> Result<Self, Error> {
-        let bits = getrandom::u64().map_err(|why| Unavailable {
-            store: "random bits of the operating system".into(),
-            why: Outage::Failed(why.to_string()),
-        })?;
-        Ok(Self(NonZeroU64::new(bits).unwrap_or(NonZeroU64::MIN)))
+        random().map(Self)
     }
 
     /// The claim as it is stored.

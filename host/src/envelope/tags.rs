@@ -15,8 +15,8 @@
 use std::fmt;
 use std::num::NonZeroU64;
 
-use super::{CLAIMABLE_HEADER, Head, MAGIC, TAGGED};
-use crate::error::{Error, Outage, Unavailable};
+use super::{CLAIMABLE_HEADER, Head, MAGIC, TAGGED, random};
+use crate::error::Error;
 use crate::names::{MAX_TAG, MAX_TAGS};
 
 /// Which of its lives a tag is in: 64 random bits, and never 0.
@@ -50,11 +50,7 @@ impl Generation {
     /// # Errors
     /// [`Error::Unavailable`] if the operating system gives no random bits.
     pub fn random() -> Result<Self, Error> {
-        let bits = getrandom::u64().map_err(|why| Unavailable {
-            store: "random bits of the operating system".into(),
-            why: Outage::Failed(why.to_string()),
-        })?;
-        Ok(Self(NonZeroU64::new(bits).unwrap_or(NonZeroU64::MIN)))
+        random().map(Self)
     }
 
     /// The generation as it is stored.
