@@ -75,10 +75,15 @@ impl Cache {
     pub(super) async fn read(&self, key: &Key<'_>) -> Result<Option<Bytes>, Error> {
         let read = async {
             let key = self.key(parts(key)).await?;
-            if self.0.near.is_some() {
-                return self.read_near(&key).await;
+            let Some(near) = self.near() else { return self.read_far(&key, self.0.store.get(&key).await?).await };
+            match near.get(&key) {
+                Some(value) => {
+                    self.0.metrics.hit(0);
+                    Ok(Some(value))
+                }
+                // A box, as reads without copies need no room for it.
+                None => Box::pin(self.read_near(near, &key)).await,
             }
-            self.read_far(&key, self.0.store.get(&key).await?).await
         };
         self.0.metrics.timed(Operation::Get, read).await
     }

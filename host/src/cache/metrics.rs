@@ -31,6 +31,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use metrics::{Key, Label, Level, Metadata, Unit, describe_counter, describe_histogram, with_recorder};
 use tokio::time::Instant;
 
@@ -168,19 +169,25 @@ impl Metrics {
         }
     }
 
-    /// Performs a call and takes note of its time and its failure.
-    pub(super) async fn timed<T>(&self, operation: Operation, call: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    /// Performs a call and takes note of its time and its failure. No async function, as one would hold the call twice: where it is
+    /// given, and where it is awaited.
+    pub(super) fn timed<'a, T>(
+        &'a self,
+        operation: Operation,
+        call: impl Future<Output = Result<T, Error>> + 'a,
+    ) -> impl Future<Output = Result<T, Error>> + 'a {
         let began = Instant::now();
-        let outcome = call.await;
-        if let Some(key) = self.seconds.get(operation as usize) {
-            record(key, began.elapsed());
-        }
-        if let Err(why) = &outcome
-            && let Some(key) = self.errors.get(stage(why))
-        {
-            count(key, 1);
-        }
-        outcome
+        call.map(move |outcome| {
+            if let Some(key) = self.seconds.get(operation as usize) {
+                record(key, began.elapsed());
+            }
+            if let Err(why) = &outcome
+                && let Some(key) = self.errors.get(stage(why))
+            {
+                count(key, 1);
+            }
+            outcome
+        })
     }
 
     /// An entry of so many bytes was there.

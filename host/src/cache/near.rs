@@ -162,13 +162,8 @@ impl Cache {
         self.0.near.as_ref()?.open(self)
     }
 
-    /// The value of an entry: a copy, or what the store has, of which a copy is kept.
-    pub(super) async fn read_near(&self, key: &str) -> Result<Option<Bytes>, Error> {
-        let Some(near) = self.near() else { return self.read_far(key, self.0.store.get(key).await?).await };
-        if let Some(value) = near.get(key) {
-            self.0.metrics.hit(0);
-            return Ok(Some(value));
-        }
+    /// The value of an entry that is not copied, of which a copy is kept.
+    pub(super) async fn read_near(&self, near: &Near, key: &str) -> Result<Option<Bytes>, Error> {
         let Some(before) = near.before(key) else {
             near.track_again(&self.0.pipeline.entries, &*self.0.store);
             return self.read_far(key, self.0.store.get(key).await?).await;

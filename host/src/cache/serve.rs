@@ -30,7 +30,8 @@ impl Cache {
     pub(super) async fn served(&self, key: &str, stored: Option<Bytes>) -> Result<Option<Bytes>, Error> {
         let stored = self.valid(key, stored).await?;
         match (self.sight_of_reader(stored.as_deref()), stored) {
-            (Sight::Due { early }, Some(stored)) => self.claimed(key, stored, early).await,
+            // A box, as in `valid`.
+            (Sight::Due { early }, Some(stored)) => Box::pin(self.claimed(key, stored, early)).await,
             (Sight::Fresh, stored) => Ok(self.counted(stored)),
             _ => Ok(self.counted(None)),
         }

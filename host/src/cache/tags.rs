@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use super::Cache;
 use super::metrics::Operation;
 use crate::clock::Span;
-use crate::envelope::{Generation, Tag, TagState, tags};
+use crate::envelope::{Generation, Tag, TagState, is_tagged, tags};
 use crate::error::{Error, Invalid};
 use crate::names::{check_tag, check_tags, tag_key};
 use crate::store::{REMEMBERED, Store, Tagged, Tagging};
@@ -82,12 +82,18 @@ impl Cache {
     /// What was read, if it still counts. What does not is deleted.
     pub(super) async fn valid(&self, key: &str, stored: Option<Bytes>) -> Result<Option<Bytes>, Error> {
         match stored {
-            Some(stored) if self.is_void(&stored).await? => {
-                discard(&*self.0.store, key, &stored).await;
-                Ok(None)
-            }
+            // A box, so that reads have no room for what few of them need.
+            Some(stored) if self.has_envelope() && is_tagged(&stored) => Box::pin(self.valid_tagged(key, stored)).await,
             stored => Ok(stored),
         }
+    }
+
+    async fn valid_tagged(&self, key: &str, stored: Bytes) -> Result<Option<Bytes>, Error> {
+        if self.has_void(&tags(&stored)).await? {
+            discard(&*self.0.store, key, &stored).await;
+            return Ok(None);
+        }
+        Ok(Some(stored))
     }
 
     /// [`Cache::valid`] for many.
