@@ -40,8 +40,8 @@ pub(super) struct Inner {
 }
 
 /// How many entries are asked for at a time. Of more, all are asked for before the first are there, and these are opened while the
-/// others come.
-const AT_ONCE: usize = 128;
+/// others come. It fills a pipeline for each of three nodes: with fewer a cluster is sent many short ones.
+const AT_ONCE: usize = 384;
 
 impl Cache {
     pub(super) fn new(inner: Inner) -> Self {

@@ -1,5 +1,6 @@
 //! Who is to be asked about a key.
 
+use std::ops::Deref;
 use std::sync::Arc;
 
 use tokio::sync::watch;
@@ -37,12 +38,30 @@ pub(super) enum Advice {
     Wait,
 }
 
+/// The link to who has a key: borrowed where there is but one, as to count a link is a cost when all threads count the same one.
+#[derive(Debug)]
+pub(super) enum Owner<'a> {
+    Always(&'a Arc<Link>),
+    Now(Arc<Link>),
+}
+
+impl Deref for Owner<'_> {
+    type Target = Arc<Link>;
+
+    fn deref(&self) -> &Arc<Link> {
+        match self {
+            Self::Always(link) => link,
+            Self::Now(link) => link,
+        }
+    }
+}
+
 impl Topology {
     /// The link to whoever is thought to have a key.
-    pub(super) fn owner(&self, key: &str) -> Arc<Link> {
+    pub(super) fn owner(&self, key: &str) -> Owner<'_> {
         match self {
-            Self::One(primary) => primary.link().clone(),
-            Self::Many(cluster) => cluster.owner(key),
+            Self::One(primary) => Owner::Always(primary.link()),
+            Self::Many(cluster) => Owner::Now(cluster.owner(key)),
         }
     }
 

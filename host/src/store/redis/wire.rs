@@ -65,16 +65,20 @@ impl Wire {
     /// Has one request answered. Nearly always this is one exchange with one server.
     pub(super) async fn call(&self, request: Request<'_>) -> Result<Value, Fault> {
         let deadline = self.deadline();
-        let link = self.topology.owner(request.key());
-        let mut pending = Pending::new(request);
-        if let Some(live) = link.open() {
-            match live.send(&request.command(), deadline).await {
+        let owner = self.topology.owner(request.key());
+        let mut pending = match owner.open() {
+            None => [Pending::new(request)],
+            Some(live) => match live.send(&request.command(), deadline).await {
                 Ok(reply) if !matches!(reply, Value::ServerError(_)) => return Ok(reply),
-                reply => self.settle(&mut pending, reply, &link, Some(&live)),
-            }
-        }
-        let mut pending = [pending];
-        self.run(&mut pending, deadline).await;
+                reply => {
+                    let mut pending = Pending::new(request);
+                    self.settle(&mut pending, reply, &owner, Some(&live));
+                    [pending]
+                }
+            },
+        };
+        // A box, as nearly all calls have no need of what is in it.
+        Box::pin(self.run(&mut pending, deadline)).await;
         let [pending] = pending;
         self.answer(pending)
     }
@@ -111,7 +115,7 @@ impl Wire {
             let mut groups: Vec<(Arc<Link>, Vec<&mut Pending<'_>>)> = Vec::new();
             for pending in pending.iter_mut().filter(|pending| pending.answer.is_none()) {
                 pending.last = None;
-                let link = pending.to.take().unwrap_or_else(|| self.topology.owner(pending.request.key()));
+                let link = pending.to.take().unwrap_or_else(|| self.topology.owner(pending.request.key()).clone());
                 match groups.iter_mut().rfind(|(known, _)| Arc::ptr_eq(known, &link)) {
                     Some((_, group)) if group.len() < PIPELINE => group.push(pending),
                     _ => groups.push((link, vec![pending])),
