@@ -1,8 +1,8 @@
 //! When an entry is due to be computed anew, and how long it is kept: pure functions of what was read and when.
 //!
-//! A client's clock only decides whether the store is asked: who finds an entry due claims it in the store, whose clock has the last
-//! word. A client whose clock is ahead asks too soon and is told to take the value. One whose clock is behind serves what others would
-//! compute anew, for as long as it is behind, and never longer than the entry is kept.
+//! What a client takes for the store's clock only decides whether the store is asked: who finds an entry due claims it in the store, which
+//! has the last word. A client whose notion of it is ahead asks too soon and is told to take the value. One whose notion is behind
+//! serves what others would compute anew, for as long as it is behind, and never longer than the entry is kept.
 
 use std::time::Duration;
 

@@ -103,6 +103,10 @@ impl Obedient {
                 self.cache.set(key, value, None).await.unwrap();
                 "done".into()
             }
+            ["set-long", key, value] => {
+                self.cache.set(key, value, Some(MINUTE)).await.unwrap();
+                "done".into()
+            }
             ["get", key] => self.cache.get(key).await.unwrap().unwrap_or("none".into()),
             ["ttl", key] => match self.cache.ttl(key).await.unwrap() {
                 Ttl::Remaining(left) => left.as_millis().to_string(),

@@ -6,6 +6,7 @@ mod client;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use bellwether_tests::Server;
+use bellwether_tests::commands::Counting;
 use client::Client;
 
 const HOUR: i64 = 3_600;
@@ -49,8 +50,8 @@ fn until(client: &mut Client, order: &str, wanted: &str, before: &str) {
 fn an_entry_is_due_by_the_clock_of_the_server_and_computed_by_one() {
     let server = Server::start().unwrap();
     let Some(mut clients) = clients(&server) else { return };
-    // Each sets one. The clock of the last to see that it is due is behind, so it never asks by itself.
-    for (setter, finder) in [(0, 0), (1, 0), (2, 0), (0, 1), (2, 1)] {
+    // Each sets one, and each finds it due by itself: they go by the server's clock.
+    for (setter, finder) in [(0, 0), (1, 0), (2, 0), (0, 1), (2, 1), (0, 2), (1, 2), (2, 2)] {
         let key = format!("{setter}-{finder}");
         assert_eq!(clients[setter].ask(&format!("set {key} 1")), "done");
         let left: u64 = clients[finder].ask(&format!("ttl {key}")).parse().unwrap();
@@ -79,6 +80,18 @@ fn an_entry_is_due_by_the_clock_of_the_server_and_computed_by_one() {
             assert_eq!(client.ask(&format!("lookup {key}")), "3");
         }
     }
+}
+
+#[test]
+fn whoever_is_ahead_asks_for_no_claim_before_an_entry_is_due() {
+    let server = Server::start().unwrap();
+    let Some([mut ahead, mut right, _]) = clients(&server) else { return };
+    assert_eq!(right.ask("set-long key 1"), "done");
+    assert_eq!(ahead.ask("get key"), "1");
+    let mut counting = Counting::on(&server).unwrap();
+    assert_eq!(ahead.ask("get key"), "1");
+    let commands = counting.so_far().unwrap();
+    assert_eq!((commands.of("get"), commands.of("evalsha")), (1, 0), "{commands}");
 }
 
 #[test]

@@ -4,7 +4,7 @@
 //! that has a watched lock. Both are made anew when they are lost.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::{BoxFuture, FutureExt};
@@ -17,7 +17,7 @@ use super::{
     Released, Renewal, Replicas, Reply, Sighting, Standing, Store, StoreOptions, Tagged, Tagging, Ticket, Token, Tracking, Ttl,
     Watch, given_up, not_adoptable,
 };
-use crate::clock::{Span, millis};
+use crate::clock::Span;
 use crate::envelope::{Claim, Tag};
 use crate::error::Error;
 use crate::glob::Glob;
@@ -25,6 +25,7 @@ use crate::names::{LockKeys, Prefix};
 
 mod browse;
 mod claims;
+mod clock;
 mod cluster;
 mod connect;
 mod fault;
@@ -46,6 +47,7 @@ mod tracking;
 mod wire;
 
 use claims::Question;
+use clock::ServerClock;
 use cluster::Cluster;
 use connect::Connector;
 use fault::{Fault, integer, odd, time_left};
@@ -66,6 +68,7 @@ pub struct RedisStore {
     wire: Wire,
     hub: Hub,
     tracker: Tracker,
+    clock: ServerClock,
     /// What this process is called among those who wait for a lock. Random, and no secret.
     client: String,
     replicas: RedisReplicas,
@@ -85,7 +88,9 @@ impl RedisStore {
         let hub = Hub::new(topology.clone(), options.response_timeout);
         let replicas = RedisReplicas::new(shown.clone(), topology.clone(), options.response_timeout);
         let tracker = Tracker::new(topology.clone(), options.response_timeout);
-        Ok(Self { address: shown, wire: Wire::new(topology, options.response_timeout), hub, tracker, client, replicas })
+        let clock = ServerClock::new(topology.clone(), options.response_timeout);
+        clock.ask().await;
+        Ok(Self { address: shown, wire: Wire::new(topology, options.response_timeout), hub, tracker, clock, client, replicas })
     }
 
     /// This process, among those who wait for a lock.
@@ -311,7 +316,7 @@ impl Store for RedisStore {
     }
 
     fn now(&self) -> u64 {
-        SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, millis)
+        self.clock.now()
     }
 
     fn claim<'a>(&'a self, key: &'a str, bid: &'a Bid) -> Reply<'a, Standing> {
