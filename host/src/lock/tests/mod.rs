@@ -19,8 +19,8 @@ use crate::names::{LockKeys, Prefix};
 use crate::store::browse::{Browse, Told};
 use crate::store::memory::MemoryStore;
 use crate::store::{
-    Adopted, Attempt, AttemptAll, Bid, Broken, Entry, Filling, Fingerprint, Holding, Prolonging, Queueing, Release, Released,
-    Renewal, Replicas, Reply, Sighting, Standing, Store, Tagged, Tagging, Ticket, Token, Ttl, Watch,
+    Adopted, Attempt, AttemptAll, Bid, Broken, Entry, EntryStore, Filling, Fingerprint, Holding, LockStore, Prolonging, Queueing,
+    Release, Released, Renewal, Replicas, Reply, Sighting, Standing, Store, Tagged, Tagging, Ticket, Token, Ttl, Watch,
 };
 
 mod acquire;
@@ -133,7 +133,12 @@ impl Store for Faulty {
     fn replicas(&self) -> Option<&dyn Replicas> {
         self.fleet.as_ref().map(|fleet| fleet as &dyn Replicas)
     }
+    fn now(&self) -> u64 {
+        self.inner.now()
+    }
+}
 
+impl LockStore for Faulty {
     fn attempt<'a>(&'a self, lock: &'a LockKeys, ticket: &'a Ticket, queueing: Queueing) -> Reply<'a, Attempt> {
         Box::pin(async move { self.through(Op::Attempt, self.inner.attempt(lock, ticket, queueing)).await? })
     }
@@ -194,11 +199,9 @@ impl Store for Faulty {
     fn watch<'a>(&'a self, lock: &'a LockKeys) -> Reply<'a, Watch> {
         Box::pin(async move { self.through(Op::Watch, self.inner.watch(lock)).await? })
     }
+}
 
-    fn now(&self) -> u64 {
-        self.inner.now()
-    }
-
+impl EntryStore for Faulty {
     fn claim<'a>(&'a self, key: &'a str, bid: &'a Bid) -> Reply<'a, Standing> {
         self.inner.claim(key, bid)
     }

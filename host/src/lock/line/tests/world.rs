@@ -8,7 +8,7 @@ use crate::error::{Outage, Unavailable};
 use crate::lock::line::*;
 use crate::names::{LockKeys, Prefix};
 use crate::store::memory::MemoryStore;
-use crate::store::{Holding, Store, Watch};
+use crate::store::{Holding, LockStore, Watch};
 
 const LEASE: Duration = Duration::from_secs(2);
 
