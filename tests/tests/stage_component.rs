@@ -12,7 +12,7 @@ use bellwether::error::{Error, Invalid, StageFault, StageKind};
 use bellwether::stage::component::{CodeCache, INLINE, StageComponent, StageEngine, StageEngineOptions, StageLimits};
 use bellwether::stage::{Serializer, Stages};
 use bellwether::store::memory::MemoryStore;
-use bellwether::store::{Entry, Store};
+use bellwether::store::{Entry, EntryStore};
 use bellwether_tests::component;
 use bytes::Bytes;
 use futures_util::FutureExt;

@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 use super::*;
 use crate::envelope::{Envelope, StageId};
 use crate::error::{Corrupt, Denied, Invalid, Limit, StageFault, StageKind};
-use crate::store::Entry;
 use crate::store::memory::MemoryStore;
+use crate::store::{Entry, EntryStore};
 
 mod formats;
 mod herd;

@@ -8,7 +8,7 @@ use tokio::runtime::Handle;
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::task::TaskTracker;
 
-use super::line::Offer;
+use super::line::offer::Offer;
 use super::lines::Lines;
 use super::metrics;
 use crate::clock::{Span, after};

@@ -8,17 +8,19 @@ use tokio::runtime::Handle;
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout_at};
 
-use super::background::Surrender;
 use super::class::Ending;
 use super::confirm::{Subject, confirm};
-use super::lease::{Lease, Upkeep};
+use super::lease::Lease;
 use super::quorum::{Quorum, limit};
 use super::schedule::Slot;
 use super::{Lock, Shared, metrics};
-use crate::clock::{Span, Wait, after};
+use crate::clock::{Wait, after};
 use crate::error::{Error, LossReason, NotHeld, Outage, Unavailable};
 use crate::names::LockKeys;
-use crate::store::{Holding, Renewal, Token};
+use crate::store::{Holding, Token};
+
+mod end;
+mod upkeep;
 
 /// A lock that is or was held.
 pub(super) struct Held {
@@ -105,18 +107,6 @@ impl Held {
         self.lock == lock.keys && Arc::ptr_eq(&self.shared, &lock.shared)
     }
 
-    /// Has a class told when the lock is lost, and notices the end of the lease even if nobody else looks.
-    pub(super) fn tell_at_end(self: &Arc<Self>, ending: Ending) {
-        let mut state = self.open();
-        if let Some(why) = state.lost {
-            self.shared.background.spawn(ending.tell(why), &self.runtime);
-            return;
-        }
-        state.endings.push(ending);
-        let held = Arc::clone(self);
-        self.runtime.spawn(async move { held.lost().await });
-    }
-
     /// Takes note of what the store answered to a request of `sent`.
     pub(super) fn hear(self: &Arc<Self>, holding: Holding, sent: Instant) -> Result<(), Error> {
         self.take(|lease, now| lease.hear(holding, sent, now))
@@ -159,7 +149,7 @@ impl Held {
             return Err(self.not_held(why));
         }
         if !hear(&mut state.lease, now) {
-            let why = loss(&state.lease, now);
+            let why = end::cause(&state.lease, now);
             self.lose(&mut state, why);
             return Err(self.not_held(why));
         }
@@ -178,173 +168,13 @@ impl Held {
         }
     }
 
-    /// Takes note that the user gives the lock up.
-    pub(super) fn give_up(&self, why: LossReason) -> Result<(), Error> {
-        let mut state = self.open();
-        if let Some(why) = state.lost {
-            return Err(self.not_held(why));
-        }
-        self.lose(&mut state, why);
-        Ok(())
-    }
-
-    /// Takes note that the store did not have the token any more when it was to be released, and says so.
-    pub(super) fn was_gone(&self) -> Error {
-        let mut state = self.open();
-        let why = loss(&state.lease, Instant::now());
-        // Let go before, it was not counted as lost.
-        metrics::lost(why);
-        state.lost = Some(why);
-        state.surrendered = true;
-        drop(state);
-        self.shared.lines.unhold(&self.lock, &self.token);
-        self.not_held(why)
-    }
-
-    /// Takes note that the token was released.
-    pub(super) fn was_released(&self) {
-        self.open().surrendered = true;
-        self.shared.lines.unhold(&self.lock, &self.token);
-    }
-
-    /// Has the token released in the background, unless that was done or it is somebody else's to do.
-    pub(super) fn surrender(&self) {
-        let now = Instant::now();
-        let mut state = self.open();
-        // What ended by the local clock may live on in the store: the answer to a renewal may have been lost.
-        if state.surrendered || matches!(state.lost, Some(LossReason::HandedOver | LossReason::Gone)) {
-            return;
-        }
-        self.release(&mut state, now);
-    }
-
-    /// Leaves the token, held or not, to another guard that has it too.
-    pub(super) fn cede(&self) {
-        let mut state = self.open();
-        state.surrendered = true;
-        if state.lost.is_none() {
-            self.lose(&mut state, LossReason::HandedOver);
-        }
-    }
-
-    /// Takes note that the lock is of no use any more, as one that it belongs to was lost, and has the token released.
-    pub(super) fn fall(&self, why: LossReason) {
-        let mut state = self.open();
-        if state.lost.is_none() {
-            self.lose(&mut state, why);
-            self.release(&mut state, Instant::now());
-        }
-    }
-
-    fn release(&self, state: &mut State, now: Instant) {
-        state.surrendered = true;
-        let until = Surrender::until(state.lease.length(), state.lease.ends(), now);
-        let (lock, token) = (Arc::clone(&self.lock), self.token.clone());
-        let surrender = Surrender { lock, token, withdraws: None, until, straggler: false };
-        self.shared.background.release(surrender, &self.runtime);
-    }
-
-    /// What the watchdog has to do for a lock that became due; `None` if nothing now.
-    pub(super) fn due(self: &Arc<Self>, now: Instant) -> Option<Renewal> {
-        let mut state = self.open();
-        state.slot = None;
-        if state.lost.is_some() {
-            return None;
-        }
-        match state.lease.upkeep(now) {
-            Upkeep::Never => None,
-            Upkeep::At(_) => {
-                self.tend(&mut state, now);
-                None
-            }
-            Upkeep::Due(lease) => Some(self.renewal(lease)),
-            Upkeep::Ended => {
-                self.lose(&mut state, LossReason::Expired);
-                None
-            }
-        }
-    }
-
-    /// What resets the lock's lease.
-    pub(super) fn renewal(&self, lease: Option<Span>) -> Renewal {
-        Renewal { lock: LockKeys::clone(&self.lock), token: self.token.clone(), lease }
-    }
-
-    /// Takes note that the watchdog could not renew the lock.
-    pub(super) fn renewal_failed(self: &Arc<Self>, error: &Error) {
-        let now = Instant::now();
-        let mut state = self.open();
-        if state.lost.is_some() {
-            return;
-        }
-        tracing::debug!(parent: &self.span, lock = self.lock.name(), %error, "not renewed yet");
-        let retry = state.lease.retry_at(now);
-        state.slot = Some(self.shared.watchdog.add(self, retry, state.lease, state.slot));
-    }
-
-    /// Takes note that the watchdog ended before it knew the answer to a renewal.
-    pub(super) fn unanswered(self: &Arc<Self>) {
-        let mut state = self.open();
-        if state.lost.is_none() {
-            self.tend(&mut state, Instant::now());
-        }
-    }
-
     pub(super) fn not_held(&self, why: LossReason) -> Error {
         NotHeld { lock: self.lock.name().to_owned(), why }.into()
-    }
-
-    /// Tells the watchdog when it is needed next.
-    fn tend(self: &Arc<Self>, state: &mut State, now: Instant) {
-        if !self.renew && state.lease.is_confirmed() {
-            self.untend(state);
-            return;
-        }
-        let due = match state.lease.upkeep(now) {
-            Upkeep::Never => {
-                self.untend(state);
-                return;
-            }
-            Upkeep::At(due) => due,
-            Upkeep::Due(_) | Upkeep::Ended => now,
-        };
-        state.slot = Some(self.shared.watchdog.add(self, due, state.lease, state.slot));
-    }
-
-    fn untend(&self, state: &mut State) {
-        if let Some(slot) = state.slot.take() {
-            self.shared.watchdog.remove(slot);
-        }
-    }
-
-    fn lose(&self, state: &mut State, why: LossReason) {
-        state.lost = Some(why);
-        self.untend(state);
-        self.changed.notify_waiters();
-        // One that is released is passed on by the release.
-        if why != LossReason::Released {
-            self.shared.lines.unhold(&self.lock, &self.token);
-        }
-        metrics::held(self.kind, self.since.elapsed());
-        metrics::lost(why);
-        for ending in state.endings.drain(..) {
-            self.shared.background.spawn(ending.tell(why), &self.runtime);
-        }
-        let (lock, fence) = (self.lock.name(), self.fence);
-        match why {
-            LossReason::Released | LossReason::HandedOver => tracing::debug!(parent: &self.span, lock, fence, %why, "let go"),
-            _ => tracing::warn!(parent: &self.span, lock, fence, %why, "lost"),
-        }
     }
 
     fn open(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// Why the store does not have a token any more.
-fn loss(lease: &Lease, now: Instant) -> LossReason {
-    if lease.is_over(now) { LossReason::Expired } else { LossReason::Gone }
 }
 
 impl fmt::Debug for Held {

@@ -3,27 +3,20 @@
 //! They stand in one line, so a lock costs one waiting attempt at a time, however many wait. The first of the line asks the store in
 //! case nobody tells it anything, takes a place in the store's queue by that, and keeps it. Whoever is fair has a place of its own
 //! from the beginning; the others are served by the line: a holder in this process passes the lock to the first of them in the
-//! request that releases it, but not more than [`TURNS`] times in a row while other processes wait.
-//!
-//! A grant says that the lock was given to a waiter, and not when. It counts from when the last request was sent that did not know
-//! of it yet: the store answers each with the last fence that was given, and a grant with a larger one came after it. No clock of the
-//! store's is trusted.
+//! request that releases it, but not more than [`offer::TURNS`] times in a row while other processes wait.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::grants::Grants;
 use super::pace::Pace;
-use crate::clock::Span;
+use super::waiter::{Arrival, Number, Standing, Waiter};
 use crate::error::Error;
-use crate::store::{Attempt, Queueing, Release, Released, Ticket, Token, Word};
+use crate::store::{Attempt, Queueing, Ticket, Token, Word};
 
-/// How many grants are kept for who is about to come.
-const EARLY: usize = 16;
-
-/// How often in a row a lock goes from hand to hand within a process while others wait.
-const TURNS: u32 = 16;
+pub(super) mod offer;
 
 /// A line. `R` is where a waiter is told of its turn.
 #[derive(Debug)]
@@ -36,52 +29,10 @@ pub(super) struct Line<R> {
     visitors: usize,
     /// How often in a row the lock went to the next of the line.
     turns: u32,
-    /// The latest request that knew of no grant with a larger fence than this.
-    quiet: Option<(Instant, u64)>,
+    grants: Grants,
     pace: Pace,
-    /// Grants to those who asked for a place and have not come to stand in the line yet, newest last.
-    early: VecDeque<(Token, u64)>,
     /// The last error, if the store has not answered since.
     trouble: Option<Error>,
-}
-
-#[derive(Debug)]
-struct Waiter<R> {
-    number: Number,
-    ticket: Ticket,
-    fair: bool,
-    pulse: Span,
-    standing: Standing,
-    /// A release that passes the lock to it is under way.
-    offered: bool,
-    reply: R,
-}
-
-/// How a waiter stands with the store.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Standing {
-    /// The store has never heard of it.
-    Unknown,
-    /// A request that may give it the lock or a place in the queue was sent; it may have neither.
-    Heard,
-    /// It has a place in the store's queue, as far as is known.
-    Queued,
-}
-
-/// Which waiter of a line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Number(u64);
-
-/// Who comes to stand in the line.
-#[derive(Debug)]
-pub(super) struct Arrival<R> {
-    pub(super) ticket: Ticket,
-    pub(super) fair: bool,
-    /// The longest pause between two requests.
-    pub(super) pulse: Span,
-    /// It took a place in the store's queue already.
-    pub(super) queued: bool,
-    pub(super) reply: R,
 }
 
 /// What a waiter is told.
@@ -106,26 +57,10 @@ pub(super) enum Step {
     Rest,
 }
 
-/// Whom a release is to pass the lock to.
-#[derive(Debug, Clone)]
-pub(super) struct Offer {
-    number: Number,
-    pub(super) ticket: Ticket,
-    pub(super) yields: bool,
-}
-
-impl Offer {
-    /// How `token` is released with this offer, if there is one.
-    pub(super) fn release<'a>(offer: Option<&'a Self>, token: &'a Token, withdraws: Option<&'a Ticket>) -> Release<'a> {
-        let (next, yields) = (offer.map(|offer| &offer.ticket), offer.is_some_and(|offer| offer.yields));
-        Release { token, withdraws, next, yields }
-    }
-}
-
 impl<R> Line<R> {
     pub(super) fn new(now: Instant) -> Self {
-        let (waiters, early, pace) = (VecDeque::new(), VecDeque::new(), Pace::new(now));
-        Self { waiters, next: 0, held: None, visitors: 0, turns: 0, quiet: None, pace, early, trouble: None }
+        let (waiters, grants, pace) = (VecDeque::new(), Grants::default(), Pace::new(now));
+        Self { waiters, next: 0, held: None, visitors: 0, turns: 0, grants, pace, trouble: None }
     }
 
     /// Whether nothing is lost if the line is forgotten.
@@ -152,7 +87,7 @@ impl<R> Line<R> {
     pub(super) fn visited(&mut self) {
         self.visitors = self.visitors.saturating_sub(1);
         if self.visitors == 0 {
-            self.early.clear();
+            self.grants.forget();
         }
     }
 
@@ -163,10 +98,8 @@ impl<R> Line<R> {
         if self.waiters.is_empty() {
             self.pace.begin(arrival.pulse, now);
         }
-        let Arrival { ticket, fair, pulse, queued, reply } = arrival;
-        let standing = if queued { Standing::Queued } else { Standing::Unknown };
-        let early = self.early.iter().position(|(token, _)| *token == ticket.token).and_then(|at| self.early.remove(at));
-        self.waiters.push_back(Waiter { number, ticket, fair, pulse, standing, offered: false, reply });
+        let early = self.grants.take(&arrival.ticket.token);
+        self.waiters.push_back(Waiter::new(number, arrival));
         (number, early.and_then(|(token, fence)| self.heard(Word::Granted { token, fence }, now)))
     }
 
@@ -203,9 +136,7 @@ impl<R> Line<R> {
     /// Notes an answer to a request of `sent` that did not give the lock.
     pub(super) fn heard_busy(&mut self, lease_left: Option<Duration>, fence: u64, sent: Instant, now: Instant) {
         self.trouble = None;
-        if self.quiet.is_none_or(|(latest, _)| latest <= sent) {
-            self.quiet = Some((sent, fence));
-        }
+        self.grants.none_after(fence, sent);
         self.pace.answered(lease_left, now);
     }
 
@@ -295,9 +226,7 @@ impl<R> Line<R> {
         };
         let Some(at) = self.waiters.iter().position(|waiter| waiter.ticket.token == token) else {
             if self.visitors > 0 {
-                self.early.push_back((token, fence));
-                let surplus = self.early.len().saturating_sub(EARLY);
-                self.early.drain(..surplus);
+                self.grants.keep(token, fence);
             }
             return None;
         };
@@ -305,44 +234,10 @@ impl<R> Line<R> {
         let waiter = self.take(number, now)?;
         let left = waiter.ticket.granted().duration();
         self.turns = 0;
-        Some(match self.quiet {
-            Some((sent, before)) if fence > before && now.saturating_duration_since(sent) < left => {
-                self.granted(waiter, fence, sent)
-            }
+        Some(match self.grants.since(fence) {
+            Some(sent) if now.saturating_duration_since(sent) < left => self.granted(waiter, fence, sent),
             _ => (waiter.reply, Turn::Unsure),
         })
-    }
-
-    /// Whom a holder of this process passes the lock to when it releases it.
-    pub(super) fn offer(&mut self) -> Option<Offer> {
-        let yields = self.turns >= TURNS;
-        let first = self.waiters.front_mut().filter(|first| !first.fair && !first.offered)?;
-        first.offered = true;
-        if first.standing == Standing::Unknown {
-            first.standing = Standing::Heard;
-        }
-        Some(Offer { number: first.number, ticket: first.ticket.clone(), yields })
-    }
-
-    /// Takes what became of a release of `sent` with an offer; `None` if that is not known. Gives whom to tell what.
-    pub(super) fn offered(&mut self, offer: &Offer, outcome: Option<Released>, sent: Instant, now: Instant) -> Option<(R, Turn)> {
-        let at = self.at(offer.number);
-        match outcome {
-            Some(Released::Passed { fence }) => {
-                // While nobody else waits, nobody is passed over.
-                self.turns = if offer.yields { 0 } else { self.turns + 1 };
-                let waiter = self.take(offer.number, now)?;
-                return Some(self.granted(waiter, fence, sent));
-            }
-            Some(Released::Now) if offer.yields => self.turns = 0,
-            _ => self.pace.hurry(now),
-        }
-        let waiter = at.and_then(|at| self.waiters.get_mut(at))?;
-        waiter.offered = false;
-        if offer.yields {
-            waiter.standing = Standing::Queued;
-        }
-        None
     }
 
     /// Those who wait, if the line comes to an end, to be told that they have to ask by themselves.
@@ -382,12 +277,6 @@ impl<R> Line<R> {
         if let Some(first) = self.waiters.front() {
             self.pace.begin(first.pulse, now);
         }
-    }
-}
-
-impl<R> Waiter<R> {
-    fn is_queued(&self) -> bool {
-        self.standing == Standing::Queued
     }
 }
 

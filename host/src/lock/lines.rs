@@ -11,8 +11,10 @@ use tokio::runtime::Handle;
 use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 
-use super::line::{Arrival, Line, Number, Offer, Turn};
+use super::line::offer::Offer;
+use super::line::{Line, Turn};
 use super::server::{Ending, serve};
+use super::waiter::{Arrival, Number};
 use crate::clock::Span;
 use crate::error::Error;
 use crate::names::LockKeys;

@@ -46,6 +46,7 @@ mod acquire;
 mod background;
 mod class;
 mod confirm;
+mod grants;
 mod guard;
 mod held;
 mod lease;
@@ -63,6 +64,7 @@ mod server;
 mod sightings;
 #[cfg(test)]
 mod tests;
+mod waiter;
 mod watchdog;
 
 pub use class::{BoxFuture, Hold, LockClass, MAX_NOTE, Request};

@@ -6,9 +6,10 @@ use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, OptionFuture};
 use tokio::time::{Instant, sleep_until};
 
-use super::line::{Number, Step, Turn};
+use super::line::{Step, Turn};
 use super::lines::{Lines, Served};
 use super::metrics;
+use super::waiter::Number;
 use crate::error::Error;
 use crate::names::LockKeys;
 use crate::pause::random;

@@ -2,12 +2,12 @@
 
 use std::fmt;
 
-/// One who keeps copies of the entries whose keys begin alike. It is told what happens to them by [`Store::track`], from any thread
-/// and while the store's connection waits, so it must not block.
+/// One who keeps copies of the entries whose keys begin alike. It is told what happens to them by [`EntryStore::track`], from any
+/// thread and while the store's connection waits, so it must not block.
 ///
 /// It starts out without trust.
 ///
-/// [`Store::track`]: super::Store::track
+/// [`EntryStore::track`]: super::EntryStore::track
 pub trait Mirror: fmt::Debug + Send + Sync + 'static {
     /// From here on it is told of every change. What was copied before may be out of date.
     fn trust(&self);

@@ -1,5 +1,7 @@
 use std::sync::Mutex;
 
+use futures_util::future::BoxFuture;
+
 use super::*;
 use crate::clock::Wait;
 use crate::error::{Denied, Invalid, LossReason};

@@ -3,10 +3,11 @@ use futures_util::future::join_all;
 use tokio::time::Instant;
 
 use super::*;
-use crate::clock::Wait;
-use crate::error::{Invalid, LossReason};
+use crate::clock::{Span, Wait};
+use crate::error::{Invalid, Limit, LossReason};
 use crate::lock::{Kind, MultiLock};
 use crate::names::Prefix;
+use crate::store::{Queueing, Ticket};
 
 fn options() -> LockOptions {
     LockOptions { retry: 20 * SECOND, ..LockOptions::default() }

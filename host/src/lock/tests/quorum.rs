@@ -1,12 +1,14 @@
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::*;
 use crate::clock::Wait;
-use crate::error::Invalid;
+use crate::error::{Invalid, Outage};
 use crate::lock::{Kind, Quorum};
-use crate::store::{Copies, Survey};
+use crate::store::memory::MemoryStore;
+use crate::store::{Copies, Replicas, Reply, Survey};
 
 const MS: Duration = Duration::from_millis(1);
 

@@ -46,7 +46,7 @@ impl Entries {
         self.kept.insert(&entry.key, entry.bytes.clone(), ends, now);
     }
 
-    /// As [`crate::store::Store::left`] says.
+    /// As [`crate::store::EntryStore::left`] says.
     pub(super) fn left(&self, key: &str, now: Instant) -> (Ttl, Vec<Tag>) {
         match self.kept.get(key, now) {
             Some(slot) if !has_no_value(&slot.value) => {
@@ -66,7 +66,7 @@ impl Entries {
         self.kept.keys(prefix, from, most)
     }
 
-    /// As [`crate::store::Store::claim`] says.
+    /// As [`crate::store::EntryStore::claim`] says.
     pub(super) fn claim(&mut self, key: &str, bid: &Bid, now: Instant) -> Standing {
         let time = self.millis(now);
         let lease_ends = after(now, bid.lease.duration());
@@ -106,7 +106,7 @@ impl Entries {
         Standing::Yours { stale: Some(Stale { bytes, kept }) }
     }
 
-    /// As [`crate::store::Store::fill`] says.
+    /// As [`crate::store::EntryStore::fill`] says.
     pub(super) fn fill(&mut self, filling: &Filling, now: Instant) -> bool {
         let stored = self.kept.get(&filling.entry.key, now).map(|slot| &slot.value);
         if let Some(claim) = filling.claim
@@ -125,7 +125,7 @@ impl Entries {
         true
     }
 
-    /// As [`crate::store::Store::prolong`] says.
+    /// As [`crate::store::EntryStore::prolong`] says.
     pub(super) fn prolong(&mut self, prolonging: Prolonging<'_>, now: Instant) -> bool {
         let Prolonging { key, claim, lease, serves } = prolonging;
         let (time, lease_ends) = (self.millis(now), after(now, lease.duration()));
@@ -142,7 +142,7 @@ impl Entries {
         true
     }
 
-    /// As [`crate::store::Store::abandon`] says.
+    /// As [`crate::store::EntryStore::abandon`] says.
     pub(super) fn abandon(&mut self, key: &str, claim: Claim, rest: Option<Span>, now: Instant) -> bool {
         let time = self.millis(now);
         let Some(slot) = self.kept.get_mut(key, now) else { return false };

@@ -11,7 +11,7 @@ use crate::envelope::{Head, TagState};
 use crate::store::{REMEMBERED, Tagged, Tagging};
 
 impl Entries {
-    /// As [`crate::store::Store::tag`] says of one.
+    /// As [`crate::store::EntryStore::tag`] says of one.
     pub(super) fn tag(&mut self, tagging: &Tagging, now: Instant) -> Tagged {
         let Tagging { key, fresh, kept } = tagging;
         let time = self.micros(now);
@@ -35,7 +35,7 @@ impl Entries {
         Tagged { generation: *fresh, invalidated }
     }
 
-    /// As [`crate::store::Store::invalidate`] says.
+    /// As [`crate::store::EntryStore::invalidate`] says.
     pub(super) fn invalidate(&mut self, tag: &str, now: Instant) -> bool {
         let state = self.get(tag, now).map(|stored| TagState::read(&stored)).unwrap_or_default();
         let ended = TagState { generation: None, invalidated: self.micros(now) };
@@ -43,7 +43,7 @@ impl Entries {
         state.generation.is_some()
     }
 
-    /// As [`crate::store::Store::discard`] says, with what was deleted.
+    /// As [`crate::store::EntryStore::discard`] says, with what was deleted.
     pub(super) fn discard(&mut self, key: &str, seen: &[u8], now: Instant) -> Option<Deleted> {
         let stored = self.get(key, now)?;
         // What nobody can claim could be anybody's.

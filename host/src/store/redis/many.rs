@@ -9,7 +9,7 @@ use crate::error::{Error, Invalid};
 use crate::names::LockKeys;
 use crate::store::{AttemptAll, Ticket, given_up};
 
-/// As [`crate::store::Store::attempt_all`] says.
+/// As [`crate::store::LockStore::attempt_all`] says.
 pub(super) async fn attempt(store: &RedisStore, locks: &[LockKeys], ticket: &Ticket, fair: bool) -> Result<AttemptAll, Error> {
     let (token, lease) = (&ticket.token, ticket.lease);
     let reply = store.ask(Request::AcquireAll { locks, token, lease, fair }).await?;

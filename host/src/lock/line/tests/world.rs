@@ -4,11 +4,13 @@ use futures_util::FutureExt;
 use proptest::prelude::*;
 
 use super::{MS, span};
+use crate::clock::Span;
 use crate::error::{Outage, Unavailable};
+use crate::lock::line::offer::Offer;
 use crate::lock::line::*;
 use crate::names::{LockKeys, Prefix};
 use crate::store::memory::MemoryStore;
-use crate::store::{Holding, Store, Watch};
+use crate::store::{Holding, LockStore, Release, Watch};
 
 const LEASE: Duration = Duration::from_secs(2);
 
