@@ -194,3 +194,9 @@ fn entry(key: &str, bytes: impl Into<Bytes>) -> Entry {
 async fn quiet(watch: &mut Watch) -> bool {
     timeout(Duration::from_millis(50), watch.heard()).await.is_err()
 }
+
+/// Has a lease end that was to last until others wait.
+async fn ends_soon(store: &Shared, lock: &LockKeys, holder: &Token) {
+    let renewal = Renewal { lock: lock.clone(), token: holder.clone(), lease: Some(ms(30)) };
+    let [Ok(Holding::Left(_))] = store.renew(&[renewal]).await[..] else { panic!("the lock is lost") };
+}

@@ -49,10 +49,11 @@ pub(crate) async fn a_release_gives_the_lock_to_the_first(store: Shared, name: &
 pub(crate) async fn a_fair_attempt_passes_nobody(store: Shared, name: &str) {
     let (lock, [a, b, c]) = (lock(name), [token(), token(), token()]);
     let holder = token();
-    fence(store.acquire(&lock, &holder, Some(ms(30))).await.unwrap());
+    fence(store.acquire(&lock, &holder, Some(ms(LONG))).await.unwrap());
     let mut watch = store.watch(&lock).await.unwrap();
     let attempt = async |token, queueing| store.attempt(&lock, &ticket(token, Some(ms(LONG))), queueing).await.unwrap();
     busy(attempt(&a, FAIR).await);
+    ends_soon(&store, &lock, &holder).await;
     let end = Instant::now() + SOON;
     while store.is_locked(&lock).await.unwrap() {
         assert!(Instant::now() < end);

@@ -148,9 +148,10 @@ pub(crate) async fn a_place_that_is_given_up_lets_in_those_behind(store: Shared,
 
 pub(crate) async fn a_lease_that_ended_lets_in_the_first_when_anybody_asks(store: Shared, name: &str) {
     let (one, holder) = (permit(name, 1), token());
-    takes(&store, &one, &holder, 50).await.unwrap();
+    takes(&store, &one, &holder, LONG).await.unwrap();
     let mut watch = store.watch(&one).await.unwrap();
     let (first, second) = (waits(&store, &one, LONG).await, waits(&store, &one, LONG).await);
+    ends_soon(&store, &one, &holder).await;
     let end = Instant::now() + SOON;
     while store.is_locked(&one).await.unwrap() {
         assert!(Instant::now() < end);
