@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use futures_util::FutureExt as _;
 use wasmtime::component::{Accessor, Resource};
 
 use super::convert::Failure;
@@ -9,6 +10,7 @@ use super::lock::GuardEntry;
 use super::quota::{CallShare, Share};
 use super::under_way::under_way;
 use super::view::{BellwetherCtxView, HasBellwether};
+use super::worker::Worker;
 use crate::error::Error;
 use crate::lock::Guard;
 
@@ -27,6 +29,7 @@ pub(super) struct Room(Share);
 pub(super) struct Call<N> {
     pub(super) on: Arc<N>,
     share: CallShare,
+    worker: Worker,
 }
 
 impl<N: Send + Sync + 'static> Call<N> {
@@ -39,23 +42,25 @@ impl<N: Send + Sync + 'static> Call<N> {
         accessor.with(|mut access| {
             let view = access.get();
             let on = Arc::clone(&view.table.get(this).map_err(|why| Failure::Trap(why.into()))?.native);
-            Ok(Self { on, share: view.ctx.quota.call(bytes)? })
+            Ok(Self { on, share: view.ctx.quota.call(bytes)?, worker: view.ctx.worker.clone() })
         })
     }
 
-    /// Performs the call, which goes on while the guest computes.
-    pub(super) async fn perform<A, F>(self, doing: impl FnOnce(Arc<N>) -> F) -> Result<A, Failure>
+    /// Performs the call, which goes on while the guest computes. What it does is put into a box at once: every async function on the way
+    /// would copy it.
+    pub(super) fn perform<A, F>(self, doing: impl FnOnce(Arc<N>) -> F) -> impl Future<Output = Result<A, Failure>> + Send
     where
         A: Send + 'static,
         F: Future<Output = Result<A, Error>> + Send + 'static,
     {
-        let Self { on, share } = self;
-        let doing = doing(on);
+        let Self { on, share, worker } = self;
         // The share goes with the answer: as long as the guest has not taken it, both are held here.
-        let done = under_way(async move { (doing.await, share) });
-        let given_up = |why| Failure::Trap(wasmtime::Error::new(why).context("a call was given up by the host"));
-        let (answer, _share) = done.await.map_err(given_up)?;
-        Ok(answer?)
+        let doing = Box::pin(doing(on)).map(|answer| (answer, share));
+        async move {
+            let given_up = |why| Failure::Trap(wasmtime::Error::new(why).context("a call was given up by the host"));
+            let (answer, _share) = under_way(&worker, doing).await.map_err(given_up)?;
+            Ok(answer?)
+        }
     }
 }
 

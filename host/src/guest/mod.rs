@@ -51,6 +51,7 @@ mod read_write_lock;
 mod semaphore;
 mod under_way;
 mod view;
+mod worker;
 
 pub use grant::{Directory, Grant, Names};
 pub use quota::Quotas;

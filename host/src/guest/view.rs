@@ -5,6 +5,7 @@ use wasmtime::component::{HasData, Linker, ResourceTable};
 use super::bindings::bellwether::core::{cache, lock, multi_lock, read_write_lock, semaphore, types};
 use super::grant::Grant;
 use super::quota::{Quota, Quotas};
+use super::worker::Worker;
 use crate::cache::Caches;
 use crate::lock::Locks;
 
@@ -71,12 +72,13 @@ pub struct BellwetherCtx {
     pub(super) caches: Caches,
     pub(super) grant: Grant,
     pub(super) quota: Quota,
+    pub(super) worker: Worker,
 }
 
 impl BellwetherCtx {
     /// A context for one guest. The prefixes of `locks` and `caches` keep its names apart from those of others.
     #[must_use]
     pub fn new(locks: Locks, caches: Caches, grant: Grant, quotas: Quotas) -> Self {
-        Self { locks, caches, grant, quota: Quota::new(quotas) }
+        Self { locks, caches, grant, quota: Quota::new(quotas), worker: Worker::default() }
     }
 }
