@@ -1,6 +1,7 @@
 //! Tags on real servers: how many requests they cost, and what nobody reads any more.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod clearing;
 mod costs;
 
 use std::sync::Arc;
