@@ -3,6 +3,7 @@
 
 mod clearing;
 mod costs;
+mod many;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
