@@ -3,6 +3,7 @@
 
 mod clearing;
 mod costs;
+mod failovers;
 mod many;
 
 use std::sync::Arc;
