@@ -49,7 +49,8 @@ impl Cache {
     }
 
     /// Invalidates all entries of this cache that have a tag, in one round trip, however many there are: from now on none of them is
-    /// there, and no value that is being computed becomes one which had the tag or gets it. False if there can be no such entry.
+    /// there, and no value that is being computed becomes one which had the tag or gets it. False if there can be no such entry; true says
+    /// no more than that there can have been one, as after a lookup with the tag.
     ///
     /// # Errors
     /// [`Error::Invalid`] and [`Error::Limit`] for a tag that cannot be, [`Error::Invalid`] for a cache whose entries have no envelope,
