@@ -26,24 +26,26 @@ const SOON: Duration = Duration::from_secs(10);
 fn in_memory() {
     // All pauses pass at once.
     let mut runtime = Builder::new_current_thread();
-    holds("memory:", runtime.enable_all().start_paused(true), 400);
+    holds("memory:", runtime.enable_all().start_paused(true), 1_000);
 }
 
 #[test]
 fn on_a_redis_server() {
     let server = Server::start().unwrap();
-    holds(&server.url(), Builder::new_multi_thread().worker_threads(2).enable_all(), 60);
+    holds(&server.url(), Builder::new_multi_thread().worker_threads(2).enable_all(), 45);
 }
 
 #[test]
 fn on_a_cluster() {
     let cluster = Cluster::start().unwrap();
-    holds(&cluster.url(), Builder::new_multi_thread().worker_threads(2).enable_all(), 60);
+    holds(&cluster.url(), Builder::new_multi_thread().worker_threads(2).enable_all(), 45);
 }
 
 fn holds(url: &str, runtime: &mut Builder, cases: u32) {
     let runtime = runtime.build().unwrap();
-    let config = Config { cases, max_shrink_iters: 300, failure_persistence: None, ..Config::default() };
+    // A copy that stays is waited for each time.
+    let shrinking = Config { max_shrink_iters: 300, max_shrink_time: 60_000, ..Config::default() };
+    let config = Config { cases, failure_persistence: None, ..shrinking };
     let mut stores = runtime.block_on(clients::stores(url));
     // Each under a name of its own, as nothing is cleared away.
     let played = AtomicU32::new(0);

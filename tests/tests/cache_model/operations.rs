@@ -126,6 +126,33 @@ fn operation() -> impl Strategy<Value = Operation> {
     ]
 }
 
+/// What seldom happens in one order: a value is set, somebody reads it or is told to compute it anew, something else happens, a tag is
+/// invalidated or something else happens, and the same one goes on from there.
+fn story() -> impl Strategy<Value = Vec<Operation>> {
+    let set = (0..CLIENTS, key(), prop_oneof![Just(Life::Moment), Just(Life::Long)], tags());
+    let between = || prop::option::weighted(0.3, operation());
+    let invalidate = prop::option::weighted(0.7, prop::sample::select(&TAGS[..]));
+    // Plain clients are told nothing by a read.
+    let goes_on = (PLAIN + 1..CLIENTS, 0..7_u8, life(), tags(), tags());
+    (set, between(), invalidate, between(), goes_on).prop_map(|((by, key, long, had), between, invalidate, after, going_on)| {
+        let (who, how, life, named, tags) = going_on;
+        let (reads, goes_on) = match how {
+            0 => (Operation::Get(who, key), Operation::Get(who, key)),
+            1 => (Operation::Get(who, key), Operation::Set(who, key, life, tags)),
+            2 => (Operation::Get(who, key), Operation::SetMany(who, vec![key], life, tags)),
+            _ if who == BRIEF => (Operation::GetMany(who, vec![key]), Operation::SetMany(who, vec![key], life, tags)),
+            3 => (Operation::Lookup(who, key, named), Operation::Lookup(who, key, tags)),
+            4 => (Operation::Lookup(who, key, named), Operation::Fail(who, key)),
+            _ => (Operation::Lookup(who, key, named), Operation::Fill(who, key, life, tags)),
+        };
+        let set = Operation::Set(by, key, long, had);
+        let invalidate = invalidate.map(|tag| Operation::Invalidate(by, tag));
+        let looks = Operation::Get(PLAIN, key);
+        [Some(set), Some(reads), between, invalidate, after, Some(goes_on), Some(looks)].into_iter().flatten().collect()
+    })
+}
+
 pub(crate) fn operations() -> impl Strategy<Value = Vec<Operation>> {
-    prop::collection::vec(operation(), 1..100)
+    let some = prop_oneof![9 => operation().prop_map(|operation| vec![operation]), 1 => story()];
+    prop::collection::vec(some, 1..65).prop_map(|some| some.concat())
 }
