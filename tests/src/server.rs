@@ -128,6 +128,19 @@ impl Server {
         self.process.as_ref().context("the server does not run")?.signal("CONT")
     }
 
+    /// Keeps a replica from getting anything any more, while it lives and answers.
+    ///
+    /// # Errors
+    /// If it does not answer, or still gets something.
+    pub fn cut_off(&self) -> Result<()> {
+        self.command::<()>(&["CONFIG", "SET", "masterauth", "wrong"])?;
+        self.command::<u64>(&["CLIENT", "KILL", "TYPE", "master"])?;
+        until("the replica to be cut off", || {
+            let info = self.command::<String>(&["INFO", "replication"])?;
+            Ok(info.contains("master_link_status:down").then_some(()))
+        })
+    }
+
     /// The port it listens on.
     #[must_use]
     pub fn port(&self) -> u16 {

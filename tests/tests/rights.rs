@@ -80,6 +80,11 @@ async fn cache(one: &Cache, other: &Cache) {
     assert!(matches!(found.unwrap(), Found::Hit(5)));
     assert!(one.delete("a").await.unwrap());
     assert_eq!(one.delete_pattern("b*").await.unwrap(), 1);
+    one.with_tags(["t"]).unwrap().set("f", &6, None).await.unwrap();
+    assert_eq!(other.get::<u32>("f").await.unwrap(), Some(6));
+    assert!(other.invalidate_tag("t").await.unwrap());
+    assert_eq!(one.get_many::<u32, _>(["f"]).await.unwrap(), [None]);
+    one.with_tags(["t"]).unwrap().set("c", &3, None).await.unwrap();
     assert_eq!(one.clear().await.unwrap(), 2);
 }
 

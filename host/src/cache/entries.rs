@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::StreamExt as _;
-use futures_util::future::try_join_all;
 use futures_util::stream::FuturesOrdered;
 
 use super::flights::Flights;
@@ -17,7 +16,6 @@ use super::near::NearDoor;
 use super::options::Expiry;
 use super::pipeline::{Pipeline, within};
 use super::promises::Promises;
-use super::tags::Premises;
 use super::{Content, Key};
 use crate::error::{Error, Limit, StageKind};
 use crate::store::Store;
@@ -138,7 +136,7 @@ impl Cache {
         let write = async {
             let life = self.0.expiry.of(expire)?;
             let key = self.key(parts(key)).await?;
-            match self.work(&key, life, None).await? {
+            match self.work(&key, life).await? {
                 Some(work) => self.store(vec![self.sealed(key, value, life, work).await?]).await,
                 None => Ok(()),
             }
@@ -160,8 +158,12 @@ impl Cache {
         expire: Option<Duration>,
     ) -> Result<(), Error> {
         let longest = self.0.expiry.longest(expire)?;
+        // Nothing would have one of the tags.
+        if values.size_hint().1 == Some(0) {
+            return Ok(());
+        }
         // For all at once, so that it is one question.
-        let tags = self.generations(&self.1, longest, &Premises::default()).await?.unwrap_or_default();
+        let snapshot = self.snapshot(&self.1, longest).await?;
         let mut to_set = Vec::with_capacity(values.size_hint().0);
         let mut bytes = 0;
         for (key, value) in values {
@@ -179,8 +181,8 @@ impl Cache {
             to_set.retain(|(key, ..)| later.insert(key.clone()));
             to_set.reverse();
         }
-        // Those that were promised ask for themselves, side by side.
-        let works = try_join_all(to_set.iter().map(|(key, _, life)| self.work(key, *life, Some(&tags)))).await?;
+        let keys: Vec<_> = to_set.iter().map(|(key, ..)| key.as_str()).collect();
+        let works = self.works(&keys, &snapshot).await?;
         let mut fillings = Vec::with_capacity(to_set.len());
         for ((key, value, life), work) in to_set.into_iter().zip(works) {
             tokio::task::consume_budget().await;

@@ -11,7 +11,7 @@ use super::Cache;
 use super::Vacancy;
 use super::entries::Inner;
 use super::metrics::Operation;
-use super::serve::Work;
+use super::work::Work;
 use crate::cbor;
 use crate::clock::{Span, millis};
 use crate::envelope::{Envelope, Holds};
@@ -105,7 +105,7 @@ impl Vacancy {
 
     /// Says that the value cannot be computed, and why, so that nobody tries again for so long. Lookups are told the text meanwhile,
     /// of which at most 1 KiB is kept, and other reads find nothing; or if there is an old value that may still be served, they get
-    /// that. False if the entry was deleted or set meanwhile.
+    /// that. An old value that was invalidated by a tag may not. False if the entry was deleted or set meanwhile.
     ///
     /// # Errors
     /// [`Error::Invalid`] for a time of under 1 ms, [`Error::Unavailable`], [`Error::Limit`] if the store is full.

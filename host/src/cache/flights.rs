@@ -14,7 +14,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::task::TaskTracker;
 
-use super::tags::is_void;
+use super::standing::is_void;
 use super::vacancy::{Abandoned, Tenure};
 use crate::clock::after;
 use crate::envelope::{Claim, tags};

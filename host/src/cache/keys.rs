@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::glob::Glob;
 
 impl Cache {
-    /// Whether there is such an entry.
+    /// Whether there is such an entry. One that was invalidated by a tag is not, and is left to who reads it.
     ///
     /// # Errors
     /// [`Error::Invalid`] for a key that cannot be, [`Error::Limit`] for one that is too large, [`Error::Unavailable`], and
@@ -69,7 +69,7 @@ impl Cache {
     }
 
     /// Deletes every entry of this cache whose key matches the [pattern](Glob), whatever its content, and says how many there
-    /// were. With an identity that is not built in, the pattern is matched against what that identity gave.
+    /// were. Tags are left as they are. With an identity that is not built in, the pattern is matched against what that identity gave.
     ///
     /// # Errors
     /// [`Error::Invalid`] for a pattern that cannot be, [`Error::Limit`] for one that is too long, and [`Error::Unavailable`].
@@ -81,8 +81,7 @@ impl Cache {
         self.deleted(Operation::DeletePattern, delete).await
     }
 
-    /// Deletes every entry of this cache, and says how many there were. What is written meanwhile may stay. What is known of tags is
-    /// deleted too.
+    /// Deletes every entry of this cache, and says how many there were. What is written meanwhile may stay. All tags are invalidated.
     ///
     /// # Errors
     /// [`Error::Unavailable`]. Some of the entries may then be deleted.

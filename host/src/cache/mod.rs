@@ -50,11 +50,13 @@ mod plain;
 mod promises;
 mod raw;
 mod serve;
+mod standing;
 mod survey;
 mod tags;
 mod tuning;
 mod typed;
 mod vacancy;
+mod work;
 
 pub use compute::ComputeError;
 pub use entries::Cache;

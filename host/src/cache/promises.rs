@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::tags::Premises;
+use super::standing::Premises;
 use crate::clock::{after, millis};
 use crate::envelope::{Claim, Tag};
 
@@ -66,9 +66,9 @@ impl Promise {
     }
 }
 
-impl From<Promise> for Premises {
-    fn from(promise: Promise) -> Self {
-        Self { began: Some(promise.made), known: promise.tags }
+impl From<&Promise> for Premises {
+    fn from(promise: &Promise) -> Self {
+        Self { began: Some(promise.made), known: promise.tags.clone() }
     }
 }
 

@@ -8,22 +8,11 @@ use super::Cache;
 use super::herd::{Life, Sight, sight};
 use super::pipeline::Stamp;
 use super::promises::Promise;
-use super::tags::Premises;
-use crate::envelope::{Claim, Head, Tag, tags};
+use super::work::Work;
+use crate::envelope::{Claim, Head, tags};
 use crate::error::{Error, Limit};
 use crate::pause::random;
 use crate::store::{Bid, Entry, Filling, Standing};
-
-/// How a value was computed.
-#[derive(Debug, Default)]
-pub(super) struct Work {
-    /// Under which claim.
-    pub(super) claim: Option<Claim>,
-    /// How long that took, in milliseconds; 0: unknown.
-    pub(super) took: u32,
-    /// The tags that it has.
-    pub(super) tags: Vec<Tag>,
-}
 
 impl Cache {
     /// What is served of what was read; `None` where the reader is to compute the value.
@@ -103,28 +92,6 @@ impl Cache {
             Err(Error::Limit(Limit::StoreFull { .. })) => Ok(self.counted(Some(stored))),
             Err(error) => Err(error),
         }
-    }
-
-    /// How a value was computed that is to be set: as this handle said it would if it did, and then `None` if a tag of it was
-    /// invalidated meanwhile. `tags` are of one that it did not say it would, if they are known already.
-    pub(super) async fn work(&self, key: &str, life: Life, tags: Option<&[Tag]>) -> Result<Option<Work>, Error> {
-        let now = Instant::now();
-        let promise = if self.0.expiry.rules.protects() { self.0.promises.of(key, now) } else { None };
-        if let (None, Some(tags)) = (&promise, tags) {
-            return Ok(Some(Work { tags: tags.to_vec(), ..Work::default() }));
-        }
-        let (claim, took) = promise.as_ref().map_or((None, 0), |promise| (Some(promise.claim), promise.took(now)));
-        let premises = promise.map(Premises::from).unwrap_or_default();
-        if let Some(tags) = self.generations(&self.1, life.kept, &premises).await? {
-            return Ok(Some(Work { claim, took, tags }));
-        }
-        if let Some(claim) = claim {
-            // Whoever is next computes it from what there is now.
-            self.0.store.abandon(key, claim, None).await?;
-            self.0.metrics.filled(false);
-            self.0.promises.settle(key, claim);
-        }
-        Ok(None)
     }
 
     /// A value that was computed.

@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use super::Cache;
 use super::flights::Background;
-use super::tags::Premises;
+use super::standing::Premises;
 use crate::clock::{Span, after};
 use crate::envelope::{Claim, tags};
 use crate::error::{Error, Outage, Unavailable};
@@ -64,8 +64,7 @@ impl Vacancy {
     /// The duty whose tenure began just now.
     pub(super) async fn new(cache: Cache, tenure: Tenure) -> Result<Self, Error> {
         // Before anything is computed. How long the value will be kept is not known yet.
-        let known = cache.generations(&cache.1, Some(COMPUTED), &Premises::default()).await?;
-        let mut known = known.unwrap_or_default();
+        let mut known = cache.snapshot(&cache.1, Some(COMPUTED)).await?.tags.to_vec();
         let old = tenure.stale.as_ref().map(|stale| tags(&stale.bytes)).unwrap_or_default();
         known.extend(old.into_iter().filter(|tag| !cache.1.contains(&tag.name)));
         let premises = Box::new(Premises { began: Some(Instant::now()), known });

@@ -79,8 +79,8 @@ pub trait EntryStore: Send + Sync {
     fn delete<'a>(&'a self, keys: &'a [String]) -> Reply<'a, u64>;
 
     /// Deletes, on every node and in bounded batches, the entries whose key begins with `prefix` (literally) and for which `chosen`
-    /// says so of the rest of the key. Tags can be among them, and do not count ([`crate::names::is_tag`]). `hint` is a pattern that
-    /// every such rest matches; it only saves work.
+    /// says so of the rest of the key. Tags can be among them ([`crate::names::is_tag`]): they are invalidated, as a value that is being
+    /// computed may get one of them, and do not count. `hint` is a pattern that every such rest matches; it only saves work.
     fn delete_matching<'a>(
         &'a self,
         prefix: &'a str,

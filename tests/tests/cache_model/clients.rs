@@ -4,15 +4,19 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use bellwether::cache::{self, Cache, CacheOptions, Caches, Content, Found, Herd, Ttl, Vacancy};
+use bellwether::cache::{self, Cache, CacheOptions, CachePolicy, Caches, Content, Found, Herd, NearLimits, Ttl, Vacancy};
 use bellwether::store::{self, Store, StoreOptions};
+use tokio::time::{Instant, sleep};
 
-use crate::operations::{BRIEF, CLIENTS, Gives, Key, Life, Operation, PLAIN, Who};
+use crate::operations::{BRIEF, CLIENTS, Gives, Key, Life, NEAR, Operation, PLAIN, Tag, Who};
 
 /// Longer than the test takes.
 const LONG: Duration = Duration::from_hours(1);
 
 const MOMENT: Duration = Duration::from_millis(1);
+
+/// Whether a tag was invalidated before a computation began or after is doubtful if the question takes longer than what lay between.
+const DOUBT: Duration = Duration::from_millis(5);
 
 /// What has a moment to live is gone by then, on any clock that counts whole milliseconds.
 const PASSED: Duration = Duration::from_millis(4);
@@ -26,7 +30,10 @@ pub(crate) async fn stores(url: &str) -> Vec<Arc<dyn Store>> {
     if url == "memory:" { vec![stores.remove(0); CLIENTS] } else { stores }
 }
 
-pub(crate) struct Clients(Vec<Client>);
+pub(crate) struct Clients {
+    clients: Vec<Client>,
+    doubt: bool,
+}
 
 struct Client {
     caches: Caches,
@@ -40,22 +47,32 @@ impl Clients {
         let client = |(who, store): (Who, &Arc<dyn Store>)| {
             let extend_timeout = if who == BRIEF { MOMENT } else { LONG };
             let herd = (who != PLAIN).then_some(Herd { herd_timeout: LONG, extend_timeout });
-            let caches = Caches::new(store.clone());
-            let cache = caches.open(name, Some(CacheOptions { herd, ..CacheOptions::default() })).unwrap();
+            // A copy that stays would else come right by its age.
+            let near = NearLimits { age: LONG, ..NearLimits::default() };
+            let caches = Caches::new(store.clone()).with_policy(CachePolicy { near, ..CachePolicy::default() });
+            let options = CacheOptions { herd, near: Some(who == NEAR), ..CacheOptions::default() };
+            let cache = caches.open(name, Some(options)).unwrap();
             Client { caches, cache, vacancies: HashMap::new() }
         };
-        Self(stores.iter().enumerate().map(client).collect())
+        Self { clients: stores.iter().enumerate().map(client).collect(), doubt: false }
+    }
+
+    /// Whether it is not known any more what there should be: an answer took too long.
+    pub(crate) fn are_in_doubt(&self) -> bool {
+        self.doubt
     }
 
     pub(crate) async fn perform(&mut self, operation: &Operation, value: u64) -> Gives {
         match operation {
-            Operation::Set(who, key, life) => {
-                self.of(*who).set(key.full(), &value, life.expire()).await.unwrap();
+            Operation::Set(who, key, life, tags) => {
+                let cache = self.with_tags(*who, tags);
+                self.judged(tags, cache.set(key.full(), &value, life.expire())).await;
                 life.pass().await;
                 Gives::Nothing
             }
-            Operation::SetMany(who, keys, life) => {
-                self.of(*who).set_many(keys.iter().map(|key| (key.full(), value)), life.expire()).await.unwrap();
+            Operation::SetMany(who, keys, life, tags) => {
+                let cache = self.with_tags(*who, tags);
+                self.judged(tags, cache.set_many(keys.iter().map(|key| (key.full(), value)), life.expire())).await;
                 life.pass().await;
                 Gives::Nothing
             }
@@ -82,49 +99,69 @@ impl Clients {
                 Gives::Count(self.of(*who).delete_many(&names, content.as_ref().map(Content::as_cbor)).await.unwrap())
             }
             Operation::DeletePattern(who, pattern) => Gives::Count(self.of(*who).delete_pattern(pattern).await.unwrap()),
-            Operation::Clear(who) => Gives::Count(self.of(*who).clear().await.unwrap()),
-            Operation::Lookup(who, key) => self.lookup(*who, *key).await,
-            Operation::Fill(who, key, life) => match self.vacancy(*who, *key) {
+            Operation::Clear(who) => {
+                let cleared = self.of(*who).clear().await.unwrap();
+                sleep(DOUBT).await;
+                Gives::Count(cleared)
+            }
+            Operation::Invalidate(who, tag) => {
+                // The clock of a store in memory stands still.
+                sleep(MOMENT).await;
+                let invalidated = self.of(*who).invalidate_tag(tag).await.unwrap();
+                sleep(DOUBT).await;
+                Gives::Is(invalidated)
+            }
+            Operation::Lookup(who, key, tags) => self.lookup(*who, *key, tags).await,
+            Operation::Fill(who, key, life, tags) => match self.vacancy(*who, *key) {
                 None => Gives::Nothing,
                 Some(vacancy) => {
-                    let filled = vacancy.fill(&value, life.expire()).await.unwrap();
+                    let filled = self.judged(tags, vacancy.fill_tagged(&value, life.expire(), tags)).await;
                     life.pass().await;
                     Gives::Is(filled)
                 }
             },
             Operation::Fail(who, key) => match self.vacancy(*who, *key) {
                 None => Gives::Nothing,
-                Some(vacancy) => Gives::Is(vacancy.fail("no luck", LONG).await.unwrap()),
+                Some(vacancy) => Gives::Is(vacancy.fail(&value.to_string(), LONG).await.unwrap()),
             },
             Operation::GiveUp(who, key) => {
                 drop(self.vacancy(*who, *key));
-                self.0[*who].caches.settled().await;
+                self.clients[*who].caches.settled().await;
                 Gives::Nothing
             }
         }
     }
 
-    async fn lookup(&mut self, who: Who, key: Key) -> Gives {
-        match self.of(who).lookup(key.full(), Duration::ZERO).await.unwrap() {
+    async fn lookup(&mut self, who: Who, key: Key, tags: &[Tag]) -> Gives {
+        match self.with_tags(who, tags).lookup(key.full(), Duration::ZERO).await.unwrap() {
             Found::Hit(value) => Gives::Hit(value),
             Found::Vacant(vacancy) => {
-                self.0[who].vacancies.entry(key).or_default().push_back(vacancy);
+                self.clients[who].vacancies.entry(key).or_default().push_back(vacancy);
                 Gives::Vacancy
             }
             Found::Busy => Gives::Busy,
-            Found::Failed(why) => {
-                assert_eq!(why, "no luck");
-                Gives::Failed
-            }
+            Found::Failed(why) => Gives::Failed(why.parse().unwrap()),
         }
     }
 
     fn of(&self, who: Who) -> &Cache {
-        &self.0[who].cache
+        &self.clients[who].cache
+    }
+
+    fn with_tags(&self, who: Who, tags: &[Tag]) -> Cache {
+        self.of(who).with_tags(tags).unwrap()
+    }
+
+    /// Takes note of whether an answer about these tags took so long that it could be any.
+    async fn judged<T>(&mut self, tags: &[Tag], call: impl Future<Output = Result<T, bellwether::Error>>) -> T {
+        let asked = Instant::now();
+        let answer = call.await.unwrap();
+        self.doubt |= !tags.is_empty() && asked.elapsed() >= DOUBT;
+        answer
     }
 
     fn vacancy(&mut self, who: Who, key: Key) -> Option<Vacancy> {
-        self.0[who].vacancies.get_mut(&key)?.pop_front()
+        self.clients[who].vacancies.get_mut(&key)?.pop_front()
     }
 }
 
@@ -145,13 +182,13 @@ impl Life {
 
     async fn pass(self) {
         if self == Self::Moment {
-            tokio::time::sleep(PASSED).await;
+            sleep(PASSED).await;
         }
     }
 }
 
 async fn claims_pass(who: Who) {
     if who == BRIEF {
-        tokio::time::sleep(PASSED).await;
+        sleep(PASSED).await;
     }
 }

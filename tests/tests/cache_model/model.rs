@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 
-use crate::operations::{BRIEF, Gives, Key, Life, Operation, PATTERNS, PLAIN, Who};
+use crate::operations::{BRIEF, Gives, Key, Life, Operation, PATTERNS, PLAIN, Tag, Who};
+use crate::tags::{Moment, Tagged, Tags};
 
 type Claim = u64;
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 enum Kept {
     Value {
         value: u64,
@@ -15,35 +16,50 @@ enum Kept {
         /// Who computes it anew.
         claim: Option<Claim>,
         endless: bool,
+        tags: Tagged,
     },
     /// Somebody computes it.
     Vacant(Claim),
-    /// It could not be computed.
-    Failure,
+    /// It could not be computed, for this reason.
+    Failure(u64),
+}
+
+/// What somebody computes.
+#[derive(Debug)]
+struct Duty {
+    claim: Claim,
+    since: Moment,
+    /// The tags that the value will have.
+    tags: Vec<Tag>,
+    /// The tags of the value that is computed anew.
+    old: Vec<Tag>,
 }
 
 #[derive(Debug, Default)]
 pub(crate) struct Model {
     entries: BTreeMap<Key, Kept>,
+    tags: Tags,
+    now: Moment,
     claims: Claim,
     /// What a client was told to compute by a read, and has not set yet.
-    promises: HashMap<(Who, Key), Claim>,
+    promises: HashMap<(Who, Key), Duty>,
     /// What it was told to compute by a lookup.
-    vacancies: HashMap<(Who, Key), VecDeque<Claim>>,
+    vacancies: HashMap<(Who, Key), VecDeque<Duty>>,
 }
 
 impl Model {
     pub(crate) fn perform(&mut self, operation: &Operation, value: u64) -> Gives {
+        self.now += 1;
         match operation {
-            Operation::Set(who, key, life) => self.set(*who, std::slice::from_ref(key), value, *life),
-            Operation::SetMany(who, keys, life) => self.set(*who, keys, value, *life),
+            Operation::Set(who, key, life, tags) => self.set(*who, std::slice::from_ref(key), value, *life, tags),
+            Operation::SetMany(who, keys, life, tags) => self.set(*who, keys, value, *life, tags),
             Operation::Get(who, key) => Gives::Values(vec![self.read(*who, *key)]),
             Operation::GetMany(who, keys) => self.read_many(*who, keys),
-            Operation::Exists(_, key) => Gives::Is(self.value(*key).is_some()),
+            Operation::Exists(_, key) => Gives::Is(self.counts(*key)),
             Operation::Ttl(_, key) => match self.entries.get(key) {
-                Some(Kept::Value { endless: true, .. }) => Gives::Persistent,
-                Some(Kept::Value { endless: false, .. }) => Gives::Remaining,
-                Some(Kept::Vacant(_) | Kept::Failure) | None => Gives::Absent,
+                Some(Kept::Value { endless: true, .. }) if self.counts(*key) => Gives::Persistent,
+                Some(Kept::Value { endless: false, .. }) if self.counts(*key) => Gives::Remaining,
+                _ => Gives::Absent,
             },
             Operation::Delete(_, key) => Gives::Is(self.delete(|it| it == key) == 1),
             Operation::DeleteMany(_, names, content) => {
@@ -53,48 +69,78 @@ impl Model {
                 let (_, matches) = PATTERNS.iter().find(|(known, _)| known == pattern).unwrap();
                 Gives::Count(self.delete(|it| matches(it.name)))
             }
-            Operation::Clear(_) => Gives::Count(self.delete(|_| true)),
-            Operation::Lookup(who, key) => self.lookup(*who, *key),
-            Operation::Fill(who, key, life) => match self.vacancy(*who, *key) {
+            Operation::Clear(_) => {
+                self.tags.clear(self.now);
+                Gives::Count(self.delete(|_| true))
+            }
+            Operation::Invalidate(_, tag) => Gives::Is(self.tags.invalidate(tag, self.now)),
+            Operation::Lookup(who, key, tags) => self.lookup(*who, *key, tags),
+            Operation::Fill(who, key, life, tags) => match self.vacancy(*who, *key) {
                 None => Gives::Nothing,
-                Some(claim) => {
-                    let stands = self.claim(*key) == Some(claim);
-                    if stands {
-                        self.store(*who, *key, value, *life);
-                    }
-                    Gives::Is(stands)
+                Some(mut duty) => {
+                    duty.tags.extend(tags.iter().filter(|tag| !duty.tags.contains(tag)).copied().collect::<Vec<_>>());
+                    let tagged = self.tags.begin(&duty.tags, is_gone(*who, *life));
+                    Gives::Is(self.answer(*who, *key, &duty, value, *life, tagged))
                 }
             },
             Operation::Fail(who, key) => match self.vacancy(*who, *key) {
                 None => Gives::Nothing,
-                Some(claim) => Gives::Is(self.let_go(*key, claim, true)),
+                Some(duty) => Gives::Is(self.let_go(*key, duty.claim, Some(value))),
             },
             Operation::GiveUp(who, key) => {
-                if let Some(claim) = self.vacancy(*who, *key) {
-                    self.let_go(*key, claim, false);
+                if let Some(duty) = self.vacancy(*who, *key) {
+                    self.let_go(*key, duty.claim, None);
                 }
                 Gives::Nothing
             }
         }
     }
 
+    /// The value that is stored of an entry, and whether it has tags.
+    pub(crate) fn stored(&self, key: Key) -> Option<(u64, bool)> {
+        match self.entries.get(&key)? {
+            Kept::Value { value, tags, .. } => Some((*value, !tags.is_empty())),
+            Kept::Vacant(_) | Kept::Failure(_) => None,
+        }
+    }
+
     /// Once for each key, however often it is named.
-    fn set(&mut self, who: Who, keys: &[Key], value: u64, life: Life) -> Gives {
+    fn set(&mut self, who: Who, keys: &[Key], value: u64, life: Life, tags: &[Tag]) -> Gives {
+        if keys.is_empty() {
+            return Gives::Nothing;
+        }
+        let tagged = self.tags.begin(tags, is_gone(who, life));
         for key in keys.iter().collect::<HashSet<_>>() {
-            let promise = if who == PLAIN { None } else { self.promises.remove(&(who, *key)) };
-            if promise.is_none() || promise == self.claim(*key) {
-                self.store(who, *key, value, life);
+            match self.promises.remove(&(who, *key)) {
+                None => self.store(who, *key, value, life, tagged.clone()),
+                Some(duty) => {
+                    self.answer(who, *key, &Duty { tags: tags.to_vec(), ..duty }, value, life, tagged.clone());
+                }
             }
         }
         Gives::Nothing
     }
 
-    fn store(&mut self, who: Who, key: Key, value: u64, life: Life) {
-        let due = life == Life::Moment;
-        if due && who == PLAIN {
+    /// Stores what was computed, if its claim stands and none of its tags, or those of the old value, was invalidated meanwhile. Gives
+    /// whether that was so.
+    fn answer(&mut self, who: Who, key: Key, duty: &Duty, value: u64, life: Life, tagged: Tagged) -> bool {
+        if self.tags.ended_since(duty.tags.iter().chain(&duty.old), duty.since) {
+            self.let_go(key, duty.claim, None);
+            return false;
+        }
+        let stands = self.claim(key) == Some(duty.claim);
+        if stands {
+            self.store(who, key, value, life, tagged);
+        }
+        stands
+    }
+
+    fn store(&mut self, who: Who, key: Key, value: u64, life: Life, tags: Tagged) {
+        if is_gone(who, life) {
             self.entries.remove(&key);
         } else {
-            self.entries.insert(key, Kept::Value { value, due, claim: None, endless: life == Life::Endless });
+            let (due, endless) = (life == Life::Moment, life == Life::Endless);
+            self.entries.insert(key, Kept::Value { value, due, claim: None, endless, tags });
         }
     }
 
@@ -106,53 +152,65 @@ impl Model {
     }
 
     fn read(&mut self, who: Who, key: Key) -> Option<u64> {
+        self.discard(key);
         match self.entries.get_mut(&key)? {
-            Kept::Value { due, claim, .. } if *due && who != PLAIN => {
+            Kept::Value { due, claim, tags, .. } if *due && who != PLAIN => {
                 self.claims += 1;
                 (*due, *claim) = (who == BRIEF, Some(self.claims));
-                self.promises.insert((who, key), self.claims);
+                let duty = Duty { claim: self.claims, since: self.now, tags: Vec::new(), old: names(tags) };
+                self.promises.insert((who, key), duty);
                 None
             }
             Kept::Value { value, .. } => Some(*value),
-            Kept::Vacant(_) | Kept::Failure => None,
+            Kept::Vacant(_) | Kept::Failure(_) => None,
         }
     }
 
-    fn lookup(&mut self, who: Who, key: Key) -> Gives {
+    fn lookup(&mut self, who: Who, key: Key, tags: &[Tag]) -> Gives {
+        self.discard(key);
+        self.claims += 1;
+        let mut old = Vec::new();
         match self.entries.get_mut(&key) {
             Some(Kept::Value { value, due: false, .. }) => return Gives::Hit(*value),
             Some(Kept::Vacant(_)) => return Gives::Busy,
-            Some(Kept::Failure) => return Gives::Failed,
-            _ => self.claims += 1,
-        }
-        match self.entries.get_mut(&key) {
-            Some(Kept::Value { due, claim, .. }) => (*due, *claim) = (false, Some(self.claims)),
-            _ => {
+            Some(Kept::Failure(why)) => return Gives::Failed(*why),
+            Some(Kept::Value { due, claim, tags, .. }) => {
+                (*due, *claim) = (false, Some(self.claims));
+                old = names(tags);
+            }
+            None => {
                 self.entries.insert(key, Kept::Vacant(self.claims));
             }
         }
-        self.vacancies.entry((who, key)).or_default().push_back(self.claims);
+        self.tags.begin(tags, false);
+        let duty = Duty { claim: self.claims, since: self.now, tags: tags.to_vec(), old };
+        self.vacancies.entry((who, key)).or_default().push_back(duty);
         Gives::Vacancy
     }
 
+    /// Who finds an entry of which a tag was invalidated deletes it.
+    fn discard(&mut self, key: Key) {
+        if matches!(self.entries.get(&key), Some(Kept::Value { .. })) && !self.counts(key) {
+            self.entries.remove(&key);
+        }
+    }
+
     /// Gives a claim up, for the next one to compute the value, or for nobody to try for a while. Gives whether it stood.
-    fn let_go(&mut self, key: Key, given_up: Claim, failed: bool) -> bool {
+    fn let_go(&mut self, key: Key, given_up: Claim, failed: Option<u64>) -> bool {
         if self.claim(key) != Some(given_up) {
             return false;
         }
-        match self.entries.get_mut(&key) {
-            Some(Kept::Value { due, claim, .. }) => (*due, *claim) = (!failed, None),
-            _ if failed => {
-                self.entries.insert(key, Kept::Failure);
-            }
-            _ => {
-                self.entries.remove(&key);
-            }
+        let counts = self.counts(key);
+        match (self.entries.get_mut(&key), failed) {
+            // What was invalidated is given to nobody, so a failure takes its place.
+            (Some(Kept::Value { due, claim, .. }), _) if counts || failed.is_none() => (*due, *claim) = (failed.is_none(), None),
+            (_, Some(why)) => _ = self.entries.insert(key, Kept::Failure(why)),
+            (_, None) => _ = self.entries.remove(&key),
         }
         true
     }
 
-    fn vacancy(&mut self, who: Who, key: Key) -> Option<Claim> {
+    fn vacancy(&mut self, who: Who, key: Key) -> Option<Duty> {
         self.vacancies.get_mut(&(who, key))?.pop_front()
     }
 
@@ -160,18 +218,16 @@ impl Model {
         match self.entries.get(&key)? {
             Kept::Value { claim, .. } => *claim,
             Kept::Vacant(claim) => Some(*claim),
-            Kept::Failure => None,
+            Kept::Failure(_) => None,
         }
     }
 
-    fn value(&self, key: Key) -> Option<u64> {
-        match self.entries.get(&key)? {
-            Kept::Value { value, .. } => Some(*value),
-            Kept::Vacant(_) | Kept::Failure => None,
-        }
+    /// Whether there is a value, and all its tags stand.
+    fn counts(&self, key: Key) -> bool {
+        matches!(self.entries.get(&key), Some(Kept::Value { tags, .. }) if self.tags.stand(tags))
     }
 
-    /// Gives how many had a value.
+    /// Gives how many had a value, be it one that was invalidated and that nobody has found yet.
     fn delete(&mut self, chosen: impl Fn(&Key) -> bool) -> u64 {
         let mut count = 0;
         self.entries.retain(|key, kept| {
@@ -181,4 +237,13 @@ impl Model {
         });
         count
     }
+}
+
+/// Whether an entry is gone when the next operation begins. With herd protection it is kept for longer.
+fn is_gone(who: Who, life: Life) -> bool {
+    life == Life::Moment && who == PLAIN
+}
+
+fn names(tagged: &Tagged) -> Vec<Tag> {
+    tagged.iter().map(|(tag, _)| *tag).collect()
 }

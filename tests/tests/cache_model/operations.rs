@@ -5,14 +5,17 @@ use proptest::prelude::*;
 /// Who does it: a number below [`CLIENTS`].
 pub(crate) type Who = usize;
 
-/// A cache without herd protection, two with it, and one that has a claim for a moment only.
-pub(crate) const CLIENTS: usize = 4;
+/// A cache without herd protection, three with it, of which one has copies in its process, and one that has a claim for a moment only.
+pub(crate) const CLIENTS: usize = 5;
 
 /// The one without herd protection.
 pub(crate) const PLAIN: Who = 0;
 
+/// The one with copies.
+pub(crate) const NEAR: Who = 3;
+
 /// The one whose claims end at once. It never looks up, as a vacancy lasts as long as it is kept.
-pub(crate) const BRIEF: Who = 3;
+pub(crate) const BRIEF: Who = 4;
 
 /// An entry: one of the names, with content or without.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -22,6 +25,10 @@ pub(crate) struct Key {
 }
 
 const NAMES: [&str; 3] = ["a", "b", "ab"];
+
+pub(crate) type Tag = &'static str;
+
+const TAGS: [Tag; 2] = ["x", "y"];
 
 /// For how long a value is set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,8 +43,8 @@ pub(crate) enum Life {
 
 #[derive(Debug, Clone)]
 pub(crate) enum Operation {
-    Set(Who, Key, Life),
-    SetMany(Who, Vec<Key>, Life),
+    Set(Who, Key, Life, Vec<Tag>),
+    SetMany(Who, Vec<Key>, Life, Vec<Tag>),
     Get(Who, Key),
     GetMany(Who, Vec<Key>),
     Exists(Who, Key),
@@ -47,16 +54,17 @@ pub(crate) enum Operation {
     DeleteMany(Who, Vec<&'static str>, Option<u8>),
     DeletePattern(Who, &'static str),
     Clear(Who),
-    /// Takes the vacancy if there is one.
-    Lookup(Who, Key),
-    /// Fills the oldest vacancy of this client.
-    Fill(Who, Key, Life),
+    /// Takes the vacancy if there is one. The tags are those that the value will have.
+    Lookup(Who, Key, Vec<Tag>),
+    /// Fills the oldest vacancy of this client, with tags that the value turned out to have besides.
+    Fill(Who, Key, Life, Vec<Tag>),
     Fail(Who, Key),
     /// Drops it.
     GiveUp(Who, Key),
+    Invalidate(Who, Tag),
 }
 
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Gives {
     Nothing,
     Values(Vec<Option<u64>>),
@@ -68,7 +76,7 @@ pub(crate) enum Gives {
     Hit(u64),
     Vacancy,
     Busy,
-    Failed,
+    Failed(u64),
 }
 
 type Matches = fn(&str) -> bool;
@@ -87,6 +95,10 @@ fn life() -> impl Strategy<Value = Life> {
     prop_oneof![1 => Just(Life::Endless), 2 => Just(Life::Long), 4 => Just(Life::Moment)]
 }
 
+fn tags() -> impl Strategy<Value = Vec<Tag>> {
+    prop_oneof![3 => Just(Vec::new()), 2 => prop::sample::subsequence(TAGS.to_vec(), 1), 1 => Just(TAGS.to_vec())]
+}
+
 fn operation() -> impl Strategy<Value = Operation> {
     // Those who can look up, and all.
     let (some, all) = (0..BRIEF, 0..CLIENTS);
@@ -94,8 +106,8 @@ fn operation() -> impl Strategy<Value = Operation> {
     let names = prop::collection::vec(prop::sample::select(&NAMES[..]), 0..4);
     let pattern = prop::sample::select(&PATTERNS[..]).prop_map(|(pattern, _)| pattern);
     prop_oneof![
-        6 => (all.clone(), key(), life()).prop_map(|(who, key, life)| Operation::Set(who, key, life)),
-        2 => (all.clone(), keys(), life()).prop_map(|(who, keys, life)| Operation::SetMany(who, keys, life)),
+        6 => (all.clone(), key(), life(), tags()).prop_map(|(who, key, life, tags)| Operation::Set(who, key, life, tags)),
+        2 => (all.clone(), keys(), life(), tags()).prop_map(|(who, keys, life, tags)| Operation::SetMany(who, keys, life, tags)),
         8 => (all.clone(), key()).prop_map(|(who, key)| Operation::Get(who, key)),
         3 => (all.clone(), keys()).prop_map(|(who, keys)| Operation::GetMany(who, keys)),
         1 => (all.clone(), key()).prop_map(|(who, key)| Operation::Exists(who, key)),
@@ -105,14 +117,42 @@ fn operation() -> impl Strategy<Value = Operation> {
             Operation::DeleteMany(who, names, content.then_some(7))
         }),
         1 => (all.clone(), pattern).prop_map(|(who, pattern)| Operation::DeletePattern(who, pattern)),
-        1 => all.prop_map(Operation::Clear),
-        8 => (some.clone(), key()).prop_map(|(who, key)| Operation::Lookup(who, key)),
-        5 => (some.clone(), key(), life()).prop_map(|(who, key, life)| Operation::Fill(who, key, life)),
+        1 => all.clone().prop_map(Operation::Clear),
+        3 => (all, prop::sample::select(&TAGS[..])).prop_map(|(who, tag)| Operation::Invalidate(who, tag)),
+        8 => (some.clone(), key(), tags()).prop_map(|(who, key, tags)| Operation::Lookup(who, key, tags)),
+        5 => (some.clone(), key(), life(), tags()).prop_map(|(who, key, life, tags)| Operation::Fill(who, key, life, tags)),
         2 => (some.clone(), key()).prop_map(|(who, key)| Operation::Fail(who, key)),
         2 => (some, key()).prop_map(|(who, key)| Operation::GiveUp(who, key)),
     ]
 }
 
+/// What seldom happens in one order: a value is set, somebody reads it or is told to compute it anew, something else happens, a tag is
+/// invalidated or something else happens, and the same one goes on from there.
+fn story() -> impl Strategy<Value = Vec<Operation>> {
+    let set = (0..CLIENTS, key(), prop_oneof![Just(Life::Moment), Just(Life::Long)], tags());
+    let between = || prop::option::weighted(0.3, operation());
+    let invalidate = prop::option::weighted(0.7, prop::sample::select(&TAGS[..]));
+    // Plain clients are told nothing by a read.
+    let goes_on = (PLAIN + 1..CLIENTS, 0..7_u8, life(), tags(), tags());
+    (set, between(), invalidate, between(), goes_on).prop_map(|((by, key, long, had), between, invalidate, after, going_on)| {
+        let (who, how, life, named, tags) = going_on;
+        let (reads, goes_on) = match how {
+            0 => (Operation::Get(who, key), Operation::Get(who, key)),
+            1 => (Operation::Get(who, key), Operation::Set(who, key, life, tags)),
+            2 => (Operation::Get(who, key), Operation::SetMany(who, vec![key], life, tags)),
+            _ if who == BRIEF => (Operation::GetMany(who, vec![key]), Operation::SetMany(who, vec![key], life, tags)),
+            3 => (Operation::Lookup(who, key, named), Operation::Lookup(who, key, tags)),
+            4 => (Operation::Lookup(who, key, named), Operation::Fail(who, key)),
+            _ => (Operation::Lookup(who, key, named), Operation::Fill(who, key, life, tags)),
+        };
+        let set = Operation::Set(by, key, long, had);
+        let invalidate = invalidate.map(|tag| Operation::Invalidate(by, tag));
+        let looks = Operation::Get(PLAIN, key);
+        [Some(set), Some(reads), between, invalidate, after, Some(goes_on), Some(looks)].into_iter().flatten().collect()
+    })
+}
+
 pub(crate) fn operations() -> impl Strategy<Value = Vec<Operation>> {
-    prop::collection::vec(operation(), 1..100)
+    let some = prop_oneof![9 => operation().prop_map(|operation| vec![operation]), 1 => story()];
+    prop::collection::vec(some, 1..65).prop_map(|some| some.concat())
 }

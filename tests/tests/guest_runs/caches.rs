@@ -46,37 +46,6 @@ async fn content_is_canonical_and_null_is_a_value() {
 }
 
 #[tokio::test]
-async fn entries_go_with_their_tags() {
-    let server = bellwether_tests::Server::start().unwrap();
-    let on_server = load(builder().store(server.url())).await;
-    for (runtime, guest) in [probe().await, on_server] {
-        let ran = run(&guest, "cache tags a").await;
-        let expected = [
-            "set Ok(())",
-            "set Ok(())",
-            "get Ok(Some([1]))",
-            "invalidate Ok(true)",
-            "invalidate Ok(false)",
-            "many Ok([None, Some([1])])",
-            "exists Ok(false)",
-            "fill Ok(true)",
-            "invalidate Ok(true)",
-            "invalidate Ok(true)",
-            "fill Ok(false)",
-            "get Ok(None)",
-            "empty Err(Error::Invalid(\"the tag is empty: give it at least one character\"))",
-            "long Err(Error::Limit(\"the tag has 129 bytes, and at most 128 are allowed\"))",
-            "many Err(Error::Limit(\"tags of an entry: at most 16 are allowed at once\"))",
-        ];
-        assert_eq!(ran.lines(), expected);
-        // Natively it is the same tag.
-        let cache = runtime.caches().open("a", None).unwrap();
-        assert!(cache.exists("other").await.unwrap() && cache.invalidate_tag("y").await.unwrap());
-        assert!(!cache.exists("other").await.unwrap());
-    }
-}
-
-#[tokio::test]
 async fn guests_and_natives_share_entries() {
     let (runtime, guest) = probe().await;
     assert_eq!(run(&guest, "cache set shared key from-the-guest").await.lines(), ["Ok(())"]);

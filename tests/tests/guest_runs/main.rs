@@ -12,6 +12,7 @@ mod kinds;
 mod limits;
 mod locks;
 mod redis;
+mod tags;
 mod versions;
 
 use std::path::PathBuf;

@@ -49,13 +49,7 @@ fn holder(server: &Server) -> Option<String> {
 
 /// Keeps a replica from getting anything any more, while it lives and answers.
 fn cut_off(primary: &Server, replica: &Server) {
-    replica.command::<()>(&["CONFIG", "SET", "masterauth", "wrong"]).unwrap();
-    replica.command::<u64>(&["CLIENT", "KILL", "TYPE", "master"]).unwrap();
-    until("the replica to be cut off", || {
-        let info = replica.command::<String>(&["INFO", "replication"])?;
-        Ok(info.contains("master_link_status:down").then_some(()))
-    })
-    .unwrap();
+    replica.cut_off().unwrap();
     // One more, so that what comes next cannot be in what it has.
     primary.command::<u64>(&["DEL", "lock"]).unwrap();
 }

@@ -155,7 +155,7 @@ every_store! {
     tags::what_is_left_is_told_with_its_tags
     tags::an_entry_is_discarded_only_if_it_is_the_same
     tags::an_entry_with_tags_is_claimed_and_filled_as_any
-    tags::tags_are_deleted_with_what_begins_alike_and_do_not_count
+    tags::tags_are_invalidated_with_what_begins_alike_and_do_not_count
     model::any_sequence_gives_what_the_model_gives
 }
 

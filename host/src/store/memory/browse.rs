@@ -47,7 +47,9 @@ impl MemoryStore {
             let (tags, entries): (Vec<_>, Vec<_>) =
                 batch.into_iter().partition(|key| key.get(prefix.len()..).is_some_and(is_tag));
             deleted += self.delete_all(&entries);
-            self.delete_all(&tags);
+            for tag in &tags {
+                open(&self.entries).end(tag, Instant::now());
+            }
             from = Some(last);
             tokio::task::yield_now().await;
         }

@@ -43,6 +43,13 @@ impl Entries {
         state.generation.is_some()
     }
 
+    /// Invalidates a tag, if there is something known of it.
+    pub(super) fn end(&mut self, tag: &str, now: Instant) {
+        if self.kept.get(tag, now).is_some() {
+            self.invalidate(tag, now);
+        }
+    }
+
     /// As [`crate::store::EntryStore::discard`] says, with what was deleted.
     pub(super) fn discard(&mut self, key: &str, seen: &[u8], now: Instant) -> Option<Deleted> {
         let stored = self.get(key, now)?;

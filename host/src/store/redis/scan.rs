@@ -20,7 +20,8 @@ const DELETIONS: usize = 50;
 /// Which of the keys that begin with the prefix are meant, by the rest of the key.
 pub(super) type Chosen<'a> = &'a (dyn Fn(&str) -> bool + Send + Sync);
 
-/// Deletes, on all servers side by side, what begins with `prefix` and is chosen, and says how much that was.
+/// Deletes, on all servers side by side, the entries whose keys begin with `prefix` and are chosen, and says how many there were. Tags
+/// are invalidated.
 pub(super) async fn delete_matching(wire: &Wire, prefix: &str, hint: &Glob, chosen: Chosen<'_>) -> Result<u64, Fault> {
     let pattern = format!("{}{}", escaped(prefix), hint.as_redis_pattern());
     let links = wire.topology().primaries(wire.deadline()).await?;
@@ -33,11 +34,21 @@ async fn sweep(wire: &Wire, link: &Link, pattern: &str, prefix: &str, chosen: Ch
     let mut scan = Scan::new(wire, link, pattern);
     while let Some(keys) = scan.next().await? {
         let ours: Vec<_> = keys.iter().filter(|key| key.strip_prefix(prefix).is_some_and(chosen)).collect();
-        for some in ours.chunks(DELETIONS) {
-            let requests = some.iter().map(|key| Request::Entry(Question::Delete(key, wire.topology().publish())));
-            for (key, reply) in some.iter().zip(wire.call_all(requests).await) {
-                let count = u64::try_from(integer(&reply?)?).unwrap_or(0);
-                deleted += if key.strip_prefix(prefix).is_some_and(is_tag) { 0 } else { count };
+        let (tags, entries): (Vec<_>, Vec<_>) = ours.into_iter().partition(|key| key.strip_prefix(prefix).is_some_and(is_tag));
+        let delete = |key| Request::Entry(Question::Delete(key, wire.topology().publish()));
+        for some in entries.chunks(DELETIONS) {
+            for reply in wire.call_all(some.iter().map(|key| delete(key))).await {
+                deleted += u64::try_from(integer(&reply?)?).unwrap_or(0);
+            }
+        }
+        for some in tags.chunks(DELETIONS) {
+            let invalidate = some.iter().map(|key| Request::Entry(Question::Invalidate(key)));
+            for (key, reply) in some.iter().zip(wire.call_all(invalidate).await) {
+                match reply {
+                    // A stranger's, and no text. It goes all the same.
+                    Err(fault) if fault.code() == "WRONGTYPE" => wire.call(delete(key)).await?,
+                    reply => reply?,
+                };
             }
         }
     }

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::{join_all, join3};
 
-use crate::bindings::bellwether::core::cache::{Cache, Error, Found, Options, Outcome, Stage};
+use crate::bindings::bellwether::core::cache::{Cache, Error, Found, Options, Stage};
 
 pub(crate) async fn run(args: &[&str]) {
     match args {
@@ -14,7 +14,6 @@ pub(crate) async fn run(args: &[&str]) {
         ["set", name, key, text] => println!("{:?}", open(name).set((*key).to_owned(), text_item(text), None, None).await),
         ["life", name] => life(name).await,
         ["many", name] => many(name).await,
-        ["tags", name] => tags(name).await,
         ["content", name] => content(name).await,
         ["null", name] => null(name).await,
         ["invalid", name] => invalid(name).await,
@@ -24,7 +23,7 @@ pub(crate) async fn run(args: &[&str]) {
     }
 }
 
-fn open(name: &str) -> Cache {
+pub(crate) fn open(name: &str) -> Cache {
     Cache::open(name, None).unwrap()
 }
 
@@ -81,34 +80,6 @@ async fn many(name: &str) {
     println!("delete {:?}", cache.delete_many(keys().into_iter().take(2).collect(), None).await);
     println!("pattern {:?}", cache.delete_pattern("key-*".to_owned()).await);
     println!("none {:?}", cache.get_many(keys(), None).await.map(|values| values.iter().all(Option::is_none)));
-}
-
-async fn tags(name: &str) {
-    let cache = open(name);
-    let (key, one) = (|| "key".to_owned(), || vec![1]);
-    let tags = |tags: &[&str]| tags.iter().map(|&tag| tag.to_owned()).collect::<Vec<_>>();
-    println!("set {:?}", cache.set_tagged(key(), one(), None, None, tags(&["x", "y", "x"])).await);
-    println!("set {:?}", cache.set_many_tagged(vec![("other".to_owned(), one())], None, Some(60_000), tags(&["y"])).await);
-    println!("get {:?}", cache.get(key(), None).await);
-    println!("invalidate {:?}", cache.invalidate_tag("x".to_owned()).await);
-    println!("invalidate {:?}", cache.invalidate_tag("x".to_owned()).await);
-    println!("many {:?}", cache.get_many(vec![key(), "other".to_owned()], None).await);
-    println!("exists {:?}", cache.exists(key(), None).await);
-    let lookup = async |names: &[&str]| match cache.lookup_tagged(key(), None, 0, tags(names)).await {
-        Ok(Outcome::Vacant(vacancy)) => vacancy,
-        other => panic!("{:?}", other.map(|_| "something else")),
-    };
-    let vacancy = lookup(&["x"]).await;
-    println!("fill {:?}", vacancy.fill_tagged(one(), None, tags(&["z"])).await);
-    println!("invalidate {:?}", cache.invalidate_tag("z".to_owned()).await);
-    let vacancy = lookup(&["x"]).await;
-    println!("invalidate {:?}", cache.invalidate_tag("x".to_owned()).await);
-    println!("fill {:?}", vacancy.fill(one(), None).await);
-    println!("get {:?}", cache.get(key(), None).await);
-    println!("empty {:?}", cache.set_tagged(key(), one(), None, None, tags(&[""])).await);
-    println!("long {:?}", cache.invalidate_tag("x".repeat(129)).await);
-    let many = (0..17).map(|n| n.to_string()).collect();
-    println!("many {:?}", cache.set_tagged(key(), one(), None, None, many).await);
 }
 
 /// `{"a": 1, "b": 2}` in both orders is one content.

@@ -14,6 +14,7 @@ mod herds;
 mod kinds;
 mod locks;
 mod misbehave;
+mod tags;
 
 #[allow(missing_docs, unreachable_pub, clippy::all, clippy::pedantic, reason = "generated code")]
 mod bindings {
@@ -62,6 +63,7 @@ impl bindings::exports::wasi::cli::run::Guest for Probe {
             ["class", rest @ ..] => classes::run(rest).await,
             ["kinds", rest @ ..] => kinds::run(rest).await,
             ["cache", rest @ ..] => caches::run(rest).await,
+            ["tags", rest @ ..] => tags::run(rest).await,
             ["herd", rest @ ..] => herds::run(rest).await,
             ["misbehave", rest @ ..] => misbehave::run(rest).await,
             other => panic!("the probe does not know {other:?}"),

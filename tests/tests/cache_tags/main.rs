@@ -1,19 +1,27 @@
 //! Tags on real servers: how many requests they cost, and what nobody reads any more.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod clearing;
+mod costs;
+mod failovers;
+mod many;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use bellwether::cache::{Cache, CacheOptions, Caches, Found, Herd, Ttl};
+use bellwether::cache::{Cache, CacheOptions, Caches, Found, Herd};
 use bellwether::store::{self, StoreOptions};
-use bellwether_tests::commands::{Commands, Counting};
+use bellwether_tests::commands::Counting;
 use bellwether_tests::{Cluster, Server};
 use futures_util::future::join_all;
 use tokio::time::{Instant, sleep};
 
 /// For news that is under way.
 const SOON: Duration = Duration::from_secs(10);
+
+/// Longer than any test.
+const LONG: Duration = Duration::from_hours(1);
 
 async fn cache(url: &str, options: CacheOptions) -> Cache {
     let store = StoreOptions { response_timeout: Duration::from_secs(20), ..StoreOptions::default() };
@@ -26,71 +34,6 @@ async fn plain(url: &str) -> Cache {
 
 fn keys(count: usize) -> Vec<String> {
     (0..count).map(|n| format!("key-{n}")).collect()
-}
-
-/// What a call has the server do, once it knows all scripts.
-async fn costs<T>(counting: &mut Counting, call: impl Future<Output = Result<T, bellwether::Error>>) -> Commands {
-    counting.restart().unwrap();
-    call.await.unwrap();
-    counting.so_far().unwrap()
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_invalidation_is_one_request_however_many_entries_have_the_tag() {
-    let server = Server::start().unwrap();
-    let cache = plain(&server.url()).await;
-    let tagged = cache.with_tags(["x"]).unwrap();
-    for count in [1, 1_000] {
-        let keys = keys(count);
-        // The first time, scripts are loaded.
-        for _ in 0..2 {
-            tagged.set_many(keys.iter().map(|key| (key, 1)), None).await.unwrap();
-            assert_eq!(cache.get_many::<u8, _>(&keys).await.unwrap(), vec![Some(1); count]);
-            cache.invalidate_tag("x").await.unwrap();
-            assert_eq!(cache.get::<u8>(&keys[0]).await.unwrap(), None);
-        }
-        tagged.set_many(keys.iter().map(|key| (key, 1)), None).await.unwrap();
-        let mut counting = Counting::on(&server).unwrap();
-        let commands = costs(&mut counting, cache.invalidate_tag("x")).await;
-        assert_eq!((commands.of("evalsha"), commands.sent()), (1, 1), "{commands}");
-        // Within the script: what is there, the time, and the end of it.
-        assert!(commands.all() <= 4, "{commands}");
-        assert_eq!(cache.get_many::<u8, _>(&keys).await.unwrap(), vec![None; count]);
-    }
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn who_reads_asks_once_more_where_there_are_tags_and_not_where_there_are_none() {
-    let server = Server::start().unwrap();
-    let cache = plain(&server.url()).await;
-    let tagged = cache.with_tags(["x", "y"]).unwrap();
-    tagged.set("tagged", &1, None).await.unwrap();
-    cache.set("plain", &1, None).await.unwrap();
-    cache.ttl("tagged").await.unwrap();
-    let many = keys(100);
-    tagged.set_many(many.iter().map(|key| (key, 1)), None).await.unwrap();
-    let mut counting = Counting::on(&server).unwrap();
-    let mut costs = async |what: &str, call: &mut (dyn Future<Output = ()> + Unpin), gets: u64, scripts: u64| {
-        counting.restart().unwrap();
-        call.await;
-        let commands = counting.so_far().unwrap();
-        assert_eq!((commands.of("get"), commands.of("evalsha")), (gets, scripts), "{what}: {commands}");
-    };
-    let of = &cache;
-    let read = |key: &'static str| Box::pin(async move { assert_eq!(of.get::<u8>(key).await.unwrap(), Some(1)) });
-    costs("a plain entry", &mut read("plain"), 1, 0).await;
-    costs("one with two tags", &mut read("tagged"), 1 + 2, 0).await;
-    let mut all = Box::pin(async {
-        assert_eq!(cache.get_many::<u8, _>(&many).await.unwrap(), vec![Some(1); 100]);
-    });
-    costs("many with the same tags", &mut all, 100 + 2, 0).await;
-    let mut ttl = Box::pin(async { assert_ne!(cache.ttl("plain").await.unwrap(), Ttl::Absent) });
-    costs("a time to live", &mut ttl, 0, 1).await;
-    let mut set = Box::pin(async { cache.set("plain", &1, None).await.unwrap() });
-    costs("a plain set", &mut set, 0, 0).await;
-    // Each tag is asked for once, and looks at itself.
-    let mut set = Box::pin(async { tagged.set_many(many.iter().map(|key| (key, 1)), None).await.unwrap() });
-    costs("a set with two tags", &mut set, 2, 2).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
