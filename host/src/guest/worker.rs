@@ -175,7 +175,7 @@ mod tests {
         worker.take(
             async move {
                 let _begun = begun.0;
-                std::future::pending().await
+                std::future::pending::<()>().await;
             },
             runtime.handle(),
         );
