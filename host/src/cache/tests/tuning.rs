@@ -24,8 +24,8 @@ async fn fails(cache: &Cache) -> Computed {
 }
 
 /// The value, if there is one. What is vacant is given up.
-fn hit(found: Found<u8>) -> Option<u8> {
-    if let Found::Hit(value) = found { Some(value) } else { None }
+fn hit(found: &Found<u8>) -> Option<u8> {
+    if let Found::Hit(value) = found { Some(*value) } else { None }
 }
 
 async fn pass(time: Duration) {
@@ -85,7 +85,7 @@ async fn an_old_value_is_given_in_place_of_an_error_for_a_bounded_time() {
 #[tokio::test(start_paused = true)]
 async fn failures_do_not_have_an_old_value_served_for_longer() {
     let tuned = |failures, stale_if_error| {
-        let tuning = Tuning { failures, stale_if_error, ..Tuning::default() };
+        let tuning = Tuning { stale_if_error, failures, ..Tuning::default() };
         // A claim lasts for much longer than the value has left.
         let herd = Some(Herd { herd_timeout: SECOND, extend_timeout: 60 * SECOND });
         let options = CacheOptions { herd, expire: Some(10 * SECOND), tuning: Some(tuning), ..CacheOptions::default() };
@@ -101,7 +101,7 @@ async fn failures_do_not_have_an_old_value_served_for_longer() {
         pass(10 * SECOND).await;
         while set.elapsed() < 30 * SECOND {
             // One fails, and one gives up.
-            for outcome in [fails(&cache).await.ok(), hit(cache.lookup("a", Duration::ZERO).await.unwrap())] {
+            for outcome in [fails(&cache).await.ok(), hit(&cache.lookup("a", Duration::ZERO).await.unwrap())] {
                 if outcome == Some(1) {
                     served += 1;
                     let age = set.elapsed();
