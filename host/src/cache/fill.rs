@@ -82,7 +82,7 @@ impl Vacancy {
         let life = self.cache.0.expiry.of(expire)?;
         let Some(tags) = self.cache.generations(tags, life.kept, &self.premises).await? else {
             // Whoever is next computes it from what there is now.
-            self.cache.0.store.abandon(&abandoned.key, abandoned.claim, None).await?;
+            self.cache.0.store.abandon(abandoned.abandoning(None)).await?;
             self.cache.0.metrics.filled(false);
             self.settle();
             return Ok(false);
@@ -117,7 +117,7 @@ impl Vacancy {
         }
         let store = &self.cache.0.store;
         let noted = if self.old().await?.is_some() {
-            store.abandon(&abandoned.key, abandoned.claim, Some(rest)).await?
+            store.abandon(abandoned.abandoning(Some(rest))).await?
         } else {
             let why = why.get(..why.floor_char_boundary(MOST_TEXT)).unwrap_or_default();
             let envelope = Envelope { holds: Holds::Failure, created: store.now(), ..Envelope::default() };

@@ -83,9 +83,13 @@ impl Flights {
     pub(super) async fn ask(&self, place: &Place<'_>, key: &str, bid: &Bid) -> Result<(Landed, Option<Duration>), Error> {
         let store = place.store;
         // Should nobody wait for the answer any more, it is taken back.
-        let unsettled = Abandoned::unless_settled(store, &self.background, key, bid)?;
+        let mut unsettled = Abandoned::unless_settled(store, &self.background, key, bid)?;
         let standing = loop {
-            match store.claim(key, bid).await {
+            let standing = store.claim(key, bid).await;
+            if let Ok(Standing::Yours { stale: Some(stale) }) = &standing {
+                unsettled.found(stale);
+            }
+            match standing {
                 Ok(Standing::Hit(bytes)) => match place.discards(key, &bytes).await {
                     Ok(false) => break Ok(Standing::Hit(bytes)),
                     Ok(true) => {}

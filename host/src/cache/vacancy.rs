@@ -17,7 +17,7 @@ use crate::clock::{Span, after};
 use crate::envelope::{Claim, tags};
 use crate::error::{Error, Outage, Unavailable};
 use crate::pause::{back_off, random};
-use crate::store::{Bid, Prolonging, Stale, Store};
+use crate::store::{Abandoning, Bid, Prolonging, Stale, Store};
 
 /// The duty to compute one entry, which this caller alone has, among all processes. It lasts as long as it is kept; dropping it lets
 /// somebody else compute. When its process dies, somebody else is asked to once its lease ends: after
@@ -34,8 +34,6 @@ pub struct Vacancy {
 pub(super) struct Tenure {
     pub(super) abandoned: Abandoned,
     stale: Option<Stale>,
-    /// Until when that may be served.
-    served_until: Option<Instant>,
     keeper: AbortHandle,
 }
 
@@ -49,6 +47,8 @@ pub(super) struct Abandoned {
     lease: Span,
     /// Since when it may be there.
     pub(super) since: Instant,
+    /// Until when a value may be served that was there; `None` for no end.
+    served_until: Option<Instant>,
     pub(super) settled: AtomicBool,
     /// Whether the request that makes the claim may still be on its way.
     straggler: bool,
@@ -73,8 +73,8 @@ impl Vacancy {
 
     /// The key of the entry in the store, and the value that is to be computed anew, as it is stored, if that may still be served.
     pub(super) async fn old(&self) -> Result<Option<(&str, &Bytes)>, Error> {
-        let Tenure { abandoned, stale, served_until, .. } = &self.tenure;
-        let serves = served_until.is_none_or(|end| end > Instant::now());
+        let Tenure { abandoned, stale, .. } = &self.tenure;
+        let serves = abandoned.served_until.is_none_or(|end| end > Instant::now());
         let Some(stale) = stale.as_ref().filter(|_| serves) else { return Ok(None) };
         let void = self.cache.is_void(&stale.bytes).await?;
         Ok((!void).then_some((abandoned.key.as_str(), &stale.bytes)))
@@ -102,6 +102,7 @@ impl Abandoned {
             claim: bid.claim,
             lease: bid.lease,
             since: Instant::now(),
+            served_until: None,
             settled: AtomicBool::new(false),
             straggler: true,
         })
@@ -112,13 +113,24 @@ impl Abandoned {
         self.settled.store(true, Ordering::Release);
     }
 
+    /// It was made, on an entry that has a value.
+    pub(super) fn found(&mut self, stale: &Stale) {
+        // The store measured that after the question was sent, so this is no later than true: who takes the claim after this one must
+        // not find more than there was.
+        self.served_until = stale.kept.map(|kept| after(self.since, kept));
+    }
+
     /// It was made, and is kept from now on.
     pub(super) fn held(mut self, stale: Option<Stale>) -> Tenure {
         self.straggler = false;
-        let served_until = stale.as_ref().and_then(|stale| stale.kept).map(|kept| after(Instant::now(), kept));
-        let keeping = keep(Arc::clone(&self.store), self.key.clone(), self.claim, self.lease, served_until);
+        let keeping = keep(Arc::clone(&self.store), self.key.clone(), self.claim, self.lease, self.served_until);
         let keeper = self.runtime.spawn(keeping).abort_handle();
-        Tenure { abandoned: self, stale, served_until, keeper }
+        Tenure { abandoned: self, stale, keeper }
+    }
+
+    /// How it is given up.
+    pub(super) fn abandoning(&self, rest: Option<Span>) -> Abandoning<'_> {
+        Abandoning { key: &self.key, claim: self.claim, rest, left: left(self.served_until) }
     }
 }
 
@@ -135,12 +147,13 @@ impl Drop for Abandoned {
         }
         let (store, key, claim) = (Arc::clone(&self.store), std::mem::take(&mut self.key), self.claim);
         let until = after(Instant::now(), self.lease.duration());
-        let straggler = self.straggler;
+        let (straggler, served_until) = (self.straggler, self.served_until);
         let giving_up = async move {
-            let found = give_up(&*store, &key, claim, until).await;
+            let abandoning = || Abandoning { left: left(served_until), ..Abandoning::of(&key, claim) };
+            let found = give_up(&*store, abandoning, until).await;
             if straggler && !found {
                 sleep(STRAGGLER).await;
-                give_up(&*store, &key, claim, until).await;
+                give_up(&*store, abandoning, until).await;
             }
         };
         self.background.spawn(giving_up, &self.runtime);
@@ -174,17 +187,23 @@ async fn keep(store: Arc<dyn Store>, key: String, claim: Claim, lease: Span, ser
     }
 }
 
+/// How much of its time a value has left.
+fn left(served_until: Option<Instant>) -> Option<Duration> {
+    served_until.map(|end| end.saturating_duration_since(Instant::now()))
+}
+
 /// Tries until there is an answer, at most until the claim's time is up. Gives whether the entry had the claim.
-async fn give_up(store: &dyn Store, key: &str, claim: Claim, until: Instant) -> bool {
+async fn give_up<'a>(store: &dyn Store, abandoning: impl Fn() -> Abandoning<'a>, until: Instant) -> bool {
     let mut failures = 0;
     loop {
-        match store.abandon(key, claim, None).await {
+        let abandoning = abandoning();
+        match store.abandon(abandoning).await {
             Ok(found) => return found,
             Err(error) => {
                 failures += 1;
                 let next = after(Instant::now(), back_off(failures, random()));
                 if !error.is_passing() || next >= until {
-                    tracing::debug!(key, %error, "the claim is not given up: its lease ends it");
+                    tracing::debug!(key = abandoning.key, %error, "the claim is not given up: its lease ends it");
                     return false;
                 }
                 sleep_until(next).await;

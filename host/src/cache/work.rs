@@ -11,7 +11,7 @@ use super::promises::Promise;
 use super::standing::{Premises, Snapshot};
 use crate::envelope::Tag;
 use crate::error::Error;
-use crate::store::Replaces;
+use crate::store::{Abandoning, Replaces};
 
 /// How a value was computed.
 #[derive(Debug)]
@@ -68,7 +68,7 @@ impl Cache {
 
     /// Has somebody else compute what this handle said it would: from what there is now.
     async fn break_promise(&self, key: &str, promise: &Promise) -> Result<(), Error> {
-        self.0.store.abandon(key, promise.claim, None).await?;
+        self.0.store.abandon(Abandoning::of(key, promise.claim)).await?;
         self.0.metrics.filled(false);
         self.0.promises.settle(key, promise.claim);
         Ok(())

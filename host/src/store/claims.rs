@@ -101,3 +101,25 @@ pub struct Prolonging<'a> {
     /// Whether a value that is computed anew may still be given to who reads. Otherwise a placeholder takes its place.
     pub serves: bool,
 }
+
+/// A claim that is given up.
+#[derive(Debug, Clone, Copy)]
+pub struct Abandoning<'a> {
+    /// The key of the entry.
+    pub key: &'a str,
+    /// Who computed it.
+    pub claim: Claim,
+    /// For how much longer a value that is there is given to who reads, before somebody else is to compute it.
+    pub rest: Option<Span>,
+    /// How much of its time a value has left that was there when the entry was claimed ([`Stale::kept`]): where the claim had the entry
+    /// stay for longer, it does so no more. `None` for a claim that did not, and for a value without end.
+    pub left: Option<Duration>,
+}
+
+impl<'a> Abandoning<'a> {
+    /// Gives a claim up, for somebody else to compute the entry at once.
+    #[must_use]
+    pub const fn of(key: &'a str, claim: Claim) -> Self {
+        Self { key, claim, rest: None, left: None }
+    }
+}

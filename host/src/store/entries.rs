@@ -7,11 +7,11 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 
 use super::browse::{Browse, Told};
-use super::{Bid, Filling, Mirror, Prolonging, Reply, Standing, Tagged, Tagging, Tracking, Watch};
+use super::{Abandoning, Bid, Filling, Mirror, Prolonging, Reply, Standing, Tagged, Tagging, Tracking, Watch};
 #[cfg(doc)]
 use super::{REMEMBERED, Replaces};
 use crate::clock::Span;
-use crate::envelope::{Claim, Tag};
+use crate::envelope::Tag;
 use crate::error::Error;
 use crate::glob::Glob;
 
@@ -40,9 +40,9 @@ pub trait EntryStore: Send + Sync {
     /// Makes a claim last longer. False if the entry does not have it any more.
     fn prolong<'a>(&'a self, prolonging: Prolonging<'a>) -> Reply<'a, bool>;
 
-    /// Gives a claim up, so that somebody else can compute the entry, and tells those who wait for it. With `rest`, a value that is
-    /// there is given to who reads for that much longer before. False if the entry does not have the claim any more.
-    fn abandon<'a>(&'a self, key: &'a str, claim: Claim, rest: Option<Span>) -> Reply<'a, bool>;
+    /// Gives a claim up, so that somebody else can compute the entry, and tells those who wait for it. A value stays for as long as it
+    /// would have without the claim. False if the entry does not have the claim any more.
+    fn abandon<'a>(&'a self, abandoning: Abandoning<'a>) -> Reply<'a, bool>;
 
     /// Starts to watch an entry that is being computed. Whatever is heard means that its claim was filled, given up or deleted, or
     /// that this may have been missed. When the answer is there, nothing is missed from then on. All watches of one entry in a process

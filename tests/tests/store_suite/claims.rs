@@ -1,7 +1,7 @@
 //! What stores promise of who computes an entry.
 
 use bellwether::envelope::{Claim, Envelope, Head, Holds};
-use bellwether::store::{Bid, Filling, Prolonging, Replaces, Standing};
+use bellwether::store::{Abandoning, Bid, Filling, Prolonging, Replaces, Standing};
 
 use super::*;
 
@@ -95,7 +95,7 @@ pub(crate) async fn a_claim_ends_with_its_lease(store: Shared, name: &str) {
         sleep(Duration::from_millis(2)).await;
     }
     assert!(!fill(&store, filling(name, "late", Some(first.claim), LONG, LONG)).await);
-    assert!(!store.abandon(name, first.claim, None).await.unwrap());
+    assert!(!store.abandon(Abandoning::of(name, first.claim)).await.unwrap());
     assert!(fill(&store, filling(name, "new", Some(second.claim), LONG, LONG)).await);
 
     // The same where there is a value.
@@ -180,7 +180,7 @@ pub(crate) async fn a_late_fill_replaces_nothing(store: Shared, name: &str) {
     store.set(&entry(name, "set"), None).await.unwrap();
     assert!(!fill(&store, filling(name, "late", Some(second.claim), LONG, LONG)).await);
     assert!(!store.prolong(Prolonging { key: name, claim: second.claim, lease: ms(1), serves: false }).await.unwrap());
-    assert!(!store.abandon(name, second.claim, None).await.unwrap());
+    assert!(!store.abandon(Abandoning::of(name, second.claim)).await.unwrap());
     assert_eq!(store.get(name).await.unwrap().unwrap(), "set");
     assert_eq!(store.ttl(name).await.unwrap(), Ttl::Persistent);
 }
@@ -234,17 +234,42 @@ pub(crate) async fn a_fill_can_be_repeated(store: Shared, name: &str) {
 pub(crate) async fn a_claim_that_is_given_up_can_be_taken(store: Shared, name: &str) {
     let (first, second) = (cold(LONG), cold(LONG));
     yours(store.claim(name, &first).await.unwrap());
-    assert!(store.abandon(name, first.claim, None).await.unwrap());
-    assert!(!store.abandon(name, first.claim, None).await.unwrap());
+    assert!(store.abandon(Abandoning::of(name, first.claim)).await.unwrap());
+    assert!(!store.abandon(Abandoning::of(name, first.claim)).await.unwrap());
     yours(store.claim(name, &second).await.unwrap());
 
     let name = &format!("{name}-due");
     due(&store, name).await;
     yours(store.claim(name, &first).await.unwrap());
-    assert!(store.abandon(name, first.claim, None).await.unwrap());
+    assert!(store.abandon(Abandoning::of(name, first.claim)).await.unwrap());
     assert_eq!(yours(store.claim(name, &second).await.unwrap()).unwrap(), "old", "it is due again at once");
-    assert!(store.abandon(name, second.claim, Some(ms(LONG))).await.unwrap());
+    assert!(store.abandon(Abandoning { rest: Some(ms(LONG)), ..Abandoning::of(name, second.claim) }).await.unwrap());
     assert_eq!(hit(store.claim(name, &first).await.unwrap()), "old", "it rests first");
+}
+
+pub(crate) async fn a_value_has_no_more_time_by_claims_that_are_given_up(store: Shared, name: &str) {
+    assert!(fill(&store, filling(name, "old", None, 1, 30_000)).await);
+    until_due(&store, name).await;
+    let (first, second) = (cold(LONG), cold(LONG));
+    let Standing::Yours { stale: Some(stale) } = store.claim(name, &first).await.unwrap() else { panic!("it is not due") };
+    assert!(
+        matches!(store.ttl(name).await.unwrap(), Ttl::Remaining(left) if left > ms(30_000).duration()),
+        "the claim lasts so long"
+    );
+    let giving_up = |claim, left| Abandoning { left, ..Abandoning::of(name, claim) };
+    assert!(store.abandon(giving_up(first.claim, stale.kept)).await.unwrap());
+    assert!(matches!(store.ttl(name).await.unwrap(), Ttl::Remaining(left) if left <= ms(30_000).duration()));
+    let Standing::Yours { stale: Some(stale) } = store.claim(name, &second).await.unwrap() else { panic!("it is not due") };
+    assert!(stale.kept.unwrap() <= ms(30_000).duration(), "{:?} are left", stale.kept);
+    assert!(store.abandon(giving_up(second.claim, Some(Duration::ZERO))).await.unwrap());
+    assert_eq!(store.get(name).await.unwrap(), None, "its time is over");
+
+    let name = &format!("{name}-endless");
+    assert!(fill(&store, Filling { kept: None, ..filling(name, "old", None, 1, 1) }).await);
+    until_due(&store, name).await;
+    yours(store.claim(name, &first).await.unwrap());
+    assert!(store.abandon(Abandoning::of(name, first.claim)).await.unwrap());
+    assert_eq!(store.ttl(name).await.unwrap(), Ttl::Persistent);
 }
 
 pub(crate) async fn what_is_claimed_keeps_its_time_to_live(store: Shared, name: &str) {
@@ -295,7 +320,7 @@ pub(crate) async fn who_waits_is_told(store: Shared, name: &str) {
     let holder = cold(LONG);
     let claimed = async || yours(store.claim(name, &holder).await.unwrap());
     claimed().await;
-    assert!(store.abandon(name, holder.claim, None).await.unwrap());
+    assert!(store.abandon(Abandoning::of(name, holder.claim)).await.unwrap());
     told("given up").await;
     claimed().await;
     store.delete(&[name.to_owned()]).await.unwrap();

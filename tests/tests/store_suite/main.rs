@@ -143,6 +143,7 @@ every_store! {
     claims::a_late_fill_fills_what_is_gone
     claims::a_fill_can_be_repeated
     claims::a_claim_that_is_given_up_can_be_taken
+    claims::a_value_has_no_more_time_by_claims_that_are_given_up
     claims::what_is_claimed_keeps_its_time_to_live
     claims::a_placeholder_is_no_entry
     claims::a_failure_is_no_entry

@@ -1,7 +1,7 @@
 //! Any sequence of operations by several clients gives what a plain model of the rules gives.
 
 use bellwether::envelope::{Claim, Envelope, Holds};
-use bellwether::store::{Bid, Filling, Prolonging, Replaces, Standing};
+use bellwether::store::{Abandoning, Bid, Filling, Prolonging, Replaces, Standing};
 
 use super::*;
 
@@ -136,7 +136,7 @@ async fn real(store: &Shared, key: &str, op: &Op) -> Gives {
             }
         }
         Op::Prolong(claim, serves) => Gives::Is(store.prolong(Prolonging { key, claim, lease: ms(LONG), serves }).await.unwrap()),
-        Op::Abandon(claim) => Gives::Is(store.abandon(key, claim, None).await.unwrap()),
+        Op::Abandon(claim) => Gives::Is(store.abandon(Abandoning::of(key, claim)).await.unwrap()),
         Op::Get => Gives::Bytes(store.get(key).await.unwrap().and_then(|bytes| opened(&bytes))),
         Op::Exists => Gives::Is(store.exists(key).await.unwrap()),
         Op::Delete => Gives::Deleted(store.delete(&[key.to_owned()]).await.unwrap()),

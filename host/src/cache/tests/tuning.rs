@@ -1,5 +1,7 @@
 //! Failures, old values in place of them, refreshing ahead, and jitter.
 
+use tokio::time::Instant;
+
 use super::*;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -19,6 +21,11 @@ async fn computes(cache: &Cache, value: u8) -> Computed {
 
 async fn fails(cache: &Cache) -> Computed {
     cache.get_or_try_insert_with("a", || async { Err("no luck") }).await
+}
+
+/// The value, if there is one. What is vacant is given up.
+fn hit(found: &Found<u8>) -> Option<u8> {
+    if let Found::Hit(value) = found { Some(*value) } else { None }
 }
 
 async fn pass(time: Duration) {
@@ -72,6 +79,41 @@ async fn an_old_value_is_given_in_place_of_an_error_for_a_bounded_time() {
     assert_eq!(computes(&cache, 2).await, Ok(2));
     pass(70 * SECOND).await;
     assert_eq!(fails(&cache).await, Err(ComputeError::Compute("no luck")));
+}
+
+/// Each claim would have its entry stay for as long as itself.
+#[tokio::test(start_paused = true)]
+async fn failures_do_not_have_an_old_value_served_for_longer() {
+    let tuned = |failures, stale_if_error| {
+        let tuning = Tuning { stale_if_error, failures, ..Tuning::default() };
+        // A claim lasts for much longer than the value has left.
+        let herd = Some(Herd { herd_timeout: SECOND, extend_timeout: 60 * SECOND });
+        let options = CacheOptions { herd, expire: Some(10 * SECOND), tuning: Some(tuning), ..CacheOptions::default() };
+        caches().open("pages", Some(options)).unwrap()
+    };
+    let short = Duration::from_millis(50);
+    for (failures, stale_if_error, kept) in
+        [(None, None, SECOND), (Some(short), None, SECOND), (Some(short), Some(3 * SECOND), 3 * SECOND)]
+    {
+        let cache = tuned(failures, stale_if_error);
+        assert_eq!(computes(&cache, 1).await, Ok(1));
+        let (set, mut served) = (Instant::now(), 0);
+        pass(10 * SECOND).await;
+        while set.elapsed() < 30 * SECOND {
+            // One fails, and one gives up.
+            for outcome in [fails(&cache).await.ok(), hit(&cache.lookup("a", Duration::ZERO).await.unwrap())] {
+                if outcome == Some(1) {
+                    served += 1;
+                    let age = set.elapsed();
+                    assert!(age <= 10 * SECOND + kept, "served after {age:?}, with {failures:?} and {stale_if_error:?}");
+                }
+            }
+            pass(Duration::from_millis(20)).await;
+        }
+        assert!(served > 0 || failures.is_none(), "nobody was given it while it rested");
+        pass(SECOND).await;
+        assert_eq!(computes(&cache, 2).await, Ok(2));
+    }
 }
 
 #[tokio::test(start_paused = true)]

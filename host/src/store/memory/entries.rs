@@ -7,8 +7,8 @@ use tokio::time::Instant;
 
 use super::expiring::{Expiring, Slot};
 use crate::clock::{Span, after, millis};
-use crate::envelope::{Claim, Envelope, Head, Holds, Tag, has_no_value, tags};
-use crate::store::{Bid, Entry, Filling, Prolonging, Replaces, Stale, Standing, Ttl};
+use crate::envelope::{Envelope, Head, Holds, Tag, has_no_value, tags};
+use crate::store::{Abandoning, Bid, Entry, Filling, Prolonging, Replaces, Stale, Standing, Ttl};
 
 /// All entries, and the clock they run on.
 #[derive(Debug)]
@@ -147,15 +147,19 @@ impl Entries {
     }
 
     /// As [`crate::store::EntryStore::abandon`] says.
-    pub(super) fn abandon(&mut self, key: &str, claim: Claim, rest: Option<Span>, now: Instant) -> bool {
+    pub(super) fn abandon(&mut self, abandoning: Abandoning<'_>, now: Instant) -> bool {
+        let Abandoning { key, claim, rest, left } = abandoning;
         let time = self.millis(now);
         let Some(slot) = self.kept.get_mut(key, now) else { return false };
         let Some(head) = Head::read(&slot.value).filter(|head| head.claim == Some(claim)) else { return false };
-        if vacant(head) {
+        if vacant(head) || left.is_some_and(|left| left.is_zero()) {
             self.kept.remove(key, now);
         } else {
             let expires = Some(time.saturating_add(rest.map_or(0, Span::millis)));
             slot.value = moved(&slot.value, Head { expires, claim: None, ..head });
+            if let Some(left) = left {
+                slot.ends = slot.ends.map(|ends| ends.min(after(now, left)));
+            }
         }
         true
     }

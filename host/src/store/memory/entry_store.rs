@@ -6,11 +6,11 @@ use tokio::time::Instant;
 
 use super::{MemoryStore, open};
 use crate::clock::Span;
-use crate::envelope::{Claim, Tag};
+use crate::envelope::Tag;
 use crate::error::Error;
 use crate::glob::Glob;
 use crate::store::browse::{Browse, Told};
-use crate::store::{Bid, Entry, EntryStore, Filling, Prolonging, Reply, Standing, Tagged, Tagging, Ttl, Watch, Word};
+use crate::store::{Abandoning, Bid, Entry, EntryStore, Filling, Prolonging, Reply, Standing, Tagged, Tagging, Ttl, Watch, Word};
 
 impl EntryStore for MemoryStore {
     fn get<'a>(&'a self, key: &'a str) -> Reply<'a, Option<Bytes>> {
@@ -61,11 +61,11 @@ impl EntryStore for MemoryStore {
         Box::pin(async move { Ok(open(&self.entries).prolong(prolonging, Instant::now())) })
     }
 
-    fn abandon<'a>(&'a self, key: &'a str, claim: Claim, rest: Option<Span>) -> Reply<'a, bool> {
+    fn abandon<'a>(&'a self, abandoning: Abandoning<'a>) -> Reply<'a, bool> {
         Box::pin(async move {
-            let abandoned = open(&self.entries).abandon(key, claim, rest, Instant::now());
+            let abandoned = open(&self.entries).abandon(abandoning, Instant::now());
             if abandoned {
-                self.watches.tell(key, &Word::Doubt);
+                self.watches.tell(abandoning.key, &Word::Doubt);
             }
             Ok(abandoned)
         })

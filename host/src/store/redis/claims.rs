@@ -10,7 +10,7 @@ use super::request::time_or_none;
 use super::script::{self, Script};
 use crate::clock::{Span, millis};
 use crate::envelope::{Claim, Envelope, Generation, Head, Tag, tags};
-use crate::store::{Bid, Filling, Prolonging, REMEMBERED, Replaces, Stale, Standing, Tagged, Tagging, Ttl};
+use crate::store::{Abandoning, Bid, Filling, Prolonging, REMEMBERED, Replaces, Stale, Standing, Tagged, Tagging, Ttl};
 
 /// A question about one entry or tag. Those that tell others something have the command for it.
 #[derive(Debug, Clone, Copy)]
@@ -22,7 +22,7 @@ pub(super) enum Question<'a> {
     /// See `entry_prolong.lua`.
     Prolong(Prolonging<'a>),
     /// See `entry_abandon.lua`.
-    Abandon(&'a str, Claim, Option<Span>, &'static str),
+    Abandon(Abandoning<'a>, &'static str),
     /// See `entry_delete.lua`.
     Delete(&'a str, &'static str),
     /// See `entry_discard.lua`. The bytes are of the entry that is meant.
@@ -38,15 +38,11 @@ pub(super) enum Question<'a> {
 impl<'a> Question<'a> {
     pub(super) fn key(self) -> &'a str {
         match self {
-            Self::Claim(key, _)
-            | Self::Abandon(key, ..)
-            | Self::Delete(key, _)
-            | Self::Discard(key, ..)
-            | Self::Left(key)
-            | Self::Invalidate(key) => key,
+            Self::Claim(key, _) | Self::Delete(key, _) | Self::Discard(key, ..) | Self::Left(key) | Self::Invalidate(key) => key,
             Self::Tag(tagging) => &tagging.key,
             Self::Fill(filling, _) => &filling.entry.key,
             Self::Prolong(prolonging) => prolonging.key,
+            Self::Abandon(abandoning, _) => abandoning.key,
         }
     }
 
@@ -86,8 +82,12 @@ impl<'a> Question<'a> {
                 command.arg(&claim.to_bytes()).arg(lease.millis());
                 placeholder(&mut command, (!serves).then_some(claim));
             }
-            Self::Abandon(_, claim, rest, publish) => {
+            Self::Abandon(Abandoning { claim, rest, left, .. }, publish) => {
                 command.arg(&claim.to_bytes()).arg(rest.map_or(0, Span::millis)).arg(publish);
+                match left {
+                    Some(left) => command.arg(millis(left)),
+                    None => command.arg(""),
+                };
             }
             Self::Delete(_, publish) => {
                 command.arg(publish);

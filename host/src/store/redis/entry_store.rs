@@ -11,11 +11,13 @@ use super::fault::{Fault, integer, odd};
 use super::request::Request;
 use super::{RedisStore, browse, scan};
 use crate::clock::Span;
-use crate::envelope::{Claim, Tag};
+use crate::envelope::Tag;
 use crate::error::Error;
 use crate::glob::Glob;
 use crate::store::browse::{Browse, Told};
-use crate::store::{Bid, Entry, EntryStore, Filling, Mirror, Prolonging, Reply, Standing, Tagged, Tagging, Tracking, Ttl, Watch};
+use crate::store::{
+    Abandoning, Bid, Entry, EntryStore, Filling, Mirror, Prolonging, Reply, Standing, Tagged, Tagging, Tracking, Ttl, Watch,
+};
 
 impl EntryStore for RedisStore {
     fn get<'a>(&'a self, key: &'a str) -> Reply<'a, Option<Bytes>> {
@@ -71,9 +73,9 @@ impl EntryStore for RedisStore {
         async move { Ok(self.number(Request::Entry(Question::Prolong(prolonging))).await? != 0) }.boxed()
     }
 
-    fn abandon<'a>(&'a self, key: &'a str, claim: Claim, rest: Option<Span>) -> Reply<'a, bool> {
+    fn abandon<'a>(&'a self, abandoning: Abandoning<'a>) -> Reply<'a, bool> {
         async move {
-            let question = Question::Abandon(key, claim, rest, self.waiter().publish);
+            let question = Question::Abandon(abandoning, self.waiter().publish);
             Ok(self.number(Request::Entry(question)).await? != 0)
         }
         .boxed()

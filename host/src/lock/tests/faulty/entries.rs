@@ -5,11 +5,11 @@ use futures_util::future::BoxFuture;
 
 use super::Faulty;
 use crate::clock::Span;
-use crate::envelope::{Claim, Tag};
+use crate::envelope::Tag;
 use crate::error::Error;
 use crate::glob::Glob;
 use crate::store::browse::{Browse, Told};
-use crate::store::{Bid, Entry, EntryStore, Filling, Prolonging, Reply, Standing, Tagged, Tagging, Ttl, Watch};
+use crate::store::{Abandoning, Bid, Entry, EntryStore, Filling, Prolonging, Reply, Standing, Tagged, Tagging, Ttl, Watch};
 
 impl EntryStore for Faulty {
     fn claim<'a>(&'a self, key: &'a str, bid: &'a Bid) -> Reply<'a, Standing> {
@@ -24,8 +24,8 @@ impl EntryStore for Faulty {
         self.inner.prolong(prolonging)
     }
 
-    fn abandon<'a>(&'a self, key: &'a str, claim: Claim, rest: Option<Span>) -> Reply<'a, bool> {
-        self.inner.abandon(key, claim, rest)
+    fn abandon<'a>(&'a self, abandoning: Abandoning<'a>) -> Reply<'a, bool> {
+        self.inner.abandon(abandoning)
     }
 
     fn watch_entry<'a>(&'a self, key: &'a str) -> Reply<'a, Watch> {
