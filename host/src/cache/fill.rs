@@ -17,7 +17,7 @@ use crate::clock::{Span, millis};
 use crate::envelope::{Envelope, Holds};
 use crate::error::Error;
 use crate::names::check_tags;
-use crate::store::{Entry, Filling};
+use crate::store::{Entry, Filling, Replaces};
 
 /// How much of an error's text is kept, in bytes.
 const MOST_TEXT: usize = 1024;
@@ -88,7 +88,7 @@ impl Vacancy {
             return Ok(false);
         };
         let took = u32::try_from(millis(abandoned.since.elapsed())).unwrap_or(u32::MAX);
-        let work = Work { claim: Some(abandoned.claim), took, tags };
+        let work = Work { replaces: Replaces::Claimed(abandoned.claim), took, tags };
         let filling = self.cache.sealed(abandoned.key.clone(), value, life, work).await?;
         let _forgetting = self.cache.forgetting(std::iter::once(abandoned.key.as_str()));
         let bytes = filling.entry.bytes.len();
@@ -122,7 +122,7 @@ impl Vacancy {
             let why = why.get(..why.floor_char_boundary(MOST_TEXT)).unwrap_or_default();
             let envelope = Envelope { holds: Holds::Failure, created: store.now(), ..Envelope::default() };
             let entry = Entry { key: abandoned.key.clone(), bytes: envelope.seal(why.as_bytes())? };
-            let filling = Filling { entry, claim: Some(abandoned.claim), due: None, kept: Some(rest) };
+            let filling = Filling { entry, replaces: Replaces::Claimed(abandoned.claim), due: None, kept: Some(rest) };
             store.fill(&[filling]).await.pop().unwrap_or(Ok(false))?
         };
         self.settle();

@@ -9,10 +9,11 @@ use super::herd::{Life, Sight, sight};
 use super::pipeline::Stamp;
 use super::promises::Promise;
 use super::work::Work;
+use crate::clock::after;
 use crate::envelope::{Claim, Head, tags};
 use crate::error::{Error, Limit};
 use crate::pause::random;
-use crate::store::{Bid, Entry, Filling, Standing};
+use crate::store::{Bid, Entry, Filling, Replaces, Standing};
 
 impl Cache {
     /// What is served of what was read; `None` where the reader is to compute the value.
@@ -84,8 +85,8 @@ impl Cache {
                 self.0.metrics.claim();
                 // It may be another entry by now.
                 let old = stale.map_or(stored, |stale| stale.bytes);
-                let promise = Promise { claim, made: asked, tags: tags(&old) };
-                self.0.promises.make(key, promise, rules.memory(), asked);
+                let promise = Promise { claim, made: asked, late: after(asked, rules.memory()), tags: tags(&old) };
+                self.0.promises.make(key, promise);
                 Ok(None)
             }
             // A store that is too full to note who computes still serves what it has.
@@ -96,13 +97,13 @@ impl Cache {
 
     /// A value that was computed.
     pub(super) async fn sealed(&self, key: String, value: Bytes, life: Life, work: Work) -> Result<Filling, Error> {
-        let Work { claim, took, tags } = work;
+        let Work { replaces, took, tags } = work;
         let now = self.0.store.now();
         // The store writes down by its own clock when it is due.
         let expires = life.due.map(|due| now.saturating_add(due.millis()));
         let stamp = Stamp { created: now, expires, took: if life.due.is_some() { took } else { 0 } };
         let bytes = self.0.pipeline.seal(value, stamp, &tags).await?;
-        Ok(Filling { entry: Entry { key, bytes }, claim, due: life.due, kept: life.kept })
+        Ok(Filling { entry: Entry { key, bytes }, replaces, due: life.due, kept: life.kept })
     }
 
     /// Has the store keep what was set. What somebody else has set since it was claimed stays.
@@ -110,7 +111,7 @@ impl Cache {
         let Some(kept) = fillings.first().map(|first| first.kept) else { return Ok(()) };
         let (count, bytes) = (fillings.len(), fillings.iter().map(|filling| filling.entry.bytes.len()).sum());
         let _forgetting = self.forgetting(fillings.iter().map(|filling| filling.entry.key.as_str()));
-        if fillings.iter().all(|it| it.due.is_none() && it.claim.is_none() && it.kept == kept) {
+        if fillings.iter().all(|it| it.due.is_none() && it.replaces == Replaces::Anything && it.kept == kept) {
             let entries: Vec<_> = fillings.into_iter().map(|filling| filling.entry).collect();
             match &entries[..] {
                 [entry] => self.0.store.set(entry, kept).await?,
@@ -119,9 +120,9 @@ impl Cache {
         } else {
             let filled = self.0.store.fill(&fillings).await;
             // What failed can be tried again, and is the answer to the same claim then.
-            for (Filling { entry, claim, .. }, _) in fillings.iter().zip(&filled).filter(|(_, filled)| filled.is_ok()) {
-                if let Some(claim) = claim {
-                    self.0.promises.settle(&entry.key, *claim);
+            for (Filling { entry, replaces, .. }, _) in fillings.iter().zip(&filled).filter(|(_, filled)| filled.is_ok()) {
+                if let Some(claim) = replaces.claim() {
+                    self.0.promises.settle(&entry.key, claim);
                 }
             }
             filled.into_iter().try_for_each(|filled| filled.map(drop))?;

@@ -14,6 +14,10 @@ use crate::error::{Error, Invalid};
 impl Cache {
     /// The value of an entry; `None` if there is none. A null is a value: ask for an `Option` to tell it from no entry.
     ///
+    /// With herd protection, it also finds nothing where an old value is to be computed anew, and the caller is to do that and to
+    /// [`Cache::set`] it. A handle and its clones are one caller there: tasks that share one answer for each other. They had better use
+    /// [`Cache::lookup`] or [`Cache::get_or_try_insert_with`], by which each has a vacancy of its own.
+    ///
     /// # Errors
     /// [`Invalid::Type`] if the value is not a `T`, and those of [`Cache::get_cbor`].
     pub async fn get<T: DeserializeOwned>(&self, key: impl Into<Key<'_>>) -> Result<Option<T>, Error> {
@@ -37,8 +41,10 @@ impl Cache {
 
     /// Stores a value, to live for `expire`; `None`: for as long as the cache says.
     ///
-    /// With herd protection, the set after a [`Cache::get`] that found nothing is the answer to it: it does not replace what somebody else
-    /// has set since, and is left out if a tag of the old value was invalidated since.
+    /// With herd protection, the next set after a [`Cache::get`] that was to compute the value is the answer to it, however late: it does
+    /// not replace what somebody else has set since, and is left out if a tag of the old value was invalidated since. An entry that was
+    /// deleted meanwhile, also by this handle, stays so, unless the answer comes after the times of [`Herd`](super::Herd). The answer is the
+    /// first set by the handle or any clone of it, whichever task it is of: see [`Cache::get`].
     ///
     /// # Errors
     /// [`Invalid::Type`] if the value cannot be CBOR, and those of [`Cache::set_cbor`].

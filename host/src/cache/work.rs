@@ -9,15 +9,15 @@ use super::Cache;
 use super::herd::Life;
 use super::promises::Promise;
 use super::standing::{Premises, Snapshot};
-use crate::envelope::{Claim, Tag};
+use crate::envelope::Tag;
 use crate::error::Error;
-use crate::store::Abandoning;
+use crate::store::{Abandoning, Replaces};
 
 /// How a value was computed.
 #[derive(Debug)]
 pub(super) struct Work {
-    /// Under which claim.
-    pub(super) claim: Option<Claim>,
+    /// What it may replace.
+    pub(super) replaces: Replaces,
     /// How long that took, in milliseconds; 0: unknown.
     pub(super) took: u32,
     /// The tags that it has.
@@ -28,7 +28,7 @@ impl Cache {
     /// How a value was computed that is to be set; `None` if this handle said it would compute it, and a tag was invalidated meanwhile.
     pub(super) async fn work(&self, key: &str, life: Life) -> Result<Option<Work>, Error> {
         let now = Instant::now();
-        let Some(promise) = self.promise(key, now) else {
+        let Some(promise) = self.promise(key) else {
             return Ok(Some(Work::unclaimed(self.snapshot(&self.1, life.kept).await?.tags)));
         };
         if let Some(tags) = self.generations(&self.1, life.kept, &Premises::from(&promise)).await? {
@@ -41,7 +41,7 @@ impl Cache {
     /// The same for the values of one call, whose tags stood so when it began. The tags that old values have besides are asked for once.
     pub(super) async fn works(&self, keys: &[&str], snapshot: &Snapshot) -> Result<Vec<Option<Work>>, Error> {
         let now = Instant::now();
-        let promised: Vec<_> = keys.iter().map(|key| self.promise(key, now)).collect();
+        let promised: Vec<_> = keys.iter().map(|key| self.promise(key)).collect();
         let premises: Vec<_> = promised.iter().flatten().map(Premises::from).collect();
         let others: Vec<_> = premises.iter().flat_map(|premises| premises.others(&self.1)).collect();
         let states = self.states(others).await?;
@@ -62,8 +62,8 @@ impl Cache {
         Ok(works)
     }
 
-    fn promise(&self, key: &str, now: Instant) -> Option<Promise> {
-        if self.0.expiry.rules.protects() { self.0.promises.of(key, now) } else { None }
+    fn promise(&self, key: &str) -> Option<Promise> {
+        if self.0.expiry.rules.protects() { self.0.promises.of(key) } else { None }
     }
 
     /// Has somebody else compute what this handle said it would: from what there is now.
@@ -77,10 +77,10 @@ impl Cache {
 
 impl Work {
     fn unclaimed(tags: Arc<[Tag]>) -> Self {
-        Self { claim: None, took: 0, tags }
+        Self { replaces: Replaces::Anything, took: 0, tags }
     }
 
     fn claimed(promise: &Promise, tags: Arc<[Tag]>, now: Instant) -> Self {
-        Self { claim: Some(promise.claim), took: promise.took(now), tags }
+        Self { replaces: promise.replaces(now), took: promise.took(now), tags }
     }
 }

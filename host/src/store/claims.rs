@@ -57,13 +57,36 @@ pub struct Stale {
 pub struct Filling {
     /// Where, and envelope and payload.
     pub entry: Entry,
-    /// Who computed it: it is stored only if the entry still has this claim. `None`: whatever is there.
-    pub claim: Option<Claim>,
+    /// What has to be there for it to be stored.
+    pub replaces: Replaces,
     /// When it is due to be computed anew, from now, by the store's clock; the envelope says that it is due some time. `None`: when
     /// the envelope says.
     pub due: Option<Span>,
     /// How long the entry stays; `None`: until it is deleted.
     pub kept: Option<Span>,
+}
+
+/// What a value may replace. It is not stored where anything else is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Replaces {
+    /// Whatever is there, also nothing.
+    Anything,
+    /// An entry that still has this claim, that of who computed the value.
+    Claimed(Claim),
+    /// The same, or nothing at all: a placeholder, a failure or a value of somebody else is something. For who computed it so long that
+    /// the entry may have expired for good meanwhile.
+    ClaimedOrNothing(Claim),
+}
+
+impl Replaces {
+    /// Who computed the value, if that was claimed.
+    #[must_use]
+    pub fn claim(self) -> Option<Claim> {
+        match self {
+            Self::Anything => None,
+            Self::Claimed(claim) | Self::ClaimedOrNothing(claim) => Some(claim),
+        }
+    }
 }
 
 /// A claim to be kept.

@@ -6,10 +6,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 
-#[cfg(doc)]
-use super::REMEMBERED;
 use super::browse::{Browse, Told};
 use super::{Abandoning, Bid, Filling, Mirror, Prolonging, Reply, Standing, Tagged, Tagging, Tracking, Watch};
+#[cfg(doc)]
+use super::{REMEMBERED, Replaces};
 use crate::clock::Span;
 use crate::envelope::Tag;
 use crate::error::Error;
@@ -34,7 +34,7 @@ pub trait EntryStore: Send + Sync {
     fn claim<'a>(&'a self, key: &'a str, bid: &'a Bid) -> Reply<'a, Standing>;
 
     /// Stores values, each for itself, in one round trip a node, nodes in parallel, and tells those who wait for them. False for one
-    /// whose entry does not have its claim any more: then nothing has changed. Repeating it is harmless and has the same answer.
+    /// that may not replace what is there ([`Replaces`]): then nothing has changed. Repeating it is harmless and has the same answer.
     fn fill<'a>(&'a self, fillings: &'a [Filling]) -> BoxFuture<'a, Vec<Result<bool, Error>>>;
 
     /// Makes a claim last longer. False if the entry does not have it any more.

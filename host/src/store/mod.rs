@@ -35,7 +35,7 @@ mod watch;
 
 use attempt::given_up;
 pub use attempt::{Attempt, AttemptAll, Queueing, Ticket};
-pub use claims::{Abandoning, Bid, Filling, Prolonging, Stale, Standing};
+pub use claims::{Abandoning, Bid, Filling, Prolonging, Replaces, Stale, Standing};
 pub use entries::{Entry, EntryStore, Ttl};
 pub(crate) use locks::not_adoptable;
 pub use locks::{Adopted, Holding, LockStore, Release, Released, Renewal};

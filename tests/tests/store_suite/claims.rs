@@ -1,7 +1,7 @@
 //! What stores promise of who computes an entry.
 
 use bellwether::envelope::{Claim, Envelope, Head, Holds};
-use bellwether::store::{Abandoning, Bid, Filling, Prolonging, Standing};
+use bellwether::store::{Abandoning, Bid, Filling, Prolonging, Replaces, Standing};
 
 use super::*;
 
@@ -23,7 +23,8 @@ fn cold(lease: u64) -> Bid {
 fn filling(key: &str, payload: &str, claim: Option<Claim>, due: u64, kept: u64) -> Filling {
     let envelope = Envelope { created: 1, expires: Some(1), took: 5, ..Envelope::default() };
     let entry = entry(key, envelope.seal(payload.as_bytes()).unwrap());
-    Filling { entry, claim, due: Some(ms(due)), kept: Some(ms(kept)) }
+    let replaces = claim.map_or(Replaces::Anything, Replaces::Claimed);
+    Filling { entry, replaces, due: Some(ms(due)), kept: Some(ms(kept)) }
 }
 
 async fn fill(store: &Shared, filling: Filling) -> bool {
@@ -184,6 +185,35 @@ pub(crate) async fn a_late_fill_replaces_nothing(store: Shared, name: &str) {
     assert_eq!(store.ttl(name).await.unwrap(), Ttl::Persistent);
 }
 
+pub(crate) async fn a_late_fill_fills_what_is_gone(store: Shared, name: &str) {
+    let late =
+        |key: &str, claim| Filling { replaces: Replaces::ClaimedOrNothing(claim), ..filling(key, "late", None, LONG, LONG) };
+    let holder = cold(LONG);
+    let filled = late(name, holder.claim);
+    assert!(fill(&store, filled.clone()).await);
+    assert!(fill(&store, filled.clone()).await, "a repetition has the same answer");
+    assert_eq!(payload(&store.get(name).await.unwrap().unwrap()), "late");
+    assert!(matches!(store.ttl(name).await.unwrap(), Ttl::Remaining(left) if left <= ms(LONG).duration()));
+    // Also where the claim is still there.
+    let claimed = &format!("{name}-claimed");
+    yours(store.claim(claimed, &holder).await.unwrap());
+    assert!(fill(&store, late(claimed, holder.claim)).await);
+    // Whatever is there of others stays: what they compute or have computed, a failure, and what nobody can claim.
+    let other = cold(LONG);
+    let computed = &format!("{name}-computed");
+    yours(store.claim(computed, &other).await.unwrap());
+    assert!(!fill(&store, late(computed, holder.claim)).await);
+    assert!(fill(&store, filling(computed, "fresh", Some(other.claim), LONG, LONG)).await);
+    assert!(!fill(&store, late(computed, holder.claim)).await);
+    assert_eq!(payload(&store.get(computed).await.unwrap().unwrap()), "fresh");
+    let failure = Envelope { holds: Holds::Failure, created: 1, ..Envelope::default() }.seal(b"no luck").unwrap();
+    for there in [failure, Bytes::new(), Bytes::from_static(b"a stranger's")] {
+        store.set(&entry(computed, there.clone()), None).await.unwrap();
+        assert!(!fill(&store, late(computed, holder.claim)).await);
+        assert_eq!(store.get(computed).await.unwrap().unwrap(), there);
+    }
+}
+
 pub(crate) async fn a_fill_can_be_repeated(store: Shared, name: &str) {
     let holder = cold(LONG);
     yours(store.claim(name, &holder).await.unwrap());
@@ -194,7 +224,7 @@ pub(crate) async fn a_fill_can_be_repeated(store: Shared, name: &str) {
     let plain = &format!("{name}-plain");
     yours(store.claim(plain, &holder).await.unwrap());
     let value = entry(plain, Envelope { created: 1, ..Envelope::default() }.seal(b"plain").unwrap());
-    let new = Filling { entry: value, claim: Some(holder.claim), due: None, kept: None };
+    let new = Filling { entry: value, replaces: Replaces::Claimed(holder.claim), due: None, kept: None };
     assert!(fill(&store, new.clone()).await);
     assert!(fill(&store, new).await);
     assert_eq!(payload(&store.get(plain).await.unwrap().unwrap()), "plain");
@@ -270,7 +300,8 @@ pub(crate) async fn a_failure_is_no_entry(store: Shared, name: &str) {
     let holder = cold(LONG);
     yours(store.claim(name, &holder).await.unwrap());
     let failure = Envelope { holds: Holds::Failure, created: 1, ..Envelope::default() }.seal(b"no luck").unwrap();
-    let failed = Filling { entry: entry(name, failure), claim: Some(holder.claim), due: None, kept: Some(ms(LONG)) };
+    let replaces = Replaces::Claimed(holder.claim);
+    let failed = Filling { entry: entry(name, failure), replaces, due: None, kept: Some(ms(LONG)) };
     assert!(fill(&store, failed).await);
     assert!(!store.exists(name).await.unwrap());
     assert_eq!(store.ttl(name).await.unwrap(), Ttl::Absent);

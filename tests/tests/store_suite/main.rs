@@ -140,6 +140,7 @@ every_store! {
     claims::what_is_not_due_is_a_hit
     claims::a_due_entry_is_claimed_by_one_and_given_to_the_others
     claims::a_late_fill_replaces_nothing
+    claims::a_late_fill_fills_what_is_gone
     claims::a_fill_can_be_repeated
     claims::a_claim_that_is_given_up_can_be_taken
     claims::a_value_has_no_more_time_by_claims_that_are_given_up

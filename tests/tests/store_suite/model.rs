@@ -1,7 +1,7 @@
 //! Any sequence of operations by several clients gives what a plain model of the rules gives.
 
 use bellwether::envelope::{Claim, Envelope, Holds};
-use bellwether::store::{Abandoning, Bid, Filling, Prolonging, Standing};
+use bellwether::store::{Abandoning, Bid, Filling, Prolonging, Replaces, Standing};
 
 use super::*;
 
@@ -31,8 +31,8 @@ enum Gives {
 #[derive(Debug, Clone)]
 enum Op {
     Set(u64),
-    /// A value, whether it is due at once, and the claim it answers.
-    Fill(u64, bool, Option<Claim>),
+    /// A value, whether it is due at once, and what it may replace.
+    Fill(u64, bool, Replaces),
     Claim(Claim, bool),
     Prolong(Claim, bool),
     Abandon(Claim),
@@ -66,8 +66,12 @@ fn ideal(kept: &mut Option<Kept>, op: &Op) -> Gives {
             *kept = Some(Kept::Plain(value));
             Gives::Is(true)
         }
-        Op::Fill(value, due, claim) => {
-            let fits = claim.is_none_or(|claim| holds(kept, claim));
+        Op::Fill(value, due, replaces) => {
+            let fits = match replaces {
+                Replaces::Anything => true,
+                Replaces::Claimed(claim) => holds(kept, claim),
+                Replaces::ClaimedOrNothing(claim) => kept.is_none() || holds(kept, claim),
+            };
             if fits {
                 *kept = Some(Kept::Value(value, due, None));
             }
@@ -115,10 +119,10 @@ async fn real(store: &Shared, key: &str, op: &Op) -> Gives {
             store.set(&entry(key, sealed(value, None)), None).await.unwrap();
             Gives::Is(true)
         }
-        Op::Fill(value, due, claim) => {
+        Op::Fill(value, due, replaces) => {
             // Long ago, or not within a human life.
             let bytes = sealed(value, Some(if due { 1 } else { 1 << 42 }));
-            let filling = Filling { entry: entry(key, bytes), claim, due: None, kept: Some(ms(LONG)) };
+            let filling = Filling { entry: entry(key, bytes), replaces, due: None, kept: Some(ms(LONG)) };
             Gives::Is(store.fill(&[filling]).await.remove(0).unwrap())
         }
         Op::Claim(claim, cold) => {
@@ -176,8 +180,9 @@ pub(crate) async fn any_sequence_gives_what_the_model_gives(store: Shared, name:
             let (claim, coin) = (claims[client], numbers.below(2) == 0);
             let op = match numbers.below(16) {
                 0 => Op::Set(step),
-                1 | 2 => Op::Fill(step, coin, None),
-                3..=5 => Op::Fill(step, coin, Some(claim)),
+                1 | 2 => Op::Fill(step, coin, Replaces::Anything),
+                3 | 4 => Op::Fill(step, coin, Replaces::Claimed(claim)),
+                5 => Op::Fill(step, coin, Replaces::ClaimedOrNothing(claim)),
                 6..=9 => Op::Claim(claim, coin),
                 10 => Op::Prolong(claim, coin),
                 11 => Op::Abandon(claim),

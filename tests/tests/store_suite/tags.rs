@@ -2,7 +2,7 @@
 
 use bellwether::envelope::{Claim, Envelope, Generation, Tag, TagState};
 use bellwether::names::{is_tag, tag_key};
-use bellwether::store::{Bid, Filling, REMEMBERED, Standing, Tagged, Tagging};
+use bellwether::store::{Bid, Filling, REMEMBERED, Replaces, Standing, Tagged, Tagging};
 
 use super::*;
 
@@ -143,9 +143,13 @@ pub(crate) async fn an_entry_is_discarded_only_if_it_is_the_same(store: Shared, 
 
 pub(crate) async fn an_entry_with_tags_is_claimed_and_filled_as_any(store: Shared, name: &str) {
     let filled = async |filling: Filling| store.fill(&[filling]).await.remove(0).unwrap();
-    let filling =
-        |payload, claim, due| Filling { entry: tagged(name, payload, Some(1)), claim, due: Some(ms(due)), kept: Some(ms(LONG)) };
-    assert!(filled(filling("old", None, 1)).await);
+    let filling = |payload, replaces, due| Filling {
+        entry: tagged(name, payload, Some(1)),
+        replaces,
+        due: Some(ms(due)),
+        kept: Some(ms(LONG)),
+    };
+    assert!(filled(filling("old", Replaces::Anything, 1)).await);
     sleep(Duration::from_millis(5)).await;
     let seen = store.get(name).await.unwrap();
     let bid = |seen| Bid { claim: Claim::random().unwrap(), lease: ms(LONG), cold: false, early: 0, seen };
@@ -156,8 +160,8 @@ pub(crate) async fn an_entry_with_tags_is_claimed_and_filled_as_any(store: Share
     let Standing::Hit(bytes) = store.claim(name, &theirs).await.unwrap() else { panic!("it is claimed") };
     assert_eq!(payload(&bytes), "old");
     assert_eq!(bellwether::envelope::tags(&bytes), bellwether::envelope::tags(&seen.unwrap()));
-    assert!(!filled(filling("late", Some(theirs.claim), LONG)).await);
-    let new = filling("new", Some(mine.claim), LONG);
+    assert!(!filled(filling("late", Replaces::Claimed(theirs.claim), LONG)).await);
+    let new = filling("new", Replaces::Claimed(mine.claim), LONG);
     assert!(filled(new.clone()).await);
     assert!(filled(new.clone()).await, "a repetition has the same answer");
     assert_eq!(payload(&store.get(name).await.unwrap().unwrap()), "new");

@@ -73,6 +73,70 @@ async fn what_is_deleted_while_it_is_computed_stays_deleted() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_answer_that_is_late_replaces_nothing_and_fills_what_is_gone() {
+    let caches = caches();
+    let [one, other] = [herd(&caches), herd(&caches)];
+    one.set_many([("a", 1), ("b", 1), ("c", 1), ("d", 1)], None).await.unwrap();
+    pass(10 * SECOND).await;
+    assert_eq!(one.get_many::<u8, _>(["a", "b", "c", "d"]).await.unwrap(), [None; 4]);
+    // Longer than there can be the old value, or the claim.
+    pass(100 * SECOND).await;
+    other.set_many([("a", 2), ("b", 2)], None).await.unwrap();
+    one.set("a", &0, None).await.unwrap();
+    one.set_many([("b", 0), ("c", 3)], None).await.unwrap();
+    one.set("d", &4, None).await.unwrap();
+    assert_eq!(other.get_many::<u8, _>(["a", "b", "c", "d"]).await.unwrap(), [2, 2, 3, 4].map(Some));
+    assert_eq!(one.ttl("d").await.unwrap(), Ttl::Remaining(15 * SECOND));
+    // Those were the answers.
+    one.set_many([("a", 5), ("d", 5)], None).await.unwrap();
+    assert_eq!(other.get_many::<u8, _>(["a", "d"]).await.unwrap(), [Some(5); 2]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_others_compute_is_theirs_however_late_an_answer_is() {
+    let caches = caches();
+    let [one, other] = [herd(&caches), herd(&caches)];
+    one.set("a", &1, None).await.unwrap();
+    pass(10 * SECOND).await;
+    assert_eq!(one.get::<u8>("a").await.unwrap(), None);
+    pass(100 * SECOND).await;
+    let Found::Vacant(vacancy) = other.lookup::<u8>("a", Duration::ZERO).await.unwrap() else { panic!("there is nothing") };
+    one.set("a", &0, None).await.unwrap();
+    assert!(vacancy.fill(&2, None).await.unwrap());
+    assert_eq!(one.get::<u8>("a").await.unwrap(), Some(2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_first_set_of_a_handle_is_the_answer_also_after_its_own_delete() {
+    let cache = herd(&caches());
+    cache.set("a", &1, None).await.unwrap();
+    pass(10 * SECOND).await;
+    assert_eq!(cache.get::<u8>("a").await.unwrap(), None);
+    assert!(cache.delete("a").await.unwrap());
+    cache.set("a", &2, None).await.unwrap();
+    assert!(!cache.exists("a").await.unwrap(), "the claim that it answers was deleted");
+    cache.set("a", &3, None).await.unwrap();
+    assert_eq!(cache.get::<u8>("a").await.unwrap(), Some(3));
+}
+
+#[tokio::test(start_paused = true)]
+async fn clones_are_one_handle_and_vacancies_are_not() {
+    let one = herd(&caches());
+    let clone = one.clone();
+    one.set("a", &1, None).await.unwrap();
+    pass(10 * SECOND).await;
+    assert_eq!(one.get::<u8>("a").await.unwrap(), None);
+    clone.set("a", &3, None).await.unwrap();
+    one.set("a", &2, None).await.unwrap();
+    assert_eq!(clone.get::<u8>("a").await.unwrap(), Some(2), "the answer was the clone's, so this is as any other");
+    pass(10 * SECOND).await;
+    let Found::Vacant(vacancy) = one.lookup::<u8>("a", Duration::ZERO).await.unwrap() else { panic!("it is due") };
+    clone.set("a", &4, None).await.unwrap();
+    assert!(!vacancy.fill(&2, None).await.unwrap());
+    assert_eq!(one.get::<u8>("a").await.unwrap(), Some(4));
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_entry_without_expiry_stays_and_is_never_claimed() {
     let caches = caches();
     let herd = Some(Herd { herd_timeout: SECOND, extend_timeout: SECOND });

@@ -218,6 +218,34 @@ async fn a_tag_of_the_old_value_counts_for_the_new_one() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_late_answer_is_judged_by_its_tags_as_any() {
+    let [here, there] = herds();
+    let tagged = here.with_tags(["x"]).unwrap();
+    tagged.set_many([("a", 1), ("b", 1), ("c", 1)], None).await.unwrap();
+    tokio::time::sleep(10 * SECOND).await;
+    assert_eq!(here.get_many::<u8, _>(["a", "b", "c"]).await.unwrap(), [None; 3]);
+    tokio::time::sleep(10 * SECOND).await;
+    tagged.set("a", &2, None).await.unwrap();
+    assert_eq!(read(&there).await, Some(2), "nothing was there, and nothing was invalidated");
+    assert!(there.invalidate_tag("x").await.unwrap());
+    tagged.set_many([("b", 2)], None).await.unwrap();
+    here.set("c", &2, None).await.unwrap();
+    assert_eq!(there.get_many::<u8, _>(["b", "c"]).await.unwrap(), [None; 2]);
+    tagged.set_many([("b", 3), ("c", 3)], None).await.unwrap();
+    assert_eq!(there.get_many::<u8, _>(["b", "c"]).await.unwrap(), [Some(3); 2]);
+    // Nobody knows any more whether it was invalidated.
+    let tagged = here.with_tags(["y"]).unwrap();
+    tagged.set("b", &3, None).await.unwrap();
+    tokio::time::sleep(10 * SECOND).await;
+    assert_eq!(here.get_many::<u8, _>(["b"]).await.unwrap(), [None]);
+    tokio::time::sleep(100 * SECOND).await;
+    tagged.set("b", &4, None).await.unwrap();
+    assert_eq!(there.get::<u8>("b").await.unwrap(), None);
+    tagged.set("b", &5, None).await.unwrap();
+    assert_eq!(there.get::<u8>("b").await.unwrap(), Some(5));
+}
+
+#[tokio::test(start_paused = true)]
 async fn no_old_value_is_served_that_was_invalidated() {
     let [here, there] = herds();
     let tagged = here.with_tags(["x"]).unwrap();

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::expiring::{Expiring, Slot};
 use crate::clock::{Span, after, millis};
 use crate::envelope::{Envelope, Head, Holds, Tag, has_no_value, tags};
-use crate::store::{Abandoning, Bid, Entry, Filling, Prolonging, Stale, Standing, Ttl};
+use crate::store::{Abandoning, Bid, Entry, Filling, Prolonging, Replaces, Stale, Standing, Ttl};
 
 /// All entries, and the clock they run on.
 #[derive(Debug)]
@@ -109,9 +109,13 @@ impl Entries {
     /// As [`crate::store::EntryStore::fill`] says.
     pub(super) fn fill(&mut self, filling: &Filling, now: Instant) -> bool {
         let stored = self.kept.get(&filling.entry.key, now).map(|slot| &slot.value);
-        if let Some(claim) = filling.claim
-            && stored.and_then(|stored| Head::read(stored)).and_then(|head| head.claim) != Some(claim)
-        {
+        let claimed = |claim| stored.and_then(|stored| Head::read(stored)).and_then(|head| head.claim) == Some(claim);
+        let fits = match filling.replaces {
+            Replaces::Anything => true,
+            Replaces::Claimed(claim) => claimed(claim),
+            Replaces::ClaimedOrNothing(claim) => stored.is_none() || claimed(claim),
+        };
+        if !fits {
             // It may be there already, as the reply was lost.
             let same = |stored: &Bytes| is_same(stored, &filling.entry.bytes);
             return stored.is_some_and(same);

@@ -10,7 +10,7 @@ use super::request::time_or_none;
 use super::script::{self, Script};
 use crate::clock::{Span, millis};
 use crate::envelope::{Claim, Envelope, Generation, Head, Tag, tags};
-use crate::store::{Abandoning, Bid, Filling, Prolonging, REMEMBERED, Stale, Standing, Tagged, Tagging, Ttl};
+use crate::store::{Abandoning, Bid, Filling, Prolonging, REMEMBERED, Replaces, Stale, Standing, Tagged, Tagging, Ttl};
 
 /// A question about one entry or tag. Those that tell others something have the command for it.
 #[derive(Debug, Clone, Copy)]
@@ -62,7 +62,7 @@ impl<'a> Question<'a> {
 
     pub(super) fn command(self) -> Cmd {
         let payload = if let Self::Fill(filling, _) = self { filling.entry.bytes.len() } else { 0 };
-        let mut command = Cmd::with_capacity(9, 192 + self.key().len() + payload);
+        let mut command = Cmd::with_capacity(10, 192 + self.key().len() + payload);
         command.arg("EVALSHA").arg(self.script().digest()).arg(1).arg(self.key());
         match self {
             Self::Claim(_, Bid { claim, lease, cold, early, seen }) => {
@@ -71,11 +71,12 @@ impl<'a> Question<'a> {
                 let identity = seen.as_ref().and_then(|seen| Head::identity(seen));
                 command.arg(*early).arg(identity.as_ref().map_or(&[][..], |identity| &identity[..]));
             }
-            Self::Fill(Filling { entry, claim, due, kept }, publish) => {
-                command.arg(claim.map(Claim::to_bytes).as_ref().map_or(&[][..], |claim| &claim[..])).arg(&entry.bytes[..]);
+            Self::Fill(Filling { entry, replaces, due, kept }, publish) => {
+                let claim = replaces.claim().map(Claim::to_bytes);
+                command.arg(claim.as_ref().map_or(&[][..], |claim| &claim[..])).arg(&entry.bytes[..]);
                 time_or_none(&mut command, *due);
                 time_or_none(&mut command, *kept);
-                command.arg(publish);
+                command.arg(publish).arg(if matches!(replaces, Replaces::ClaimedOrNothing(_)) { "late" } else { "" });
             }
             Self::Prolong(Prolonging { claim, lease, serves, .. }) => {
                 command.arg(&claim.to_bytes()).arg(lease.millis());
