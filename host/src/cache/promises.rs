@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::standing::Premises;
-use crate::clock::millis;
+use crate::clock::{after, millis};
 use crate::envelope::{Claim, Tag};
 use crate::store::Replaces;
 
@@ -41,6 +42,9 @@ struct Made {
 /// How many are remembered.
 const MOST: usize = 4096;
 
+/// How late an answer may be. Who was to compute a value and gave up without a word sets it for another reason some day.
+const LATE: Duration = Duration::from_hours(1);
+
 impl Promises {
     /// Remembers a promise, in place of the oldest where there are too many.
     pub(super) fn make(&self, key: &str, promise: Promise) {
@@ -57,9 +61,9 @@ impl Promises {
         made.promises.insert(key, (number, promise));
     }
 
-    /// The promise to compute an entry.
-    pub(super) fn of(&self, key: &str) -> Option<Promise> {
-        self.open().promises.get(key).map(|(_, promise)| promise.clone())
+    /// The promise to compute an entry, if it is not so late that nobody can still be at it.
+    pub(super) fn of(&self, key: &str, now: Instant) -> Option<Promise> {
+        self.open().promises.get(key).filter(|(_, promise)| now < after(promise.late, LATE)).map(|(_, promise)| promise.clone())
     }
 
     /// Forgets the promise of a claim, to which there was an answer.
@@ -105,8 +109,6 @@ impl From<&Promise> for Premises {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-    use std::time::Duration;
-
     use super::*;
 
     const SECOND: Duration = Duration::from_secs(1);
@@ -120,13 +122,13 @@ mod tests {
         let (promises, now) = (Promises::default(), Instant::now());
         let promise = promise(now);
         promises.make("a", promise.clone());
-        assert_eq!(promises.of("b"), None);
-        let kept = promises.of("a").unwrap();
+        assert_eq!(promises.of("b", now), None);
+        let kept = promises.of("a", now).unwrap();
         assert_eq!((kept.took(now + SECOND), kept), (1000, promise.clone()));
         promises.settle("a", Claim::random().unwrap());
-        assert_eq!(promises.of("a"), Some(promise.clone()), "that was the answer to another claim");
+        assert_eq!(promises.of("a", now), Some(promise.clone()), "that was the answer to another claim");
         promises.settle("a", promise.claim);
-        assert_eq!(promises.of("a"), None);
+        assert_eq!(promises.of("a", now), None);
     }
 
     #[test]
@@ -135,6 +137,10 @@ mod tests {
         let promise = promise(now);
         assert_eq!(promise.replaces(now + SECOND), Replaces::Claimed(promise.claim));
         assert_eq!(promise.replaces(now + 2 * SECOND), Replaces::ClaimedOrNothing(promise.claim));
+        let promises = Promises::default();
+        promises.make("a", promise.clone());
+        assert_eq!(promises.of("a", now + SECOND + LATE), Some(promise));
+        assert_eq!(promises.of("a", now + 2 * SECOND + LATE), None, "nobody is still at it");
     }
 
     #[test]
@@ -147,9 +153,9 @@ mod tests {
         promises.settle("0", promise.claim);
         promises.make("1", promise.clone());
         promises.make("one more", promise.clone());
-        assert!(promises.of("2").is_some(), "there is room for what takes the place of another");
+        assert!(promises.of("2", now).is_some(), "there is room for what takes the place of another");
         promises.make("too many", promise.clone());
-        let (one, oldest) = (promises.of("1").is_some(), promises.of("2"));
+        let (one, oldest) = (promises.of("1", now).is_some(), promises.of("2", now));
         assert_eq!((one, oldest), (true, None), "what was made anew is not the oldest");
         let made = promises.open();
         assert_eq!((made.promises.len(), made.order.len()), (MOST, MOST));

@@ -28,7 +28,7 @@ impl Cache {
     /// How a value was computed that is to be set; `None` if this handle said it would compute it, and a tag was invalidated meanwhile.
     pub(super) async fn work(&self, key: &str, life: Life) -> Result<Option<Work>, Error> {
         let now = Instant::now();
-        let Some(promise) = self.promise(key) else {
+        let Some(promise) = self.promise(key, now) else {
             return Ok(Some(Work::unclaimed(self.snapshot(&self.1, life.kept).await?.tags)));
         };
         if let Some(tags) = self.generations(&self.1, life.kept, &Premises::from(&promise)).await? {
@@ -41,7 +41,7 @@ impl Cache {
     /// The same for the values of one call, whose tags stood so when it began. The tags that old values have besides are asked for once.
     pub(super) async fn works(&self, keys: &[&str], snapshot: &Snapshot) -> Result<Vec<Option<Work>>, Error> {
         let now = Instant::now();
-        let promised: Vec<_> = keys.iter().map(|key| self.promise(key)).collect();
+        let promised: Vec<_> = keys.iter().map(|key| self.promise(key, now)).collect();
         let premises: Vec<_> = promised.iter().flatten().map(Premises::from).collect();
         let others: Vec<_> = premises.iter().flat_map(|premises| premises.others(&self.1)).collect();
         let states = self.states(others).await?;
@@ -62,8 +62,8 @@ impl Cache {
         Ok(works)
     }
 
-    fn promise(&self, key: &str) -> Option<Promise> {
-        if self.0.expiry.rules.protects() { self.0.promises.of(key) } else { None }
+    fn promise(&self, key: &str, now: Instant) -> Option<Promise> {
+        if self.0.expiry.rules.protects() { self.0.promises.of(key, now) } else { None }
     }
 
     /// Has somebody else compute what this handle said it would: from what there is now.
