@@ -101,7 +101,7 @@ impl<'a> Claim<'a> {
         let mut insists = wait == Wait::None || self.open;
         loop {
             let mut queueing = Queueing { joins: false, fair: lock.terms.fair, brief: false };
-            let visit = lock.shared.lines.visit(&lock.keys, insists);
+            let visit = lock.shared.lines.visit(&lock.keys, self.token()?, insists);
             if let Some(visit) = &visit {
                 queueing.joins = visit.joins && wait != Wait::None;
                 match self.attempt(visit, queueing).await {

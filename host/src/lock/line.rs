@@ -12,6 +12,7 @@ use tokio::time::Instant;
 
 use super::grants::Grants;
 use super::pace::Pace;
+use super::visitors::Visitors;
 use super::waiter::{Arrival, Number, Standing, Waiter};
 use crate::error::Error;
 use crate::store::{Attempt, Queueing, Ticket, Token, Word};
@@ -26,7 +27,7 @@ pub(super) struct Line<R> {
     /// The token by which this process holds the lock, as far as it knows.
     held: Option<Token>,
     /// First attempts under way, of those who do not stand in the line.
-    visitors: usize,
+    visitors: Visitors,
     /// How often in a row the lock went to the next of the line.
     turns: u32,
     grants: Grants,
@@ -59,13 +60,14 @@ pub(super) enum Step {
 
 impl<R> Line<R> {
     pub(super) fn new(now: Instant) -> Self {
-        let (waiters, grants, pace) = (VecDeque::new(), Grants::default(), Pace::new(now));
-        Self { waiters, next: 0, held: None, visitors: 0, turns: 0, grants, pace, trouble: None }
+        let (waiters, visitors) = (VecDeque::new(), Visitors::default());
+        let (grants, pace) = (Grants::default(), Pace::new(now));
+        Self { waiters, next: 0, held: None, visitors, turns: 0, grants, pace, trouble: None }
     }
 
     /// Whether nothing is lost if the line is forgotten.
     pub(super) fn is_idle(&self) -> bool {
-        self.waiters.is_empty() && self.held.is_none() && self.visitors == 0
+        self.waiters.is_empty() && self.held.is_none() && self.visitors.is_empty()
     }
 
     /// Whether anybody stands in the line.
@@ -79,28 +81,34 @@ impl<R> Line<R> {
     }
 
     /// Somebody asks the store without standing in the line.
-    pub(super) fn visit(&mut self) {
-        self.visitors += 1;
+    pub(super) fn visit(&mut self, token: Token, now: Instant) {
+        let number = self.number();
+        self.visitors.enter(token, number, now);
     }
 
     /// Somebody has asked.
-    pub(super) fn visited(&mut self) {
-        self.visitors = self.visitors.saturating_sub(1);
-        if self.visitors == 0 {
-            self.grants.forget();
-        }
+    pub(super) fn visited(&mut self, token: &Token) {
+        self.visitors.depart(token);
     }
 
-    /// Takes the last place in the line. Gives whom to tell what, if a grant was here before.
-    pub(super) fn join(&mut self, arrival: Arrival<R>, now: Instant) -> (Number, Option<(R, Turn)>) {
-        let number = Number(self.next);
-        self.next += 1;
+    /// Takes a place in the line, behind all who came before: a visitor came when it began to ask. Gives whom to tell what, if a
+    /// grant was here before.
+    pub(super) fn join(&mut self, mut arrival: Arrival<R>, now: Instant) -> (Number, Option<(R, Turn)>) {
+        let visited = self.visitors.take(&arrival.ticket.token);
+        let number = visited.map_or_else(|| self.number(), |visited| visited.number);
         if self.waiters.is_empty() {
             self.pace.begin(arrival.pulse, now);
         }
-        let early = self.grants.take(&arrival.ticket.token);
-        self.waiters.push_back(Waiter::new(number, arrival));
-        (number, early.and_then(|(token, fence)| self.heard(Word::Granted { token, fence }, now)))
+        let (token, kept) = (arrival.ticket.token.clone(), arrival.ticket.kept);
+        let since = visited.and_then(|visited| visited.sure_since).filter(|_| arrival.queued);
+        arrival.queued = since.is_some();
+        let at = self.waiters.partition_point(|waiter| waiter.number < number);
+        self.waiters.insert(at, Waiter::new(number, arrival));
+        if let Some(since) = since {
+            self.keeps_places(number, since, kept.duration(), now);
+        }
+        let early = visited.and_then(|visited| visited.granted);
+        (number, early.and_then(|fence| self.heard(Word::Granted { token, fence }, now)))
     }
 
     /// Leaves the line, wherever in it. Gives whether the store may know of the waiter; `None` for one that was told its turn.
@@ -138,6 +146,19 @@ impl<R> Line<R> {
         self.trouble = None;
         self.grants.none_after(fence, sent);
         self.pace.answered(lease_left, now);
+    }
+
+    /// Notes such an answer to one who does not stand in the line.
+    pub(super) fn visitor_heard_busy(
+        &mut self,
+        token: &Token,
+        lease_left: Option<Duration>,
+        fence: u64,
+        sent: Instant,
+        now: Instant,
+    ) {
+        self.visitors.answered(token);
+        self.heard_busy(lease_left, fence, sent, now);
     }
 
     /// Notes that a request failed in a way that may pass.
@@ -182,9 +203,7 @@ impl<R> Line<R> {
         waiter.standing = Standing::Queued;
         let (number, ticket) = (waiter.number, waiter.ticket.clone());
         let queueing = Queueing { joins: true, fair: waiter.fair, brief: true };
-        if self.pace.ask(waiter.pulse, now, random) > ticket.kept.duration() {
-            self.doubt(number);
-        }
+        self.pace.ask(waiter.pulse, now, random);
         Step::Ask { number, ticket, queueing }
     }
 
@@ -193,6 +212,10 @@ impl<R> Line<R> {
         match answer {
             Attempt::Busy { lease_left, fence } => {
                 self.heard_busy(lease_left, fence, sent, now);
+                let kept = self.waiter(number).map(|waiter| waiter.ticket.kept);
+                if let Some(kept) = kept {
+                    self.keeps_places(number, sent, kept.duration(), now);
+                }
                 None
             }
             Attempt::Acquired { fence } => {
@@ -209,6 +232,10 @@ impl<R> Line<R> {
     pub(super) fn failed(&mut self, number: Number, error: Error, passing: bool, now: Instant, random: u64) -> Option<(R, Turn)> {
         if passing {
             self.stumbled(error, now, random);
+            if let Some(waiter) = self.waiter(number) {
+                // The request may never have come there.
+                waiter.standing = Standing::Heard;
+            }
             return None;
         }
         self.take(number, now).map(|waiter| (waiter.reply, Turn::Failed(error)))
@@ -220,14 +247,13 @@ impl<R> Line<R> {
             Word::Granted { token, fence } => (token, fence),
             Word::Doubt => {
                 self.pace.hurry(now);
-                self.doubt(Number(u64::MAX));
+                self.visitors.doubt(now);
+                self.doubt(None);
                 return None;
             }
         };
         let Some(at) = self.waiters.iter().position(|waiter| waiter.ticket.token == token) else {
-            if self.visitors > 0 {
-                self.grants.keep(token, fence);
-            }
+            self.visitors.granted(&token, fence);
             return None;
         };
         let number = self.waiters.get(at)?.number;
@@ -245,8 +271,18 @@ impl<R> Line<R> {
         self.waiters.drain(..).map(|waiter| waiter.reply).collect()
     }
 
+    fn number(&mut self) -> Number {
+        let number = Number(self.next);
+        self.next += 1;
+        number
+    }
+
+    fn waiter(&mut self, number: Number) -> Option<&mut Waiter<R>> {
+        self.at(number).and_then(|at| self.waiters.get_mut(at))
+    }
+
     fn at(&self, number: Number) -> Option<usize> {
-        self.waiters.iter().position(|waiter| waiter.number == number)
+        self.waiters.binary_search_by_key(&number, |waiter| waiter.number).ok()
     }
 
     fn take(&mut self, number: Number, now: Instant) -> Option<Waiter<R>> {
@@ -265,9 +301,19 @@ impl<R> Line<R> {
         (waiter.reply, Turn::Granted { fence, sent, left })
     }
 
+    /// A request of `sent` for this waiter was answered by its place in the store's queue, which keeps the others too if they are
+    /// there still.
+    fn keeps_places(&mut self, number: Number, sent: Instant, kept: Duration, now: Instant) {
+        if self.pace.keeps_places(sent, kept, now) {
+            // What was asked for later than that was asked for after the others were lost.
+            self.visitors.doubt(now.checked_sub(kept).unwrap_or(now));
+            self.doubt(Some(number));
+        }
+    }
+
     /// Places in the store's queue may be gone, of all but this waiter.
-    fn doubt(&mut self, sure: Number) {
-        for waiter in self.waiters.iter_mut().filter(|waiter| waiter.number != sure && waiter.is_queued()) {
+    fn doubt(&mut self, sure: Option<Number>) {
+        for waiter in self.waiters.iter_mut().filter(|waiter| Some(waiter.number) != sure && waiter.is_queued()) {
             waiter.standing = Standing::Heard;
         }
     }

@@ -41,6 +41,7 @@ pub(super) struct Served {
 pub(super) struct Visit<'a> {
     lines: &'a Lines,
     lock: &'a LockKeys,
+    token: Token,
     /// Whether it may take a place in the store's queue, as a grant would be heard.
     pub(super) joins: bool,
 }
@@ -75,19 +76,19 @@ impl Lines {
 
     /// Asks the store without standing in the line; `None` if there is no use in that, because somebody of this process has the
     /// lock or asks for it already, and the line will be served by that. Where a lock can be held by many, that tells nothing.
-    pub(super) fn visit<'a>(&'a self, lock: &'a LockKeys, insists: bool) -> Option<Visit<'a>> {
+    pub(super) fn visit<'a>(&'a self, lock: &'a LockKeys, token: Token, insists: bool) -> Option<Visit<'a>> {
         self.with(lock, |served| {
             let alone = lock.share().is_alone();
             if !insists && alone && served.line.is_occupied() {
                 return None;
             }
             let joins = (!alone || served.line.is_empty()) && served.line.is_listening() && served.server.is_some();
-            served.line.visit();
-            Some(Visit { lines: self, lock, joins })
+            served.line.visit(token.clone(), Instant::now());
+            Some(Visit { lines: self, lock, token, joins })
         })
     }
 
-    /// Takes the last place of a line, and has it served on `runtime`.
+    /// Takes a place in a line, behind all who came before, and has it served on `runtime`.
     pub(super) fn join(&self, lock: &LockKeys, ticket: Ticket, queueing: Queueing, pulse: Span, runtime: &Handle) -> Seat {
         let (reply, turn) = oneshot::channel();
         let now = Instant::now();
@@ -175,7 +176,9 @@ impl Visit<'_> {
     pub(super) fn heard(&self, answer: &Attempt, token: &Token, sent: Instant) {
         self.lines.with(self.lock, |served| match answer {
             Attempt::Acquired { .. } => served.line.hold(token.clone()),
-            Attempt::Busy { lease_left, fence } => served.line.heard_busy(*lease_left, *fence, sent, Instant::now()),
+            Attempt::Busy { lease_left, fence } => {
+                served.line.visitor_heard_busy(token, *lease_left, *fence, sent, Instant::now());
+            }
         });
     }
 
@@ -188,7 +191,7 @@ impl Visit<'_> {
 impl Drop for Visit<'_> {
     fn drop(&mut self) {
         self.lines.with(self.lock, |served| {
-            served.line.visited();
+            served.line.visited(&self.token);
             // Those who relied on its answer have to ask by themselves if it brought nothing.
             served.wake();
         });

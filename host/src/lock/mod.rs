@@ -64,6 +64,7 @@ mod server;
 mod sightings;
 #[cfg(test)]
 mod tests;
+mod visitors;
 mod waiter;
 mod watchdog;
 

@@ -19,8 +19,8 @@ pub(super) struct Pace {
     watching: bool,
     /// Until when to wait for that with a place in the queue, as a grant would not be heard before.
     deaf_until: Instant,
-    /// When the last question was asked.
-    asked: Instant,
+    /// When the last request was sent that took or kept a place in the queue and was answered.
+    kept_since: Option<Instant>,
     /// Failures since the store last answered.
     failures: u32,
 }
@@ -30,7 +30,7 @@ const LEASE_MARGIN: Duration = Duration::from_millis(2);
 
 impl Pace {
     pub(super) fn new(now: Instant) -> Self {
-        Self { due: now, lease_ends: None, watching: false, deaf_until: now, asked: now, failures: 0 }
+        Self { due: now, lease_ends: None, watching: false, deaf_until: now, kept_since: None, failures: 0 }
     }
 
     /// Somebody is the first of the line from here on.
@@ -71,10 +71,18 @@ impl Pace {
         }
     }
 
-    /// A question is asked, and the next one comes a pause later at the latest. Gives how long ago the last one was.
-    pub(super) fn ask(&mut self, pulse: Span, now: Instant, random: u64) -> Duration {
+    /// A question is asked, and the next one comes a pause later at the latest.
+    pub(super) fn ask(&mut self, pulse: Span, now: Instant, random: u64) {
         self.due = after(now, jittered(pulse.duration(), random));
-        now.saturating_duration_since(std::mem::replace(&mut self.asked, now))
+    }
+
+    /// A request of `sent` took or kept a place in the queue, and with that all places of this process. Gives whether others may have
+    /// been lost before it was done: places are kept for so long from when a request is done, which is after it was sent and before
+    /// it is answered.
+    pub(super) fn keeps_places(&mut self, sent: Instant, kept: Duration, now: Instant) -> bool {
+        let since = self.kept_since;
+        self.kept_since = since.max(Some(sent));
+        since.is_some_and(|since| now.saturating_duration_since(since) > kept)
     }
 
     /// The lock is held by others, for so long.

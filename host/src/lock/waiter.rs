@@ -27,8 +27,8 @@ pub(super) enum Standing {
     Queued,
 }
 
-/// Which waiter of a line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Which waiter of a line, in the order in which they came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Number(pub(super) u64);
 
 /// Who comes to stand in the line.

@@ -96,10 +96,14 @@ struct Process {
     asked: Option<(Number, Instant, Option<Attempt>)>,
     /// By which token it believes to hold the lock, and until when.
     holds: Option<(Token, Instant)>,
+    /// How many have come to stand in the line.
+    joined: u64,
 }
 
 struct Waiting {
     number: Number,
+    /// By what it is told.
+    reply: u64,
     ticket: Ticket,
     fair: bool,
     /// The store may know of it, whatever the line says.
@@ -142,7 +146,7 @@ impl World {
             let mut line = Line::new(Instant::now());
             let watch = done(store.watch(&lock)).unwrap();
             line.listening(true, Instant::now());
-            Process { line, watch, waiters: Vec::new(), visitors: Vec::new(), asked: None, holds: None }
+            Process { line, watch, waiters: Vec::new(), visitors: Vec::new(), asked: None, holds: None, joined: 0 }
         };
         let processes = vec![process(), process()];
         Self { store, lock, processes, late: Vec::new(), stranger: None }
@@ -165,10 +169,11 @@ impl World {
 
     fn join(&mut self, at: usize, ticket: Ticket, fair: bool, queued: bool, open: bool) {
         let process = &mut self.processes[at];
-        let reply = process.line.next;
+        let reply = process.joined;
+        process.joined += 1;
         let arrival = Arrival { ticket: ticket.clone(), fair, pulse: span(100), queued, reply };
         let (number, told) = process.line.join(arrival, Instant::now());
-        process.waiters.push(Waiting { number, ticket, fair, open });
+        process.waiters.push(Waiting { number, reply, ticket, fair, open });
         self.told(at, told);
     }
 
@@ -179,7 +184,7 @@ impl World {
             return self.join(at, ticket, fair, false, false);
         }
         let joins = line.is_empty() && line.is_listening();
-        line.visit();
+        line.visit(ticket.token.clone(), Instant::now());
         let queueing = Queueing { joins, fair, brief: false };
         let (sent, answer) = (Instant::now(), self.ask(&ticket, queueing, fate));
         let open = insists || joins || answer.is_none();
@@ -192,23 +197,26 @@ impl World {
         match answer {
             Some(Attempt::Acquired { .. }) if sent + LEASE > now => {
                 process.line.hold(ticket.token.clone());
+                process.line.visited(&ticket.token);
                 process.hold(ticket.token, sent + LEASE);
-                process.line.visited();
                 return;
             }
             // It ended on the way here.
             Some(Attempt::Acquired { .. }) => open = true,
-            Some(Attempt::Busy { lease_left, fence }) => process.line.heard_busy(lease_left, fence, sent, now),
+            Some(Attempt::Busy { lease_left, fence }) => {
+                process.line.visitor_heard_busy(&ticket.token, lease_left, fence, sent, now);
+            }
             None => process.line.stumbled(trouble(), now, 0),
         }
+        let token = ticket.token.clone();
         self.join(at, ticket, queueing.fair, queueing.joins, open);
-        self.processes[at].line.visited();
+        self.processes[at].line.visited(&token);
     }
 
     fn told(&mut self, at: usize, told: Option<(u64, Turn)>) {
         let Some((reply, turn)) = told else { return };
         let process = &mut self.processes[at];
-        let waiter = process.waiters.iter().position(|waiter| waiter.number.0 == reply).unwrap();
+        let waiter = process.waiters.iter().position(|waiter| waiter.reply == reply).unwrap();
         let Waiting { ticket, fair, .. } = process.waiters.remove(waiter);
         match turn {
             Turn::Granted { sent, left, .. } if sent + left > Instant::now() => process.hold(ticket.token, sent + left),
