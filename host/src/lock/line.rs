@@ -14,6 +14,7 @@ use super::grants::Grants;
 use super::pace::Pace;
 use super::visitors::Visitors;
 use super::waiter::{Arrival, Number, Standing, Waiter};
+use crate::clock::after;
 use crate::error::Error;
 use crate::store::{Attempt, Queueing, Ticket, Token, Word};
 
@@ -187,17 +188,16 @@ impl<R> Line<R> {
     /// What is to be done now. `random` decides by how much a pause is shortened.
     pub(super) fn step(&mut self, now: Instant, random: u64) -> Step {
         let Some(first) = self.waiters.front() else { return Step::Rest };
+        let may_queue = self.pace.may_queue(now);
         // Those who are fair have come before whoever comes now.
-        let unknown = if self.pace.may_queue(now) {
-            self.waiters.iter().position(|waiter| waiter.fair && !waiter.is_queued())
-        } else {
-            None
-        };
-        let first_waits_in_vain = !first.is_queued() && !first.offered && self.held.is_none() && self.pace.may_queue(now);
-        let at = match unknown {
-            Some(at) => at,
-            None if first_waits_in_vain || self.pace.is_due(now) => 0,
-            None => return Step::Sleep { until: self.pace.due() },
+        let unknown = self.waiters.iter().position(|waiter| waiter.fair && !waiter.is_queued()).filter(|_| may_queue);
+        let held_back = unknown.and_then(|at| self.waiters.get(at)).and_then(|waiter| self.held_back(waiter, now));
+        let first_waits_in_vain = !first.is_queued() && !first.offered && self.held.is_none() && may_queue;
+        let at = match (unknown, held_back) {
+            (Some(at), None) => at,
+            (Some(0), Some(until)) => return Step::Sleep { until },
+            _ if first_waits_in_vain || self.pace.is_due(now) => 0,
+            (_, until) => return Step::Sleep { until: until.map_or(self.pace.due(), |until| until.min(self.pace.due())) },
         };
         let Some(waiter) = self.waiters.get_mut(at) else { return Step::Rest };
         waiter.standing = Standing::Queued;
@@ -269,6 +269,13 @@ impl<R> Line<R> {
     /// Those who wait, if the line comes to an end, to be told that they have to ask by themselves.
     pub(super) fn dissolve(&mut self) -> Vec<R> {
         self.waiters.drain(..).map(|waiter| waiter.reply).collect()
+    }
+
+    /// Until when a waiter does not ask for its place, as somebody who came before it is asking already: not for longer than a pause,
+    /// as nobody may be polling that one.
+    fn held_back(&self, waiter: &Waiter<R>, now: Instant) -> Option<Instant> {
+        let before = self.visitors.before(waiter.number)?;
+        Some(after(before, waiter.pulse.duration())).filter(|until| *until > now)
     }
 
     fn number(&mut self) -> Number {

@@ -42,6 +42,49 @@ async fn waiters_of_many_processes_are_served_in_order() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn callers_of_one_process_are_served_in_order_and_the_first_who_asks_for_itself_too() {
+    let server = Server::start().unwrap();
+    let here = locks(&server).await;
+    for _ in 0..10 {
+        let holder = fair(&here, 20 * SECOND).acquire(Wait::None).await.unwrap().unwrap();
+        // Anew, so that it has nothing to go by when the first comes.
+        let lock = fair(&locks(&server).await, 20 * SECOND);
+        let callers = tokio::spawn(async move {
+            let order = std::sync::Mutex::new(Vec::new());
+            let call = async |number| {
+                let guard = lock.acquire(Wait::UpTo(60 * SECOND)).await.unwrap().unwrap();
+                order.lock().unwrap().push(number);
+                guard.release().await.unwrap();
+            };
+            tokio::join!(call(0), call(1), call(2), call(3));
+            order.into_inner().unwrap()
+        });
+        places_are_taken(&server, 4);
+        holder.release().await.unwrap();
+        assert_eq!(callers.await.unwrap(), [0, 1, 2, 3]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_waits_has_a_place_again_after_the_server_stood_still() {
+    let server = Server::start().unwrap();
+    let here = locks(&server).await;
+    // Without a time-out meanwhile: an answer that is late is no error.
+    let there = Locks::new(store::open(&server.url(), &StoreOptions::default()).await.unwrap());
+    let _holder = fair(&here, 20 * SECOND).acquire(Wait::None).await.unwrap().unwrap();
+    let (told, _turns) = mpsc::unbounded_channel();
+    for number in 0..10 {
+        wait(fair(&there, 20 * SECOND), number, &told);
+    }
+    places_are_taken(&server, 10);
+    server.pause().unwrap();
+    // Longer than places are kept, so all are lost; but shorter than from one late request to the next.
+    tokio::time::sleep(1_150 * MS).await;
+    server.resume().unwrap();
+    places_are_taken(&server, 10);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_does_not_wait_does_not_pass_those_who_do() {
     let server = Server::start().unwrap();
     let (here, there) = (locks(&server).await, locks(&server).await);

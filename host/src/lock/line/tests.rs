@@ -206,3 +206,30 @@ fn a_place_that_was_asked_for_outside_the_line_counts_if_there_is_no_doubt() {
     }
     assert_eq!(asks_anew(true, None, late).0, Some(Number(0)), "the other's place may be gone");
 }
+
+#[test]
+fn who_is_fair_does_not_pass_a_visitor_who_came_before_but_does_not_wait_for_it_for_ever() {
+    let now = Instant::now();
+    let come = |line: &mut Line<u64>| {
+        let visitor = arrival(true, 0);
+        line.visit(visitor.ticket.token.clone(), now);
+        for number in 1..3 {
+            line.join(arrival(true, number), now);
+        }
+        line.listen(now);
+        line.listening(true, now);
+        visitor
+    };
+    let mut line = Line::new(now);
+    let visitor = come(&mut line);
+    assert_eq!(line.step(now, 0), Step::Sleep { until: now + 100 * MS });
+    let token = visitor.ticket.token.clone();
+    line.join(visitor, now);
+    line.visited(&token);
+    for number in 0..3 {
+        assert_eq!(keep(&mut line, now, now), Some(Number(number)), "as they came");
+    }
+    let mut line = Line::new(now);
+    come(&mut line);
+    assert_eq!(asked(&line.step(now + 100 * MS, 0)), Some(Number(1)), "nobody polls the visitor");
+}
