@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::clock::Span;
+use crate::error::{Outage, Unavailable};
 use crate::store::Released;
 
 mod world;
@@ -133,6 +134,10 @@ fn each_of_many_grants_that_come_early_finds_its_waiter() {
     assert!(line.is_empty());
 }
 
+fn timed_out() -> Error {
+    Unavailable { store: "here".to_owned(), why: Outage::TimedOut(MS) }.into()
+}
+
 /// The waiter whose place is kept by the request of `sent` that is answered at `now`.
 fn keep(line: &mut Line<u64>, sent: Instant, now: Instant) -> Option<Number> {
     let number = asked(&line.step(sent, 0))?;
@@ -171,12 +176,42 @@ fn a_request_that_was_not_answered_keeps_no_places() {
     let mut line = queued(3, now);
     let lost = now + 400 * MS;
     let number = asked(&line.step(lost, 0)).unwrap();
-    let error = crate::error::Unavailable { store: "here".to_owned(), why: crate::error::Outage::TimedOut(MS) };
-    assert!(line.failed(number, error.into(), true, lost, 0).is_none());
+    assert!(line.failed(number, timed_out(), true, lost, 0).is_none());
     let later = now + 900 * MS;
     for number in [0, 1, 2] {
         assert_eq!(keep(&mut line, later, later), Some(Number(number)));
     }
+}
+
+#[test]
+fn who_was_not_answered_has_no_place() {
+    let now = Instant::now();
+    let mut line = line(3, true, now);
+    assert_eq!(keep(&mut line, now, now), Some(Number(0)));
+    assert_eq!(asked(&line.step(now, 0)), Some(Number(1)));
+    assert!(line.failed(Number(1), timed_out(), true, now, 0).is_none());
+    let later = now + 100 * MS;
+    for number in [0, 1, 2] {
+        assert_eq!(keep(&mut line, later, later), Some(Number(number)), "the first tries whether it works again");
+    }
+}
+
+#[test]
+fn nobody_is_doubted_who_came_after_others_may_have_been_lost() {
+    let (then, now) = (Instant::now(), Instant::now() + Duration::from_secs(9));
+    let mut line = queued(1, then);
+    let visitors: Vec<_> = (1..4).map(|number| Arrival { queued: true, ..arrival(true, number) }).collect();
+    for Arrival { ticket, .. } in &visitors {
+        line.visit(ticket.token.clone(), now);
+        line.visitor_heard_busy(&ticket.token, None, 1, now, now);
+    }
+    for visitor in visitors {
+        let token = visitor.ticket.token.clone();
+        line.join(visitor, now);
+        line.visited(&token);
+    }
+    assert_eq!(keep(&mut line, now, now), Some(Number(0)));
+    assert_eq!(asked(&line.step(now, 0)), None);
 }
 
 #[test]
