@@ -13,12 +13,13 @@ use tokio::time::Instant;
 use super::grants::Grants;
 use super::pace::Pace;
 use super::visitors::Visitors;
-use super::waiter::{Arrival, Number, Standing, Waiter};
-use crate::clock::after;
+use super::waiter::{Number, Standing, Waiter};
 use crate::error::Error;
 use crate::store::{Attempt, Queueing, Ticket, Token, Word};
 
+mod come;
 pub(super) mod offer;
+mod places;
 
 /// A line. `R` is where a waiter is told of its turn.
 #[derive(Debug)]
@@ -81,37 +82,6 @@ impl<R> Line<R> {
         !self.is_idle()
     }
 
-    /// Somebody asks the store without standing in the line.
-    pub(super) fn visit(&mut self, token: Token, now: Instant) {
-        let number = self.number();
-        self.visitors.enter(token, number, now);
-    }
-
-    /// Somebody has asked.
-    pub(super) fn visited(&mut self, token: &Token) {
-        self.visitors.depart(token);
-    }
-
-    /// Takes a place in the line, behind all who came before: a visitor came when it began to ask. Gives whom to tell what, if a
-    /// grant was here before.
-    pub(super) fn join(&mut self, mut arrival: Arrival<R>, now: Instant) -> (Number, Option<(R, Turn)>) {
-        let visited = self.visitors.take(&arrival.ticket.token);
-        let number = visited.map_or_else(|| self.number(), |visited| visited.number);
-        if self.waiters.is_empty() {
-            self.pace.begin(arrival.pulse, now);
-        }
-        let (token, kept) = (arrival.ticket.token.clone(), arrival.ticket.kept);
-        let since = visited.and_then(|visited| visited.sure_since).filter(|_| arrival.queued);
-        arrival.queued = since.is_some();
-        let at = self.waiters.partition_point(|waiter| waiter.number < number);
-        self.waiters.insert(at, Waiter::new(number, arrival));
-        if let Some(since) = since {
-            self.keeps_places(number, since, kept.duration(), now);
-        }
-        let early = visited.and_then(|visited| visited.granted);
-        (number, early.and_then(|fence| self.heard(Word::Granted { token, fence }, now)))
-    }
-
     /// Leaves the line, wherever in it. Gives whether the store may know of the waiter; `None` for one that was told its turn.
     pub(super) fn leave(&mut self, number: Number, now: Instant) -> Option<bool> {
         let at = self.at(number)?;
@@ -147,19 +117,6 @@ impl<R> Line<R> {
         self.trouble = None;
         self.grants.none_after(fence, sent);
         self.pace.answered(lease_left, now);
-    }
-
-    /// Notes such an answer to one who does not stand in the line.
-    pub(super) fn visitor_heard_busy(
-        &mut self,
-        token: &Token,
-        lease_left: Option<Duration>,
-        fence: u64,
-        sent: Instant,
-        now: Instant,
-    ) {
-        self.visitors.answered(token);
-        self.heard_busy(lease_left, fence, sent, now);
     }
 
     /// Notes that a request failed in a way that may pass.
@@ -271,19 +228,6 @@ impl<R> Line<R> {
         self.waiters.drain(..).map(|waiter| waiter.reply).collect()
     }
 
-    /// Until when a waiter does not ask for its place, as somebody who came before it is asking already: not for longer than a pause,
-    /// as nobody may be polling that one.
-    fn held_back(&self, waiter: &Waiter<R>, now: Instant) -> Option<Instant> {
-        let before = self.visitors.before(waiter.number)?;
-        Some(after(before, waiter.pulse.duration())).filter(|until| *until > now)
-    }
-
-    fn number(&mut self) -> Number {
-        let number = Number(self.next);
-        self.next += 1;
-        number
-    }
-
     fn waiter(&mut self, number: Number) -> Option<&mut Waiter<R>> {
         self.at(number).and_then(|at| self.waiters.get_mut(at))
     }
@@ -306,23 +250,6 @@ impl<R> Line<R> {
         let left = waiter.ticket.granted().duration();
         self.held = Some(waiter.ticket.token);
         (waiter.reply, Turn::Granted { fence, sent, left })
-    }
-
-    /// A request of `sent` for this waiter was answered by its place in the store's queue, which keeps the others too if they are
-    /// there still.
-    fn keeps_places(&mut self, number: Number, sent: Instant, kept: Duration, now: Instant) {
-        if self.pace.keeps_places(sent, kept, now) {
-            // What was asked for later than that was asked for after the others were lost.
-            self.visitors.doubt(now.checked_sub(kept).unwrap_or(now));
-            self.doubt(Some(number));
-        }
-    }
-
-    /// Places in the store's queue may be gone, of all but this waiter.
-    fn doubt(&mut self, sure: Option<Number>) {
-        for waiter in self.waiters.iter_mut().filter(|waiter| Some(waiter.number) != sure && waiter.is_queued()) {
-            waiter.standing = Standing::Heard;
-        }
     }
 
     /// The next one is the first from here on.

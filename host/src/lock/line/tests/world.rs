@@ -8,6 +8,7 @@ use crate::clock::Span;
 use crate::error::{Outage, Unavailable};
 use crate::lock::line::offer::Offer;
 use crate::lock::line::*;
+use crate::lock::waiter::Arrival;
 use crate::names::{LockKeys, Prefix};
 use crate::store::memory::MemoryStore;
 use crate::store::{Holding, LockStore, Release, Watch};
