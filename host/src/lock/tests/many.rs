@@ -7,7 +7,7 @@ use crate::clock::{Span, Wait};
 use crate::error::{Invalid, Limit, LossReason};
 use crate::lock::{Kind, MultiLock};
 use crate::names::Prefix;
-use crate::store::{Queueing, Ticket};
+use crate::store::{Broken, Queueing, Ticket};
 
 fn options() -> LockOptions {
     LockOptions { retry: 20 * SECOND, ..LockOptions::default() }
@@ -148,6 +148,22 @@ async fn one_that_was_lost_while_waiting_is_taken_again() {
     assert!(!waiter.is_finished());
     store.inner.release(&taken, Release::of(&thief)).await.unwrap();
     let guard = waiter.await.unwrap();
+    assert!(guard.held().await.unwrap());
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_was_broken_while_waiting_is_taken_again() {
+    let (store, locks) = setup();
+    let last = single(&locks, "c").acquire(Wait::None).await.unwrap().unwrap();
+    let lock = many(&locks, &ABC);
+    let waiter = tokio::spawn(async move { lock.acquire(Wait::Forever).await });
+    tokio::time::sleep(SECOND).await;
+    let taken = LockKeys::new(&Prefix::default(), "a").unwrap();
+    let seen = store.inner.sight(&taken).await.unwrap().unwrap();
+    let broken = store.inner.break_lock(&taken, &seen.holders[0].fingerprint).await.unwrap();
+    assert!(matches!(broken, Broken::Yes { .. }));
+    last.release().await.unwrap();
+    let guard = waiter.await.unwrap().unwrap().unwrap();
     assert!(guard.held().await.unwrap());
 }
 
