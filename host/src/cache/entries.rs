@@ -34,7 +34,7 @@ pub(super) struct Inner {
     /// What this handle said it would compute.
     pub(super) promises: Promises,
     pub(super) flights: Flights,
-    pub(super) near: Option<NearDoor>,
+    pub(super) near: NearDoor,
 }
 
 /// How many entries are asked for at a time. Of more, all are asked for before the first are there, and these are opened while the

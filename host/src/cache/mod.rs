@@ -155,7 +155,7 @@ impl Caches {
             expiry: settled.expiry,
             promises: Promises::default(),
             flights: self.flights.clone(),
-            near: settled.near.then(|| NearDoor::new(self.nears.clone())),
+            near: NearDoor::new(self.nears.clone(), settled.near),
         }))
     }
 
