@@ -48,6 +48,7 @@ mod options;
 mod peek;
 mod pipeline;
 mod plain;
+mod pledge;
 mod promises;
 mod raw;
 mod serve;
