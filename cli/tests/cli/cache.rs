@@ -19,6 +19,15 @@ fn a_value_of_json_comes_back_as_it_was() {
 }
 
 #[test]
+fn json_of_which_a_part_would_be_lost_is_refused() {
+    let redis = crate::support::redis();
+    let store = &redis.url();
+    assert!(on(store, &["set", "c", "k", r#"{"a":1,"a":2}"#]).failed(2).contains("a key twice"));
+    assert!(on(store, &["get", "c", "k", "--content", r#"{"a":1,"a":2}"#]).failed(2).contains("a key twice"));
+    on(store, &["get", "c", "k"]).failed(1);
+}
+
+#[test]
 fn what_is_not_there_is_told_by_the_status_alone() {
     let redis = crate::support::redis();
     let store = &redis.url();
