@@ -41,10 +41,12 @@ pub(super) async fn acquire(locks: &[Lock], wait: Wait) -> Result<Option<MultiGu
                 Ok(None) => break,
                 Err(error) if is_over(wait, deadline) => return Err(error),
                 // Whose lock was broken has a token that is not for use again.
-                Err(error) if !error.is_passing() => match round.has_lost_one().await {
-                    true => break,
-                    false => return Err(error),
-                },
+                Err(error) if !error.is_passing() => {
+                    if !round.has_lost_one().await {
+                        return Err(error);
+                    }
+                    break;
+                }
                 Err(_) => {
                     failures += 1;
                     let next = after(Instant::now(), back_off(failures, random()));
