@@ -26,7 +26,8 @@ use crate::{output, time};
 /// protects to refuse latecomers by) in its environment.
 ///
 /// If the lock is lost while the command runs, because the store was away for longer than the lease for example, the command gets
-/// SIGTERM, after --grace SIGKILL, and the exit status is 79.
+/// SIGTERM, after --grace SIGKILL, and the exit status is 79. The same goes for what the command started, unless that made a process
+/// group of its own or a terminal is in charge.
 ///
 /// SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGALRM and SIGWINCH are passed on to the command. SIGKILL cannot be: a
 /// command whose `bellwether lock` was killed by it runs on, and no longer holds the lock once the lease has ended.

@@ -78,6 +78,28 @@ fn a_lock_that_is_broken_ends_the_command() {
 }
 
 #[test]
+fn what_the_command_started_is_ended_with_it_when_the_lock_is_lost() {
+    let redis = redis();
+    let script = "(trap '' TERM; for n in $(seq 100); do sleep 0.1; done; echo survived) & wait";
+    let holder = start_holding(&redis.url(), &redis, &["job", "--lease", "1s", "--grace", "300ms"], script);
+    assert_eq!(redis.command::<u64>(&["DEL", "job"]).unwrap(), 1);
+    // Its output ends when nobody is left that could write to it.
+    finish(holder).failed(79);
+}
+
+#[test]
+fn what_the_command_started_has_the_grace_as_well() {
+    let redis = redis();
+    let directory = tempfile::tempdir().unwrap();
+    let done = directory.path().join("done");
+    let script = format!("(trap 'sleep 0.5; : > {}; exit' TERM; while :; do sleep 0.1; done) & wait", done.display());
+    let mut holder = start_holding(&redis.url(), &redis, &["job", "--lease", "1s", "--grace", "20s"], &script);
+    assert_eq!(redis.command::<u64>(&["DEL", "job"]).unwrap(), 1);
+    assert_eq!(holder.wait().unwrap().code(), Some(79));
+    assert!(done.exists());
+}
+
+#[test]
 fn a_lock_that_was_broken_unnoticed_is_told_after_the_command() {
     let redis = redis();
     let mut holder = start_holding(&redis.url(), &redis, &["job"], "read line");
