@@ -38,7 +38,7 @@ pub(crate) struct Options {
     name: String,
 
     /// How long the lock outlives a holder that dies.
-    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = time::parse, allow_hyphen_values = true)]
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = lease, allow_hyphen_values = true)]
     lease: Duration,
 
     /// Asks the replicas too, so that the lock outlives a failover: it counts as acquired when this many of them are seen to hold
@@ -79,7 +79,7 @@ impl Options {
     fn lock(&self) -> LockOptions {
         let defaults = LockOptions::default();
         // The pause between attempts has to be shorter than the lease, however short that is.
-        let retry = (self.lease / 3).clamp(Duration::from_millis(1), defaults.retry);
+        let retry = (self.lease / 3).clamp(SHORTEST_LEASE / 2, defaults.retry);
         let kind = if self.quorum.is_some() { Kind::Quorum } else { Kind::Simple };
         LockOptions { kind, lease: Some(self.lease), retry, ..defaults }
     }
@@ -104,6 +104,18 @@ Examples:
 
 /// After this much waiting a person is told what for.
 const PATIENCE: Duration = Duration::from_secs(1);
+
+/// A pause between attempts is a millisecond at least, and has to be shorter.
+const SHORTEST_LEASE: Duration = Duration::from_millis(2);
+
+/// Reads a lease.
+fn lease(text: &str) -> Result<Duration, String> {
+    let lease = time::parse(text)?;
+    if lease < SHORTEST_LEASE {
+        return Err(format!("a lease of {} is too short: give at least {}", time::show(lease), time::show(SHORTEST_LEASE)));
+    }
+    Ok(lease)
+}
 
 /// Reads a holder's label.
 fn label(text: &str) -> Result<Holder, String> {
