@@ -94,7 +94,8 @@ Exit statuses:
   2    the command line, a name or a value cannot be what it is
   65   stored bytes cannot be read
   66   a file cannot be read
-  69   the store cannot be reached, or did not answer in time
+  69   the store cannot be reached, did not answer in time, or refuses;
+       of `lock`, also if only the release failed: the command succeeded
   70   a stage failed
   71   the system refused something this program needs
   73   a value or key is over its limit, or the store is full

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bellwether::cache::{Cache, Key};
+use bellwether::cache::{Cache, Key, Peeked};
 use bellwether::store;
 use clap::Args;
 use serde_json::json;
@@ -32,7 +32,9 @@ struct Entry {
 
 /// Prints the value of an entry.
 ///
-/// The value is printed as JSON, or in the diagnostic notation of CBOR where JSON cannot say it: bytes are h'00ff' then. Without such an entry nothing is printed and the exit status is 1.
+/// The value is printed as JSON, or in the diagnostic notation of CBOR where JSON cannot say it: bytes are h'00ff' then. Without such an
+/// entry nothing is printed and the exit status is 1. It only looks: an old value that a herd still gets is printed, and nobody is kept
+/// from computing a fresh one.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  bellwether get prices apple\n  bellwether get --content '{\"v\": 2}' reports 2026-11\n  bellwether get --raw thumbnails cat.png > cat.png"
@@ -49,7 +51,8 @@ pub(crate) struct Get {
     #[arg(long, group = "form")]
     cbor: bool,
 
-    /// Prints an object with `found` and `value`, or `diagnostic` for a value that JSON cannot say.
+    /// Prints an object with `found`, `value`, or `diagnostic` for a value that JSON cannot say, and `due`: whether it is an old value
+    /// that is to be computed anew.
     #[arg(long, group = "form")]
     json: bool,
 }
@@ -134,7 +137,7 @@ pub(crate) struct Ttl {
 pub(crate) async fn get(settings: &Settings, command: &Get) -> Result<u8, Failure> {
     let content = content(command.entry.content.as_deref())?;
     let cache = open(settings, &command.entry.cache, &command.entry.stages).await?;
-    let Some(bytes) = cache.get_cbor(&command.entry.key, content.as_deref()).await? else {
+    let Some(Peeked { value: bytes, due }) = cache.peek_cbor(&command.entry.key, content.as_deref()).await? else {
         if command.json {
             output::json(&json!({ "found": false }))?;
         }
@@ -151,8 +154,8 @@ pub(crate) async fn get(settings: &Settings, command: &Get) -> Result<u8, Failur
             ciborium::Value::Text(text) => output::bytes(text.as_bytes()),
             _ => Err(Failure::usage("the value is neither bytes nor text: leave out --raw")),
         },
-        (_, Some(plain)) if command.json => output::json(&json!({ "found": true, "value": plain })),
-        (_, None) if command.json => output::json(&json!({ "found": true, "diagnostic": value::diagnostic(&value) })),
+        (_, Some(plain)) if command.json => output::json(&json!({ "found": true, "value": plain, "due": due })),
+        (_, None) if command.json => output::json(&json!({ "found": true, "diagnostic": value::diagnostic(&value), "due": due })),
         (_, Some(plain)) => output::json(&plain),
         (_, None) => output::line(&value::diagnostic(&value)),
     }?;

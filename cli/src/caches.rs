@@ -38,7 +38,7 @@ enum Action {
 /// Lists the keys of a cache's entries.
 ///
 /// It walks over all keys of every server in small batches, and over no values. With an identity that is not built in, what is
-/// listed is the text that the identity gave.
+/// listed is the text that the identity gave. What has no value yet, as somebody computes it or failed to, is shown by --long and --json.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  bellwether cache keys prices\n  bellwether cache keys prices --pattern 'a*' --long\n  bellwether cache keys prices --json | jq -r '.entries[] | select(.ttl_ms == null).key'"
@@ -61,7 +61,7 @@ struct Keys {
 
     /// Prints an object with `entries`, a list of objects, and `more`; `ttl_ms` is null for an entry that lives until it is deleted,
     /// `serializer` and `compressor` for one without an envelope or of stages that are not known here. `tags` are those that it was set
-    /// with; one that was invalidated by a tag can still be listed.
+    /// with; one that was invalidated by a tag can still be listed. One with `vacant` or `failed` has no value.
     #[arg(long, conflicts_with = "long")]
     json: bool,
 
@@ -72,7 +72,8 @@ struct Keys {
 /// Says how many entries a cache has, how large they are, and what wrote them.
 ///
 /// All entries are counted, but only a sample is looked at; what is said of all from the sample has a `~`. Bytes are those of
-/// envelopes and values: keys and what the server needs besides are not in them.
+/// envelopes and values: keys and what the server needs besides are not in them. Values that are being computed, and failures, are counted
+/// apart where they are looked at, and else as entries.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  bellwether cache stats prices\n  bellwether cache stats prices --full --json")]
 struct ShowStats {
@@ -173,7 +174,8 @@ async fn keys(settings: &Settings, command: &Keys) -> Result<u8, Failure> {
         output::table(&std::iter::once(titles).chain(found.entries.iter().map(row)).collect::<Vec<_>>())?;
     } else {
         // One key can be on many lines otherwise, and each line would be another key.
-        let mut keys: Vec<[String; 1]> = found.entries.into_iter().map(|entry| [entry.key]).collect();
+        let mut keys: Vec<[String; 1]> =
+            found.entries.into_iter().filter(FoundEntry::has_value).map(|entry| [entry.key]).collect();
         keys.dedup();
         output::table(&keys)?;
     }
@@ -233,6 +235,7 @@ fn object(entry: &FoundEntry) -> Value {
             }
             form => {
                 object["vacant"] = (*form == EntryForm::Vacant).into();
+                object["failed"] = (*form == EntryForm::Failed).into();
                 object["serializer"] = Value::Null;
                 object["compressor"] = Value::Null;
             }
@@ -252,6 +255,7 @@ fn row(entry: &FoundEntry) -> [String; 6] {
             (name(serializer), name(compressor) + left)
         }
         EntryForm::Vacant => ("(being computed)".to_owned(), dash()),
+        EntryForm::Failed => ("(failure)".to_owned(), dash()),
         EntryForm::Bare => ("(no envelope)".to_owned(), dash()),
     };
     let lives = about.expires.map_or_else(|| "persistent".to_owned(), time::show);
@@ -268,17 +272,20 @@ fn of_stats(stats: &Stats) -> Value {
         "serializers": stats.serializers,
         "compressors": stats.compressors,
         "compressed": stats.compressed,
-        "vacant": stats.vacant,
         "bare": stats.bare,
+        "vacant": stats.vacant,
+        "failed": stats.failed,
     })
 }
 
 fn lines(stats: &Stats) -> Vec<[String; 2]> {
-    let part = |count: u64| match stats.looked_at {
-        all if all == stats.entries => count.to_string(),
+    // Who was not looked at can be of either kind.
+    let [met, looked_at] = [stats.entries, stats.looked_at].map(|count| u128::from(count + stats.vacant + stats.failed));
+    let part = |count: u64| match looked_at {
+        all if all == met => count.to_string(),
         0 => "?".to_owned(),
         // Of 64 bits each, so that the product has room.
-        all => format!("~{}", u128::from(count) * u128::from(stats.entries) / u128::from(all)),
+        all => format!("~{}", u128::from(count) * met / all),
     };
     let mut lines = vec![("entries".to_owned(), stats.entries.to_string())];
     if stats.looked_at < stats.entries {
@@ -293,7 +300,7 @@ fn lines(stats: &Stats) -> Vec<[String; 2]> {
         lines.extend(counts.iter().map(|(name, count)| (format!("{kind} {name}"), part(*count))));
     }
     lines.push(("compressed".to_owned(), part(stats.compressed)));
-    for (what, count) in [("being computed", stats.vacant), ("without an envelope", stats.bare)] {
+    for (what, count) in [("without an envelope", stats.bare), ("being computed", stats.vacant), ("failures", stats.failed)] {
         if count > 0 {
             lines.push((what.to_owned(), part(count)));
         }

@@ -6,13 +6,17 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, getpgrp, kill_process, kill_process_group};
+use rustix::io::Errno;
+use rustix::process::{Pid, Signal, WaitOptions, getpgrp, kill_process, kill_process_group, test_kill_process_group, waitpgid};
 use rustix::termios::tcgetpgrp;
 use tokio::process::{Child, Command};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use crate::failure::{Failure, status};
 use crate::signals;
+
+/// How often is looked whether anybody is left of a group.
+const GLANCE: Duration = Duration::from_millis(20);
 
 /// A command that was started.
 pub(crate) struct Running {
@@ -62,26 +66,55 @@ impl Running {
         }
     }
 
-    /// Ends the command: SIGTERM, then SIGKILL if it has not ended within `grace`.
+    /// Ends the command: SIGTERM, then SIGKILL if it has not ended within `grace`. If it has a group of its own, that goes for all who
+    /// are in it.
     pub(crate) async fn end(&mut self, grace: Duration) {
         self.send(Signal::TERM);
         // A stopped process acts on nothing but SIGCONT and SIGKILL.
         self.send(Signal::CONT);
-        if timeout(grace, self.child.wait()).await.is_err() {
+        if timeout(grace, self.all_ended()).await.is_err() {
             self.send(Signal::KILL);
             // Nothing can be done about a process that cannot even be killed.
             let _ = self.child.wait().await;
         }
     }
 
+    /// Waits until nobody is left of the command.
+    async fn all_ended(&mut self) {
+        let _ = self.child.wait().await;
+        let Some(group) = self.pid.filter(|_| !self.attended) else { return };
+        // The system tells a parent of the end of its child, and nobody of the end of a group.
+        while is_there(group) {
+            sleep(GLANCE).await;
+        }
+    }
+
     fn send(&self, signal: Signal) {
-        // Once the command was waited for, its number may be another's.
-        let Some(pid) = self.pid.filter(|_| self.child.id().is_some()) else { return };
-        let sent = if self.attended { kill_process(pid, signal) } else { kill_process_group(pid, signal) };
-        if let Err(why) = sent {
+        let Some(pid) = self.pid else { return };
+        let sent = if self.attended {
+            // Once the command was waited for, its number may be another's.
+            if self.child.id().is_none() {
+                return;
+            }
+            kill_process(pid, signal)
+        } else {
+            // The number of a group is not given away while somebody is in it.
+            kill_process_group(pid, signal)
+        };
+        // Whoever is not there any more needs no signal.
+        if let Err(why) = sent
+            && why != Errno::SRCH
+        {
             tracing::warn!("cannot send {signal:?} to the command: {why}");
         }
     }
+}
+
+/// Whether anybody is left in a group whose leader was waited for.
+fn is_there(group: Pid) -> bool {
+    // The first process of a container is made the parent of those whose own has ended, and until it has waited for them they count.
+    while matches!(waitpgid(group, WaitOptions::NOHANG), Ok(Some(_))) {}
+    test_kill_process_group(group).is_ok()
 }
 
 /// The exit status that a shell gives a command.

@@ -3,20 +3,20 @@
 use std::ffi::OsString;
 use std::time::Duration;
 
-use bellwether::Error;
 use bellwether::clock::Wait;
-use bellwether::lock::{Guard, Kind, Lock, LockOptions, Locks, Quorum};
+use bellwether::lock::{Guard, Kind, Lock, LockOptions, Quorum};
 use bellwether::names::Holder;
 use clap::Args;
 use tokio::time::sleep;
 
-use crate::child::{self, Running};
 use crate::failure::{Failure, status};
 use crate::metrics::Metrics;
 use crate::settings::Settings;
-use crate::signals::{self, Others, Signals};
+use crate::signals::{self, Signals};
 use crate::stages::Stages;
 use crate::{output, time};
+
+mod hold;
 
 /// Runs a command while holding a lock.
 ///
@@ -26,7 +26,11 @@ use crate::{output, time};
 /// protects to refuse latecomers by) in its environment.
 ///
 /// If the lock is lost while the command runs, because the store was away for longer than the lease for example, the command gets
-/// SIGTERM, after --grace SIGKILL, and the exit status is 79.
+/// SIGTERM, after --grace SIGKILL, and the exit status is 79. The same goes for what the command started, unless that made a process
+/// group of its own or a terminal is in charge.
+///
+/// The exit status is otherwise that of the command. If that is 0 and the store did not confirm the release, it is 69: the lock may
+/// stay held until its lease ends, and standard error says why.
 ///
 /// SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGALRM and SIGWINCH are passed on to the command. SIGKILL cannot be: a
 /// command whose `bellwether lock` was killed by it runs on, and no longer holds the lock once the lease has ended.
@@ -37,7 +41,7 @@ pub(crate) struct Options {
     name: String,
 
     /// How long the lock outlives a holder that dies.
-    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = time::parse, allow_hyphen_values = true)]
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = lease, allow_hyphen_values = true)]
     lease: Duration,
 
     /// Asks the replicas too, so that the lock outlives a failover: it counts as acquired when this many of them are seen to hold
@@ -78,7 +82,7 @@ impl Options {
     fn lock(&self) -> LockOptions {
         let defaults = LockOptions::default();
         // The pause between attempts has to be shorter than the lease, however short that is.
-        let retry = (self.lease / 3).clamp(Duration::from_millis(1), defaults.retry);
+        let retry = (self.lease / 3).clamp(SHORTEST_LEASE / 2, defaults.retry);
         let kind = if self.quorum.is_some() { Kind::Quorum } else { Kind::Simple };
         LockOptions { kind, lease: Some(self.lease), retry, ..defaults }
     }
@@ -103,6 +107,18 @@ Examples:
 
 /// After this much waiting a person is told what for.
 const PATIENCE: Duration = Duration::from_secs(1);
+
+/// A pause between attempts is a millisecond at least, and has to be shorter.
+const SHORTEST_LEASE: Duration = Duration::from_millis(2);
+
+/// Reads a lease.
+fn lease(text: &str) -> Result<Duration, String> {
+    let lease = time::parse(text)?;
+    if lease < SHORTEST_LEASE {
+        return Err(format!("a lease of {} is too short: give at least {}", time::show(lease), time::show(SHORTEST_LEASE)));
+    }
+    Ok(lease)
+}
 
 /// Reads a holder's label.
 fn label(text: &str) -> Result<Holder, String> {
@@ -131,7 +147,7 @@ pub(crate) async fn lock(settings: &Settings, options: &Options) -> Result<u8, F
         signal = signals.next() => Err(signals::exit_status(signal.as_raw())),
     };
     let status = match outcome {
-        Ok(Some(guard)) => return hold(guard, &locks, options, &mut signals).await,
+        Ok(Some(guard)) => return hold::hold(guard, &locks, options, &mut signals).await,
         Ok(None) => {
             let or = if options.quorum.is_some() { ", or too few replicas got it" } else { "" };
             Err(Failure::new(options.conflict_exit_code, format!("somebody else holds the lock {:?}{or}", options.name)))
@@ -139,18 +155,9 @@ pub(crate) async fn lock(settings: &Settings, options: &Options) -> Result<u8, F
         Err(interrupted) => Ok(interrupted),
     };
     if signals.farewell(locks.settled()).await.is_none() {
-        left_over(options);
+        output::note(&hold::left_over(options, &hold::SILENCE));
     }
     status
-}
-
-/// Says that the store did not confirm a release.
-fn left_over(options: &Options) {
-    let lease = time::show(options.lease);
-    output::note(&format!(
-        "the lock {:?} may not be released, for the store has not answered: at the latest it is free after its lease of {lease}",
-        options.name
-    ));
 }
 
 async fn acquire(lock: &Lock, options: &Options) -> Result<Option<Guard>, Failure> {
@@ -166,50 +173,4 @@ async fn acquire(lock: &Lock, options: &Options) -> Result<Option<Guard>, Failur
         () = sleep(PATIENCE), if output::watched() => output::note(&format!("waiting for the lock {:?}", lock.name())),
     }
     Ok(acquire.await?)
-}
-
-/// Runs the command and lets go of the lock.
-async fn hold(guard: Guard, locks: &Locks, options: &Options, signals: &mut Signals) -> Result<u8, Failure> {
-    let fence = guard.fence().to_string();
-    let variables = [("BELLWETHER_LOCK", guard.name()), ("BELLWETHER_FENCE", fence.as_str())];
-    let ended = supervise(&guard, &variables, options, signals).await;
-    let let_go = async {
-        let released = guard.release().await;
-        // A release that failed goes on in the background.
-        locks.settled().await;
-        released
-    };
-    match signals.farewell(let_go).await {
-        // The failure of a lock that was lost has been told already.
-        Some(Err(Error::NotHeld(why))) if ended.is_ok() => Err(Failure::new(
-            status::LOST,
-            format!("the lock {:?} was lost before the command ended ({})", options.name, why.why),
-        )),
-        Some(_) => ended,
-        None => {
-            left_over(options);
-            ended
-        }
-    }
-}
-
-/// Runs the command to its end, and ends it if the lock is lost.
-async fn supervise(guard: &Guard, variables: &[(&str, &str)], options: &Options, signals: &mut Signals) -> Result<u8, Failure> {
-    // Before the command is there to be sent any.
-    let mut others = Others::listen()?;
-    let mut command = Running::start(&options.command, variables)?;
-    loop {
-        tokio::select! {
-            // A command that ended in the moment in which the lock was lost has ended.
-            biased;
-            ended = command.ended() => return ended.map(child::exit_status),
-            why = guard.lost() => {
-                output::note(&format!("the lock {:?} is lost ({why}); ending the command", options.name));
-                command.end(options.grace).await;
-                return Err(Failure::new(status::LOST, format!("the lock {:?} was lost while the command ran: {why}", options.name)));
-            }
-            signal = signals.next() => command.pass_on(signal),
-            signal = others.next() => command.pass_on(signal),
-        }
-    }
 }

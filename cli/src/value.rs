@@ -15,9 +15,12 @@ pub(crate) fn from_cbor(bytes: &[u8]) -> Result<Value, String> {
 /// Reads JSON whose every integer is one of CBOR too.
 ///
 /// # Errors
-/// Says what is wrong with it. An integer of over 64 bits would become a float, and lose digits.
+/// Says what is wrong with it. An integer of over 64 bits would become a float, and lose digits; of two values with one key, one would be
+/// lost.
 pub(crate) fn from_json(text: &[u8]) -> Result<serde_json::Value, String> {
-    let value = serde_json::from_slice(text).map_err(|why| why.to_string())?;
+    // This keeps all pairs of an object, and has nothing else that JSON cannot say.
+    let value: Value = serde_json::from_slice(text).map_err(|why| why.to_string())?;
+    let value = to_json(&value).ok_or("an object has a key twice")?;
     let too_long =
         |number: &&str| !number.contains(['.', 'e', 'E']) && number.parse::<u64>().is_err() && number.parse::<i64>().is_err();
     // What was read is UTF-8.
@@ -135,6 +138,8 @@ fn list<T>(open: char, close: char, items: &[T], to: &mut String, each: impl Fn(
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
     use super::*;
 
     #[test]
@@ -157,6 +162,15 @@ mod tests {
         {
             assert!(from_json(text.as_bytes()).is_ok(), "{text}");
         }
+    }
+
+    #[test]
+    fn a_key_that_comes_twice_is_refused() {
+        for text in [r#"{"a":1,"a":2}"#, r#"[{"b":{"a":1,"\u0061":1}}]"#] {
+            assert_eq!(from_json(text.as_bytes()), Err("an object has a key twice".to_owned()), "{text}");
+        }
+        let twice = r#"{"a":{"a":1},"b":[{"a":null},{"a":-1.5}],"":true,"@@TAG@@":[1]}"#;
+        assert_eq!(from_json(twice.as_bytes()).unwrap().to_string().len(), twice.len());
     }
 
     #[test]

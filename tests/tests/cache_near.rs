@@ -1,9 +1,10 @@
 //! Copies of entries in a process: when they save a question, and how old they can be.
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::time::Duration;
 
-use bellwether::cache::{Cache, CacheOptions, CachePolicy, Caches, EnvelopeChoice, NearLimits, StageChoice};
+use bellwether::cache::{Cache, CacheOptions, CachePolicy, Caches, EnvelopeChoice, Found, NearLimits, StageChoice};
+use bellwether::names::Prefix;
 use bellwether::store::{self, StoreOptions};
 use bellwether_tests::{Cluster, Sentinel, Server, ServerOptions};
 use tokio::time::{Instant, sleep};
@@ -244,6 +245,45 @@ async fn every_node_of_a_cluster_tells() {
     for key in &keys {
         reads(&here, key, None).await;
     }
+}
+
+#[test]
+fn what_any_handle_of_the_same_caches_writes_is_read_at_once() {
+    let server = Server::start().unwrap();
+    // News is heard in the one that listens, which stands still unless it is waited for.
+    let listening = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let working = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let store = working.block_on(store::open(&server.url(), &StoreOptions::default())).unwrap();
+    let policy = CachePolicy { near: NearLimits { age: OLD, ..NearLimits::default() }, ..CachePolicy::default() };
+    let caches = Caches::new(store).with_policy(policy);
+    let open = |caches: &Caches, near, serializer: &str| {
+        let reads_serializers = Some(vec!["cbor".into(), "json".into()]);
+        let options =
+            CacheOptions { near: Some(near), serializer: serializer.into(), reads_serializers, ..CacheOptions::default() };
+        caches.open("near", Some(options)).unwrap()
+    };
+    let here = open(&caches, true, "cbor");
+    let far = open(&caches, false, "cbor");
+    let others = [&far, &open(&caches, true, "json"), &open(&caches.with_prefix(Prefix::default()), false, "json")];
+    working.block_on(far.set("a", &0, None)).unwrap();
+    let copied = || listening.block_on(is_copied(&here, "a", &[&server]));
+    let read = || working.block_on(read(&here, "a"));
+    for (value, other) in (1..).zip(others) {
+        copied();
+        working.block_on(other.set("a", &value, None)).unwrap();
+        assert_eq!(read(), Some(value), "{other:?}");
+        copied();
+        let filled = async {
+            assert!(other.delete("a").await.unwrap());
+            let Found::Vacant(vacancy) = other.lookup::<u32>("a", Duration::ZERO).await.unwrap() else { panic!("{other:?}") };
+            vacancy.fill(&(value + 100), None).await.unwrap()
+        };
+        assert!(working.block_on(filled));
+        assert_eq!(read(), Some(value + 100), "{other:?}");
+    }
+    copied();
+    assert_eq!(working.block_on(far.delete_pattern("*")).unwrap(), 1);
+    assert_eq!(read(), None);
 }
 
 #[tokio::test]

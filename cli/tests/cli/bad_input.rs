@@ -46,6 +46,7 @@ fn every_flag_refuses_what_it_cannot_take() {
         (&["set", "c", "k", "1", "--expire", "10"], "10s"),
         (&["set", "c", "k", "1", "--expire", "-1s"], "less than no time"),
         (&["lock", "l", "--lease", "-1s", "--", "true"], "less than no time"),
+        (&["lock", "l", "--lease", "1ms", "--", "true"], "at least 2ms"),
         (&["run", "x.wasm", "--timeout", "0s"], "1ms"),
         (&["set", "c", "k", "1", "--content", "{"], "--content"),
         (&["set", "c", "k", "1", "--cbor"], "--cbor"),

@@ -14,8 +14,17 @@ fn a_value_of_json_comes_back_as_it_was() {
         assert_eq!(on(store, &["set", "c", key, value]).ok(), "");
         assert_eq!(on(store, &["get", "c", key]).ok(), format!("{value}\n"));
         let object: Value = serde_json::from_str(&on(store, &["get", "c", key, "--json"]).ok()).unwrap();
-        assert_eq!(object, json!({ "found": true, "value": serde_json::from_str::<Value>(value).unwrap() }));
+        assert_eq!(object, json!({ "found": true, "value": serde_json::from_str::<Value>(value).unwrap(), "due": false }));
     }
+}
+
+#[test]
+fn json_of_which_a_part_would_be_lost_is_refused() {
+    let redis = crate::support::redis();
+    let store = &redis.url();
+    assert!(on(store, &["set", "c", "k", r#"{"a":1,"a":2}"#]).failed(2).contains("a key twice"));
+    assert!(on(store, &["get", "c", "k", "--content", r#"{"a":1,"a":2}"#]).failed(2).contains("a key twice"));
+    on(store, &["get", "c", "k"]).failed(1);
 }
 
 #[test]
@@ -47,7 +56,7 @@ fn bytes_and_text_and_cbor_pass_unchanged() {
     assert!(feed(store, &["set", "c", "cbor", "--cbor"], &cbor).status.success());
     assert_eq!(feed(store, &["get", "c", "cbor", "--cbor"], b"").stdout, cbor);
     assert_eq!(on(store, &["get", "c", "cbor"]).ok(), "{1: 2}\n");
-    assert_eq!(on(store, &["get", "c", "cbor", "--json"]).ok(), "{\"diagnostic\":\"{1: 2}\",\"found\":true}\n");
+    assert_eq!(on(store, &["get", "c", "cbor", "--json"]).ok(), "{\"diagnostic\":\"{1: 2}\",\"due\":false,\"found\":true}\n");
     assert!(on(store, &["get", "c", "cbor", "--raw"]).failed(2).contains("leave out --raw"));
 }
 

@@ -1,5 +1,9 @@
 //! `cache keys`, `stats`, `invalidate` and `clear` on real servers.
 
+use std::time::Duration;
+
+use bellwether::cache::{Caches, Found};
+use bellwether::store::{self, StoreOptions};
 use bellwether_tests::{Cluster, component};
 use serde_json::{Value, json};
 
@@ -41,6 +45,44 @@ fn entries_are_listed_and_counted_with_who_wrote_them() {
     let human = on(store, &["cache", "stats", "c"]).ok();
     assert!(human.contains("serializer cbor      2\n") && !human.contains('~'), "{human}");
     assert_eq!(parsed(on(store, &["cache", "stats", "none", "--json"]))["entries"], json!(0));
+}
+
+#[test]
+fn what_has_no_value_is_told_apart() {
+    let redis = redis();
+    let store = &redis.url();
+    on(store, &["set", "c", "value", "1"]).ok();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let _computing = runtime.block_on(async {
+        let caches = Caches::new(store::open(store, &StoreOptions::default()).await.unwrap());
+        let cache = caches.open("c", None).unwrap();
+        let lookup = async |key| match cache.lookup::<u8>(key, Duration::ZERO).await.unwrap() {
+            Found::Vacant(vacancy) => vacancy,
+            found => panic!("{found:?}"),
+        };
+        assert!(lookup("failed").await.fail("no", Duration::from_mins(10)).await.unwrap());
+        lookup("computing").await
+    });
+    assert_eq!(on(store, &["cache", "keys", "c"]).ok(), "value\n");
+    let long = on(store, &["cache", "keys", "c", "--long"]).ok();
+    let said = |key: &str, what| long.lines().any(|line| line.starts_with(key) && line.contains(what));
+    assert!(said("computing", "(being computed)") && said("failed", "(failure)") && said("value", "cbor"), "{long}");
+    let listed = parsed(on(store, &["cache", "keys", "c", "--json"]));
+    let of = |part: &str| listed["entries"].as_array().unwrap().iter().map(|entry| entry[part].clone()).collect::<Vec<_>>();
+    assert_eq!(of("key"), ["computing", "failed", "value"]);
+    assert_eq!(
+        (of("vacant"), of("failed")),
+        (vec![json!(true), json!(false), json!(null)], vec![json!(false), json!(true), json!(null)])
+    );
+
+    let human = on(store, &["cache", "stats", "c"]).ok();
+    let human: Vec<_> = human.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
+    for line in ["entries 1", "being computed 1", "failures 1"] {
+        assert!(human.iter().any(|said| said == line), "{line}: {human:?}");
+    }
+    let stats = parsed(on(store, &["cache", "stats", "c", "--json"]));
+    assert_eq!([&stats["entries"], &stats["looked_at"], &stats["vacant"], &stats["failed"]], [1; 4]);
+    assert_eq!(parsed(on(store, &["cache", "stats", "c", "--sample", "0", "--json"]))["entries"], 3);
 }
 
 #[test]

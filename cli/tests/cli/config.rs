@@ -4,7 +4,7 @@ use std::path::Path;
 
 use bellwether_tests::component;
 
-use crate::support::{bellwether, finish, on, redis, run};
+use crate::support::{bellwether, finish, on, redis, run, until};
 
 fn write(directory: &Path, text: &str) -> String {
     let file = directory.join("bellwether.toml");
@@ -111,4 +111,24 @@ fn a_configuration_that_cannot_be_used_is_told_with_file_and_place() {
     assert!(run(&["--prefix", "a}", "run", "missing-guest.wasm"]).failed(2).contains("prefix \"a}\""));
     let config = write(directory.path(), "version = 1\n[store]\nurl_env = \"NO_SUCH_VARIABLE\"");
     assert!(run(&["--config", &config, "get", "c", "k"]).failed(78).contains("NO_SUCH_VARIABLE"));
+}
+
+#[test]
+fn who_looks_at_an_entry_of_a_herd_does_not_keep_the_herd_from_computing_it() {
+    let redis = redis();
+    let directory = tempfile::tempdir().unwrap();
+    let herd = "[cache]\nherd = { timeout = \"10m\", extend_timeout = \"10m\" }\npin = [\"herd\"]\n";
+    let config = write(directory.path(), &format!("version = 1\n[store]\nurl = {:?}\n{herd}", redis.url()));
+    let stored = || redis.command::<Vec<u8>>(&["GET", "cache:c:k"]).unwrap();
+    run(&["--config", &config, "set", "c", "k", "1", "--expire", "500ms", "--tag", "t"]).ok();
+    let before = stored();
+    until("the entry is due", || {
+        let found = run(&["--config", &config, "get", "c", "k", "--json"]).ok();
+        assert!(found.contains("\"value\":1"), "{found}");
+        found.contains("\"due\":true")
+    });
+    assert_eq!(run(&["--config", &config, "cache", "get", "c", "k"]).ok(), "1\n");
+    assert!(stored() == before, "it was claimed");
+    run(&["--config", &config, "cache", "invalidate", "c", "--tag", "t"]).ok();
+    run(&["--config", &config, "get", "c", "k"]).failed(1);
 }

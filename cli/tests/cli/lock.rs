@@ -78,6 +78,28 @@ fn a_lock_that_is_broken_ends_the_command() {
 }
 
 #[test]
+fn what_the_command_started_is_ended_with_it_when_the_lock_is_lost() {
+    let redis = redis();
+    let script = "(trap '' TERM; for n in $(seq 100); do sleep 0.1; done; echo survived) & wait";
+    let holder = start_holding(&redis.url(), &redis, &["job", "--lease", "1s", "--grace", "300ms"], script);
+    assert_eq!(redis.command::<u64>(&["DEL", "job"]).unwrap(), 1);
+    // Its output ends when nobody is left that could write to it.
+    finish(holder).failed(79);
+}
+
+#[test]
+fn what_the_command_started_has_the_grace_as_well() {
+    let redis = redis();
+    let directory = tempfile::tempdir().unwrap();
+    let done = directory.path().join("done");
+    let script = format!("(trap 'sleep 0.5; : > {}; exit' TERM; while :; do sleep 0.1; done) & wait", done.display());
+    let mut holder = start_holding(&redis.url(), &redis, &["job", "--lease", "1s", "--grace", "20s"], &script);
+    assert_eq!(redis.command::<u64>(&["DEL", "job"]).unwrap(), 1);
+    assert_eq!(holder.wait().unwrap().code(), Some(79));
+    assert!(done.exists());
+}
+
+#[test]
 fn a_lock_that_was_broken_unnoticed_is_told_after_the_command() {
     let redis = redis();
     let mut holder = start_holding(&redis.url(), &redis, &["job"], "read line");
@@ -172,6 +194,33 @@ fn a_signal_ends_the_wait() {
 }
 
 #[test]
+fn a_release_that_the_store_refuses_is_told_and_is_no_success() {
+    for (script, status) in [("read line; exit 0", 69), ("read line; exit 3", 3)] {
+        let redis = redis();
+        let mut holder = start_holding(&redis.url(), &redis, &["job", "--lease", "10m"], script);
+        redis.command::<()>(&["ACL", "SETUSER", "default", "-evalsha"]).unwrap();
+        drop(holder.stdin.take());
+        let complaint = finish(holder).failed(status);
+        for told in ["the lock \"job\" may not be released", "evalsha", "10m"] {
+            assert!(complaint.contains(told), "{told} in {complaint}");
+        }
+        assert_eq!(complaint.lines().count(), 1, "it is told once: {complaint}");
+        assert!(has(&redis, "job"));
+    }
+}
+
+#[test]
+fn a_release_that_takes_two_attempts_is_a_success() {
+    let redis = redis();
+    let mut holder = start_holding(&redis.url(), &redis, &["job", "--lease", "10m"], "read line; exit 0");
+    // Longer than the store waits for an answer, and shorter than the program waits for the store.
+    redis.command::<()>(&["CLIENT", "PAUSE", "2500", "ALL"]).unwrap();
+    drop(holder.stdin.take());
+    finish(holder).ok();
+    assert!(!has(&redis, "job"));
+}
+
+#[test]
 fn a_store_that_has_stopped_keeps_the_program_for_less_than_the_lease() {
     let redis = redis();
     let mut holder = start_holding(&redis.url(), &redis, &["job", "--lease", "10m"], "read line; exit 3");
@@ -187,7 +236,7 @@ fn a_store_that_has_stopped_keeps_the_program_for_less_than_the_lease() {
 #[test]
 fn a_signal_ends_the_wait_for_a_store_that_has_stopped() {
     let redis = redis();
-    let mut holder = start_holding(&redis.url(), &redis, &["job"], "trap '' TERM; read line; exit 3");
+    let mut holder = start_holding(&redis.url(), &redis, &["job"], "trap '' TERM; read line; exit 0");
     redis.pause().unwrap();
     let began = Instant::now();
     drop(holder.stdin.take());
@@ -198,7 +247,7 @@ fn a_signal_ends_the_wait_for_a_store_that_has_stopped() {
     // It waits for four seconds of its own accord.
     assert!(began.elapsed() < Duration::from_secs(3));
     let ended = finish(holder);
-    assert_eq!(ended.status, 3, "{ended:?}");
+    assert_eq!(ended.status, 69, "{ended:?}");
     assert!(ended.stderr.contains("the lock \"job\" may not be released"), "{ended:?}");
 }
 

@@ -15,6 +15,7 @@ use super::metrics::{Metrics, Operation};
 use super::near::NearDoor;
 use super::options::Expiry;
 use super::pipeline::{Pipeline, within};
+use super::pledge::Pledge;
 use super::promises::Promises;
 use super::{Content, Key};
 use crate::error::{Error, Limit, StageKind};
@@ -22,7 +23,8 @@ use crate::store::Store;
 
 /// A named cache. A clone costs nothing.
 ///
-/// Every call can be dropped at any await; what it was to write may then have been written or not.
+/// Every call can be dropped at any await; what it was to write may then have been written or not. Values that a read was to have
+/// computed are left to the next who reads, also if it fails.
 #[derive(Clone)]
 pub struct Cache(pub(super) Arc<Inner>, pub(super) Arc<[String]>);
 
@@ -34,7 +36,7 @@ pub(super) struct Inner {
     /// What this handle said it would compute.
     pub(super) promises: Promises,
     pub(super) flights: Flights,
-    pub(super) near: Option<NearDoor>,
+    pub(super) near: NearDoor,
 }
 
 /// How many entries are asked for at a time. Of more, all are asked for before the first are there, and these are opened while the
@@ -94,22 +96,35 @@ impl Cache {
         }
     }
 
-    pub(super) async fn read_many<'k>(&self, keys: impl Iterator<Item = Parts<'k>>) -> Result<Vec<Option<Bytes>>, Error> {
-        self.0.metrics.timed(Operation::GetMany, self.find_many(keys)).await
+    pub(super) async fn read_many<'k, T>(
+        &self,
+        keys: impl Iterator<Item = Parts<'k>>,
+        each: impl Fn(Bytes) -> Result<T, Error>,
+    ) -> Result<Vec<Option<T>>, Error> {
+        let (values, pledges) = self.0.metrics.timed(Operation::GetMany, self.find_many(keys)).await?;
+        let values = values.into_iter().map(|value| value.map(&each).transpose()).collect::<Result<_, Error>>()?;
+        // From here on nothing fails, and the caller is told.
+        for pledge in pledges {
+            self.take_on(pledge);
+        }
+        Ok(values)
     }
 
-    async fn find_many<'k>(&self, keys: impl Iterator<Item = Parts<'k>>) -> Result<Vec<Option<Bytes>>, Error> {
+    /// The values, and the claims that were made.
+    async fn find_many<'k>(&self, keys: impl Iterator<Item = Parts<'k>>) -> Result<(Vec<Option<Bytes>>, Vec<Pledge>), Error> {
         let keys = self.keys(keys).await?;
         if keys.is_empty() {
-            return Ok(Vec::new());
+            return Ok((Vec::new(), Vec::new()));
         }
         let (distinct, places) = distinct(keys);
         let ask = |keys| async move { (keys, self.ask_many(keys).await) };
         let mut asked: FuturesOrdered<_> = distinct.chunks(AT_ONCE).map(ask).collect();
-        let mut values = Vec::with_capacity(distinct.len());
+        let (mut values, mut claimed) = (Vec::with_capacity(distinct.len()), Vec::new());
         let mut bytes = 0;
         while let Some((keys, found)) = asked.next().await {
-            for (key, stored) in keys.iter().zip(found?) {
+            let (found, pledges) = found?;
+            claimed.extend(pledges);
+            for (key, stored) in keys.iter().zip(found) {
                 tokio::task::consume_budget().await;
                 values.push(match stored {
                     Some(stored) => {
@@ -121,14 +136,14 @@ impl Cache {
                 });
             }
         }
-        let Some(places) = places else { return Ok(values) };
+        let Some(places) = places else { return Ok((values, claimed)) };
         let values: Vec<_> = places.iter().map(|place| values.get(*place).cloned().flatten()).collect();
         let mut bytes = 0;
         values.iter().flatten().try_for_each(|value| self.batch_bytes(&mut bytes, value))?;
-        Ok(values)
+        Ok((values, claimed))
     }
 
-    async fn ask_many(&self, keys: &[String]) -> Result<Vec<Option<Bytes>>, Error> {
+    async fn ask_many(&self, keys: &[String]) -> Result<(Vec<Option<Bytes>>, Vec<Pledge>), Error> {
         self.served_many(keys, self.0.store.get_many(keys).await?).await
     }
 

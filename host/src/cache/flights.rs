@@ -154,6 +154,11 @@ impl Flights {
         self.background.0.wait().await;
     }
 
+    /// Where claims are given up.
+    pub(super) fn background(&self) -> &Background {
+        &self.background
+    }
+
     fn join<'a>(&'a self, key: &'a str) -> Seat<'a> {
         let flight = self.open().entry(key.to_owned()).or_default().clone();
         Seat { flights: self, key, flight }

@@ -100,9 +100,7 @@ impl Cache {
     /// Deletes the entries that are chosen by the rest of their keys; copies of all are forgotten.
     async fn sweep(&self, hint: &Glob, chosen: &(dyn Fn(&str) -> bool + Send + Sync)) -> Result<u64, Error> {
         let deleted = self.0.store.delete_matching(&self.0.pipeline.entries, hint, chosen).await;
-        if let Some(near) = self.near() {
-            near.forget_all();
-        }
+        self.forget_all();
         deleted
     }
 

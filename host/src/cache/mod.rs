@@ -45,8 +45,10 @@ mod lookup;
 pub mod metrics;
 mod near;
 mod options;
+mod peek;
 mod pipeline;
 mod plain;
+mod pledge;
 mod promises;
 mod raw;
 mod serve;
@@ -65,6 +67,7 @@ pub use key::{Content, Key};
 pub use lookup::Found;
 pub use near::NearLimits;
 pub use options::{CacheLimits, CacheOptions, CachePolicy, Herd, Pins};
+pub use peek::Peeked;
 pub use survey::{EntryAbout, EntryForm, FoundEntry, Listing, Stats};
 pub use tuning::Tuning;
 pub use vacancy::Vacancy;
@@ -153,7 +156,7 @@ impl Caches {
             expiry: settled.expiry,
             promises: Promises::default(),
             flights: self.flights.clone(),
-            near: settled.near.then(|| NearDoor::new(self.nears.clone())),
+            near: NearDoor::new(self.nears.clone(), settled.near),
         }))
     }
 

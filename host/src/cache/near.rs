@@ -3,7 +3,6 @@
 //! A copy is served only while the store tells of every change. It was read after all changes that were heard before, and is dropped by
 //! the next one, or by any doubt; and it is never older than a bound, whatever the store tells.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -33,7 +32,12 @@ use crate::store::{Mirror, Store, Tracking, Ttl};
 ///   went silent; and if the server steps down as the primary, within about 1 s;
 /// - in no case for longer than [`NearLimits::age`].
 ///
-/// A process always reads its own writes.
+/// What is written by a [`super::Caches`] is read by it at once, whichever of its handles does either: also one without copies, one with
+/// other stages, and one of [`super::Caches::with_prefix`]. Any other [`super::Caches`] in this process is as another process.
+///
+/// # How many caches have copies
+/// At most 64 of a [`super::Caches`], all of its prefixes together: those that are read first, for as long as the process lives; a cache
+/// that is opened with several serializers or compressors counts for each. Each further one reads the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NearLimits {
     /// Bytes of keys and values, with about 100 bytes more for each. Default: 64 MiB.
@@ -48,7 +52,7 @@ impl Default for NearLimits {
     }
 }
 
-/// How many caches can have copies at a time. Each costs the server a look at every write.
+/// How many caches can have copies. Each costs the server a look at every write.
 const CACHES: usize = 64;
 
 /// What a copy takes besides its key and value, about, in bytes.
@@ -59,11 +63,15 @@ const OVERHEAD: usize = 100;
 pub(super) struct Nears {
     copies: Copies,
     age: Duration,
-    caches: Arc<Mutex<HashMap<Stored, Arc<Near>>>>,
+    caches: Arc<Opened>,
 }
 
-/// What the keys of a cache's entries begin with, and what of a cache decides which value their bytes are.
-type Stored = (String, Form);
+/// The caches that have copies, in the order in which they were read first. None ever goes, so that who writes needs no lock to find them.
+struct Opened {
+    caches: [OnceLock<Arc<Near>>; CACHES],
+    /// Whoever has it adds one.
+    adding: Mutex<()>,
+}
 
 /// Whether there is an envelope, and the serializer and compressor.
 pub(super) type Form = (bool, [StageId; 2]);
@@ -82,6 +90,9 @@ struct Copied {
 
 /// The copies of one cache whose entries are of one form.
 pub(super) struct Near {
+    /// What the keys of its entries begin with.
+    entries: String,
+    form: Form,
     news: Arc<News>,
     age: Duration,
     /// The store tells of changes for as long as this is there.
@@ -92,6 +103,8 @@ pub(super) struct Near {
 #[derive(Debug)]
 pub(super) struct NearDoor {
     nears: Nears,
+    /// Whether it is to have any.
+    wanted: bool,
     near: OnceLock<Option<Arc<Near>>>,
 }
 
@@ -121,37 +134,58 @@ impl Nears {
     pub(super) fn new(limits: NearLimits) -> Self {
         let weight = |key: &String, copied: &Copied| u32::try_from(key.len() + copied.value.len() + OVERHEAD).unwrap_or(u32::MAX);
         let copies = moka::sync::Cache::builder().max_capacity(limits.bytes).weigher(weight).build();
-        Self { copies, age: limits.age, caches: Arc::default() }
+        let caches = Opened { caches: [const { OnceLock::new() }; CACHES], adding: Mutex::new(()) };
+        Self { copies, age: limits.age, caches: Arc::new(caches) }
     }
 
     /// The copies of the cache whose entries' keys begin with `entries` and are of this form, to be called within a runtime.
     /// `None` if the store keeps its entries in this process, or if too many caches have copies already.
     pub(super) fn of(&self, entries: &str, form: Form, store: &dyn Store) -> Option<Arc<Near>> {
-        let mut caches = self.caches.lock().unwrap_or_else(PoisonError::into_inner);
-        let cache = (entries.to_owned(), form);
-        if let Some(near) = caches.get(&cache) {
+        let _adding = self.caches.adding.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(near) = self.all().find(|near| near.entries == entries && near.form == form) {
             return Some(near.clone());
         }
-        if caches.len() >= CACHES {
+        let number = self.all().count();
+        let Some(place) = self.caches.caches.get(number) else {
             tracing::warn!(entries, "so many caches have copies in this process already that this one has none");
             return None;
-        }
-        let news = Arc::new(News::new(self.copies.clone(), caches.len() as u64));
+        };
+        let news = Arc::new(News::new(self.copies.clone(), number as u64));
         let tracking = store.track(entries, news.clone())?;
-        let near = Arc::new(Near { news, age: self.age, tracking: Mutex::new(Some(tracking)) });
-        caches.insert(cache, near.clone());
-        Some(near)
+        let (entries, tracking) = (entries.to_owned(), Mutex::new(Some(tracking)));
+        let near = Arc::new(Near { entries, form, news, age: self.age, tracking });
+        Some(place.get_or_init(|| near).clone())
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Arc<Near>> {
+        self.caches.caches.iter().map_while(OnceLock::get)
+    }
+
+    /// See [`Cache::forgetting`].
+    fn forgetting<'a, 'k>(&'a self, entries: &'a str, keys: impl Iterator<Item = &'k str>) -> Forgetting<'a> {
+        let keys = self.with(entries).next().map(|_| keys.map(str::to_owned).collect());
+        let forgetting = Forgetting { nears: self, entries, keys };
+        forgetting.now();
+        forgetting
+    }
+
+    /// All copies of entries whose keys begin so, of any form.
+    fn with(&self, entries: &str) -> impl Iterator<Item = &Near> {
+        self.all().filter(move |near| near.entries == entries).map(|near| &**near)
     }
 }
 
 impl NearDoor {
-    pub(super) fn new(nears: Nears) -> Self {
-        Self { nears, near: OnceLock::new() }
+    pub(super) fn new(nears: Nears, wanted: bool) -> Self {
+        Self { nears, wanted, near: OnceLock::new() }
     }
 
     /// The copies, to be called within a runtime.
     fn open(&self, cache: &Cache) -> Option<&Near> {
         let Inner { pipeline, store, .. } = &*cache.0;
+        if !self.wanted {
+            return None;
+        }
         self.near.get_or_init(|| self.nears.of(&pipeline.entries, pipeline.form(), &**store)).as_deref()
     }
 }
@@ -159,7 +193,7 @@ impl NearDoor {
 impl Cache {
     /// The copies that this process has of its entries, if any.
     pub(super) fn near(&self) -> Option<&Near> {
-        self.0.near.as_ref()?.open(self)
+        self.0.near.open(self)
     }
 
     /// The value of an entry that is not copied, of which a copy is kept.
@@ -186,25 +220,34 @@ impl Cache {
         Ok(value)
     }
 
-    /// Forgets copies of entries that this process is about to write, now and when the answer is dropped.
-    pub(super) fn forgetting<'k>(&self, keys: impl Iterator<Item = &'k str>) -> Option<Forgetting<'_>> {
-        let near = self.near()?;
-        let forgetting = Forgetting { near, keys: keys.map(str::to_owned).collect() };
-        forgetting.now();
-        Some(forgetting)
+    /// Forgets copies of entries that are about to be written, whichever handle has them, now and when the answer is dropped.
+    pub(super) fn forgetting<'k>(&self, keys: impl Iterator<Item = &'k str>) -> Forgetting<'_> {
+        self.0.near.nears.forgetting(&self.0.pipeline.entries, keys)
+    }
+
+    /// Forgets copies of all entries, whichever handle has them.
+    pub(super) fn forget_all(&self) {
+        self.0.near.nears.with(&self.0.pipeline.entries).for_each(Near::forget_all);
     }
 }
 
 /// Copies that are to be forgotten: before the store is told to write, so that nobody here reads the old value after the new one is
 /// there, and after, so that no read of before is kept.
 pub(super) struct Forgetting<'a> {
-    near: &'a Near,
-    keys: Vec<String>,
+    nears: &'a Nears,
+    entries: &'a str,
+    /// `None` if nobody had copies before: who has some after has them of few.
+    keys: Option<Vec<String>>,
 }
 
 impl Forgetting<'_> {
     fn now(&self) {
-        self.keys.iter().for_each(|key| self.near.news.changed(key));
+        for near in self.nears.with(self.entries) {
+            match &self.keys {
+                Some(keys) => keys.iter().for_each(|key| near.news.changed(key)),
+                None => near.forget_all(),
+            }
+        }
     }
 }
 
@@ -239,7 +282,7 @@ impl Near {
     }
 
     /// Forgets all.
-    pub(super) fn forget_all(&self) {
+    fn forget_all(&self) {
         self.news.renew();
     }
 }

@@ -25,7 +25,7 @@ impl Cache {
     pub async fn get_many_cbor(&self, keys: &[String], content: Option<&[u8]>) -> Result<Vec<Option<Bytes>>, Error> {
         self.batch(keys.len())?;
         let content = self.content(content)?;
-        self.read_many(keys.iter().map(|key| (key.as_str(), content.as_ref()))).await
+        self.read_many(keys.iter().map(|key| (key.as_str(), content.as_ref())), Ok).await
     }
 
     /// Stores a value of CBOR, to live for `expire`; `None`: for as long as the cache says.

@@ -2,15 +2,13 @@
 
 use bytes::Bytes;
 use futures_util::future::try_join_all;
-use tokio::time::Instant;
 
 use super::Cache;
 use super::herd::{Life, Sight, sight};
 use super::pipeline::Stamp;
-use super::promises::Promise;
+use super::pledge::Pledge;
 use super::work::Work;
-use crate::clock::after;
-use crate::envelope::{Claim, Head, tags};
+use crate::envelope::{Claim, Head};
 use crate::error::{Error, Limit};
 use crate::pause::random;
 use crate::store::{Bid, Entry, Filling, Replaces, Standing};
@@ -21,7 +19,13 @@ impl Cache {
         let stored = self.valid(key, stored).await?;
         match (self.sight_of_reader(stored.as_deref()), stored) {
             // A box, as in `valid`.
-            (Sight::Due { early }, Some(stored)) => Box::pin(self.claimed(key, stored, early)).await,
+            (Sight::Due { early }, Some(stored)) => {
+                let (served, pledge) = Box::pin(self.claimed(key, stored, early)).await?;
+                if let Some(pledge) = pledge {
+                    self.take_on(pledge);
+                }
+                Ok(served)
+            }
             (Sight::Fresh, stored) => Ok(self.counted(stored)),
             _ => Ok(self.counted(None)),
         }
@@ -37,8 +41,12 @@ impl Cache {
         served
     }
 
-    /// [`Cache::served`] for many.
-    pub(super) async fn served_many(&self, keys: &[String], stored: Vec<Option<Bytes>>) -> Result<Vec<Option<Bytes>>, Error> {
+    /// [`Cache::served`] for many, with the claims that were made.
+    pub(super) async fn served_many(
+        &self,
+        keys: &[String],
+        stored: Vec<Option<Bytes>>,
+    ) -> Result<(Vec<Option<Bytes>>, Vec<Pledge>), Error> {
         let mut stored = self.valid_many(keys, stored).await?;
         let mut due = Vec::new();
         for (key, found) in keys.iter().zip(&mut stored) {
@@ -46,15 +54,15 @@ impl Cache {
                 Sight::Fresh => *found = self.counted(found.take()),
                 Sight::Absent | Sight::Failed => *found = self.counted(None),
                 Sight::Due { early } => due.push(async move {
-                    if let Some(stored) = found.take() {
-                        *found = self.claimed(key, stored, early).await?;
-                    }
-                    Ok::<_, Error>(())
+                    let Some(stored) = found.take() else { return Ok(None) };
+                    let (served, pledge) = self.claimed(key, stored, early).await?;
+                    *found = served;
+                    Ok::<_, Error>(pledge)
                 }),
             }
         }
-        try_join_all(due).await?;
-        Ok(stored)
+        let pledges = try_join_all(due).await?.into_iter().flatten().collect();
+        Ok((stored, pledges))
     }
 
     /// What to make of what was read.
@@ -67,32 +75,38 @@ impl Cache {
         if self.0.expiry.rules.protects() { self.sight(stored) } else { sight(stored, 0, |_| 0) }
     }
 
-    /// What is served of an entry that is due.
-    async fn claimed(&self, key: &str, stored: Bytes, early: u64) -> Result<Option<Bytes>, Error> {
-        let rules = &self.0.expiry.rules;
-        let claim = Claim::random()?;
-        let bid = Bid { claim, lease: rules.lease(), cold: false, early, seen: Some(stored.clone()) };
-        let asked = Instant::now();
-        match self.0.store.claim(key, &bid).await {
-            // It may be another entry by now, one that was invalidated, and even a failure.
-            Ok(Standing::Hit(bytes)) => {
-                let same = Head::identity(&bytes) == Head::identity(&stored);
-                let valid = if same { Some(bytes) } else { self.valid(key, Some(bytes)).await? };
-                Ok(self.counted(valid.filter(|bytes| sight(Some(bytes), 0, |_| 0) == Sight::Fresh)))
-            }
-            Ok(Standing::Absent | Standing::Busy { .. }) => Ok(self.counted(None)),
+    /// What is served of an entry that is due, or the claim that was made.
+    async fn claimed(&self, key: &str, stored: Bytes, early: u64) -> Result<(Option<Bytes>, Option<Pledge>), Error> {
+        let bid =
+            Bid { claim: Claim::random()?, lease: self.0.expiry.rules.lease(), cold: false, early, seen: Some(stored.clone()) };
+        let pledge = self.pledge(key, bid);
+        let served = match self.0.store.claim(key, pledge.bid()).await {
             Ok(Standing::Yours { stale }) => {
                 self.0.metrics.claim();
-                // It may be another entry by now.
-                let old = stale.map_or(stored, |stale| stale.bytes);
-                let promise = Promise { claim, made: asked, late: after(asked, rules.memory()), tags: tags(&old) };
-                self.0.promises.make(key, promise);
-                Ok(None)
+                return Ok((None, Some(pledge.made(stale.as_ref(), &stored))));
             }
-            // A store that is too full to note who computes still serves what it has.
-            Err(Error::Limit(Limit::StoreFull { .. })) => Ok(self.counted(Some(stored))),
-            Err(error) => Err(error),
-        }
+            Err(error) if error.may_have_happened() => return Err(error),
+            // It may be another entry by now, one that was invalidated, and even a failure.
+            Ok(Standing::Hit(bytes)) => {
+                pledge.settled();
+                let same = Head::identity(&bytes) == Head::identity(&stored);
+                let valid = if same { Some(bytes) } else { self.valid(key, Some(bytes)).await? };
+                valid.filter(|bytes| sight(Some(bytes), 0, |_| 0) == Sight::Fresh)
+            }
+            Ok(Standing::Absent | Standing::Busy { .. }) => {
+                pledge.settled();
+                None
+            }
+            Err(error) => {
+                pledge.settled();
+                match error {
+                    // A store that is too full to note who computes still serves what it has.
+                    Error::Limit(Limit::StoreFull { .. }) => Some(stored),
+                    error => return Err(error),
+                }
+            }
+        };
+        Ok((self.counted(served), None))
     }
 
     /// A value that was computed.

@@ -16,7 +16,7 @@ use crate::store::browse::{About, Browse, Seen};
 /// Entries of a cache.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Listing {
-    /// The entries, by their keys.
+    /// The entries, by their keys, and among them what has no value: see [`FoundEntry::has_value`].
     pub entries: Vec<FoundEntry>,
     /// Whether there are more than were asked for.
     pub more: bool,
@@ -33,6 +33,14 @@ pub struct FoundEntry {
     pub stored: String,
     /// What it is like, if it was looked at.
     pub about: Option<EntryAbout>,
+}
+
+impl FoundEntry {
+    /// Whether it has a value. A placeholder or a failure has none, and is no entry to who reads.
+    #[must_use]
+    pub fn has_value(&self) -> bool {
+        !self.about.as_ref().is_some_and(|about| matches!(about.form, EntryForm::Vacant | EntryForm::Failed))
+    }
 }
 
 /// What an entry is like.
@@ -64,6 +72,8 @@ pub enum EntryForm {
     },
     /// A placeholder for a value that somebody computes.
     Vacant,
+    /// The failure of a computation, for as long as nobody tries again.
+    Failed,
     /// Without an envelope: a bare payload, in a cache of such; in any other cache nothing that it can read.
     Bare,
 }
@@ -71,9 +81,10 @@ pub enum EntryForm {
 /// What is in a cache, all together.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Stats {
-    /// How many entries there are. One that comes or goes meanwhile may be counted or not.
+    /// How many entries there are. One that comes or goes meanwhile may be counted or not. Of what was not looked at, also what is none: a
+    /// placeholder, a failure, and what another program keeps there.
     pub entries: u64,
-    /// How many of them were looked at; the rest is of those.
+    /// How many of them were looked at; all from `bytes` to `bare` is of those.
     pub looked_at: u64,
     /// How many bytes they have, envelopes and payloads together, without keys and without what the server needs besides.
     pub bytes: u64,
@@ -87,10 +98,12 @@ pub struct Stats {
     pub compressors: BTreeMap<String, u64>,
     /// How many are compressed, of those with an envelope.
     pub compressed: u64,
-    /// How many are placeholders for values that somebody computes.
-    pub vacant: u64,
     /// How many have no envelope.
     pub bare: u64,
+    /// How many placeholders for values that somebody computes were met besides, where it was looked.
+    pub vacant: u64,
+    /// How many failures of computations, likewise.
+    pub failed: u64,
 }
 
 /// Of so many entries it is noted that they were counted. Beyond, one that a server shows twice, as it does while its table grows, counts
@@ -99,7 +112,7 @@ const NOTED: usize = 1 << 20;
 
 impl Cache {
     /// Lists at most `limit` entries whose key matches the [pattern](Glob), whatever their content, also those that were invalidated by a
-    /// tag and still are in the store.
+    /// tag and still are in the store, and placeholders and failures.
     ///
     /// # Errors
     /// [`Error::Invalid`] for a pattern that cannot be, [`Error::Limit`] for one that is too long, and [`Error::Unavailable`].
@@ -117,8 +130,8 @@ impl Cache {
         Ok(Listing { entries, more })
     }
 
-    /// Counts all entries, also those that were invalidated by a tag and still are in the store, and looks at about `sample` of them. As servers keep keys in the order of a hash, the first that are met are a
-    /// fair sample.
+    /// Counts all entries, also those that were invalidated by a tag and still are in the store, and looks at about `sample` of them. As
+    /// servers keep keys in the order of a hash, the first that are met are a fair sample.
     ///
     /// # Errors
     /// [`Error::Unavailable`].
@@ -133,9 +146,9 @@ impl Cache {
                 if noted.len() < NOTED && !noted.insert(hasher.hash_one(&key)) {
                     continue;
                 }
-                stats.entries += 1;
-                if let Some(about) = about {
-                    self.add(&mut stats, key, &about);
+                match about {
+                    Some(about) => self.add(&mut stats, key, &about),
+                    None => stats.entries += 1,
                 }
             }
             ControlFlow::Continue(())
@@ -146,14 +159,15 @@ impl Cache {
 
     fn add(&self, stats: &mut Stats, key: String, about: &About) {
         let EntryAbout { bytes, expires, form } = self.about(about);
-        stats.looked_at += 1;
-        stats.bytes += bytes;
-        stats.expiring += u64::from(expires.is_some());
-        if stats.largest.as_ref().is_none_or(|(most, _)| bytes > *most) {
-            stats.largest = Some((bytes, key));
-        }
         match form {
-            EntryForm::Vacant => stats.vacant += 1,
+            EntryForm::Vacant => {
+                stats.vacant += 1;
+                return;
+            }
+            EntryForm::Failed => {
+                stats.failed += 1;
+                return;
+            }
             EntryForm::Bare => stats.bare += 1,
             EntryForm::Enveloped { serializer, compressor, compressed, .. } => {
                 stats.compressed += u64::from(compressed);
@@ -161,6 +175,13 @@ impl Cache {
                     *counts.entry(name.unwrap_or_else(|| "unknown".to_owned())).or_default() += 1;
                 }
             }
+        }
+        stats.entries += 1;
+        stats.looked_at += 1;
+        stats.bytes += bytes;
+        stats.expiring += u64::from(expires.is_some());
+        if stats.largest.as_ref().is_none_or(|(most, _)| bytes > *most) {
+            stats.largest = Some((bytes, key));
         }
     }
 
@@ -179,6 +200,7 @@ impl Cache {
         let form = match Peek::at(&about.head) {
             None => EntryForm::Bare,
             Some(peek) if peek.vacant => EntryForm::Vacant,
+            Some(peek) if peek.failed => EntryForm::Failed,
             Some(peek) => EntryForm::Enveloped {
                 serializer: name(StageKind::Serializer, peek.serializer),
                 compressor: name(StageKind::Compressor, peek.compressor),

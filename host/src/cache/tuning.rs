@@ -3,6 +3,9 @@
 use std::time::Duration;
 
 /// What is done beyond herd protection to spare whoever computes values. The default: nothing.
+///
+/// What depends on a failure is done by the native [`Cache::get_or_try_insert_with`](super::Cache::get_or_try_insert_with); a guest says
+/// itself that it failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Tuning {
     /// By how much sooner than they would entries expire at most, each by chance, in percent of the time that they have: 0 to 99. What

@@ -35,8 +35,7 @@ impl Cache {
         keys: impl IntoIterator<Item = K>,
     ) -> Result<Vec<Option<T>>, Error> {
         let keys = self.collect(keys.into_iter().map(Into::into))?;
-        let values = self.read_many(keys.iter().map(parts)).await?;
-        values.into_iter().map(|value| Ok(value.map(|value| cbor::from_slice(&value)).transpose()?)).collect()
+        self.read_many(keys.iter().map(parts), |value| Ok(cbor::from_slice(&value)?)).await
     }
 
     /// Stores a value, to live for `expire`; `None`: for as long as the cache says.

@@ -11,6 +11,8 @@ pub struct Peek {
     pub compressed: bool,
     /// Whether it is a placeholder for a value that somebody computes.
     pub vacant: bool,
+    /// Whether it is the failure of a computation.
+    pub failed: bool,
     /// The serializer of the cache that wrote it.
     pub serializer: StageId,
     /// The compressor of that cache.
@@ -33,6 +35,7 @@ impl Peek {
             version,
             compressed: flags & 1 != 0,
             vacant: flags & 2 != 0,
+            failed: flags & 4 != 0,
             serializer: StageId(u32::from_le_bytes(*serializer)),
             compressor: StageId(u32::from_le_bytes(*compressor)),
             created: u64::from_le_bytes(*created),
@@ -53,7 +56,8 @@ mod tests {
         let envelope = Envelope { compressed: true, serializer, compressor, created: 1_234_567_890_123, ..Envelope::default() };
         let stored = envelope.seal(b"payload").unwrap();
         let seen = Peek::at(&stored).unwrap();
-        let expected = Peek { version: 1, compressed: true, vacant: false, serializer, compressor, created: envelope.created };
+        let (vacant, failed, created) = (false, false, envelope.created);
+        let expected = Peek { version: 1, compressed: true, vacant, failed, serializer, compressor, created };
         assert_eq!(seen, expected);
         assert_eq!(Peek::at(&stored[..22]), Some(expected));
         assert_eq!(Peek::at(&stored[..21]), None);

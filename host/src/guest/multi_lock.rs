@@ -25,9 +25,9 @@ impl Host for BellwetherCtxView<'_> {}
 impl HostMultiLock for BellwetherCtxView<'_> {
     fn open(&mut self, names: Vec<String>, options: Options) -> Result<Resource<MultiLockEntry>, Failure> {
         names.iter().try_for_each(|name| self.ctx.grant.lock(name))?;
-        // It costs what that many locks do.
-        let room = self.rooms(names.len())?;
         let lock = self.ctx.locks.open_many(&names, options.into())?;
+        // It costs what that many locks do.
+        let room = self.rooms(lock.names().count())?;
         self.keep(lock, room)
     }
 

@@ -171,10 +171,10 @@ impl<'a> Claim<'a> {
                 Err(_) => seat.turned(),
             },
         };
-        // Whoever is told a turn has left the line, and a turn that failed is over.
+        // Whoever is told a turn has left the line, but not the queue: also of a turn that failed there can be a place in the store.
         if turn.is_some() {
             self.seat = None;
-            self.open |= !matches!(turn, Some(Turn::Failed(_)));
+            self.open = true;
         }
         turn
     }

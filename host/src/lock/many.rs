@@ -39,15 +39,15 @@ impl MultiLock {
             return Err(Invalid::NotYet { what: "a lock over several names of kind quorum", instead: "use kind simple" }.into());
         }
         let terms = Terms { among_several: true, ..Terms::parse(options, locks.quorum)? };
-        let mut opened = Vec::new();
+        let mut opened: Vec<Lock> = Vec::new();
         for name in names {
+            let lock = locks.lock(name.as_ref(), Share::Alone, terms)?;
+            let Err(place) = opened.binary_search_by(|other| other.keys.key().cmp(lock.keys.key())) else { continue };
             if opened.len() == MOST {
                 return Err(Limit::Count { what: "names of one lock", max: MOST as u64 }.into());
             }
-            opened.push(locks.lock(name.as_ref(), Share::Alone, terms)?);
+            opened.insert(place, lock);
         }
-        opened.sort_by(|one, other| one.keys.key().cmp(other.keys.key()));
-        opened.dedup_by(|one, other| one.keys == other.keys);
         let first = opened.first().ok_or(Invalid::NoNames)?;
         let store = locks.shared.lines.store();
         if let Some(other) = opened.iter().find(|other| !store.same_step(&first.keys, &other.keys)) {

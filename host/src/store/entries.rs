@@ -90,7 +90,7 @@ pub trait EntryStore: Send + Sync {
 
     /// Looks, on every node and in bounded batches, at the entries that are meant, in no particular order, and tells of each batch.
     /// Whoever is there all the while is met, more than once if others come and go; what another program keeps under such a key is
-    /// left out where it is looked at.
+    /// left out where it is looked at. Placeholders and failures are met too, and looked at likewise.
     fn browse<'a>(&'a self, which: Browse<'a>, tell: Told<'a>) -> Reply<'a, ()>;
 
     /// Has a mirror told of changes to the entries whose keys begin with `prefix`, whoever makes them, until the answer is dropped:

@@ -2,7 +2,9 @@
 
 use std::ops::ControlFlow;
 
+use bellwether::envelope::{Claim, Envelope, Holds, has_no_value};
 use bellwether::store::browse::{About, Browse, HEAD, Seen};
+use bellwether::store::{Bid, Filling, Replaces, Standing};
 
 use super::*;
 
@@ -43,6 +45,32 @@ pub(crate) async fn entries_are_met_and_looked_at(store: Shared, name: &str) {
     assert_eq!(of("1234"), About { bytes: 4, head: "1234".into(), ttl: Ttl::Persistent, tags: Vec::new() });
     assert_eq!(of("19"), About { bytes: 0, head: Bytes::new(), ttl: Ttl::Persistent, tags: Vec::new() });
     assert!(seen(&store, &format!("{name}-nothing:"), "*", 10).await.is_empty());
+}
+
+pub(crate) async fn placeholders_and_failures_are_seen_as_such(store: Shared, name: &str) {
+    let prefix = format!("{name}:");
+    let [value, vacant, failed] = ["value", "vacant", "failed"].map(|rest| format!("{prefix}{rest}"));
+    let bytes = Envelope::default().seal(b"value").unwrap();
+    store.set(&entry(&value, bytes.clone()), None).await.unwrap();
+    for key in [&vacant, &failed] {
+        let bid = Bid { claim: Claim::random().unwrap(), lease: ms(LONG), cold: true, early: 0, seen: None };
+        assert_eq!(store.claim(key, &bid).await.unwrap(), Standing::Yours { stale: None });
+    }
+    let failure = Envelope { holds: Holds::Failure, ..Envelope::default() }.seal(b"no").unwrap();
+    let filling =
+        Filling { entry: entry(&failed, failure.clone()), replaces: Replaces::Anything, due: None, kept: Some(ms(LONG)) };
+    assert_eq!(store.fill(&[filling]).await, [Ok(true)]);
+
+    assert_eq!(seen(&store, &prefix, "*", 0).await.len(), 3);
+    let about = seen(&store, &prefix, "*", 10).await;
+    let about = |key| about[key].clone().unwrap();
+    assert_eq!(about(&value), About { bytes: 43, head: bytes, ttl: Ttl::Persistent, tags: Vec::new() });
+    assert_eq!((about(&vacant).bytes, has_no_value(&about(&vacant).head)), (50, true));
+    assert_eq!((about(&failed).bytes, about(&failed).head), (52, failure));
+    for key in [&vacant, &failed] {
+        assert!(matches!(about(key).ttl, Ttl::Remaining(left) if left <= Duration::from_millis(LONG)), "{:?}", about(key));
+        assert_eq!(store.left(key).await.unwrap(), (Ttl::Absent, Vec::new()), "{key} is no entry to who reads");
+    }
 }
 
 pub(crate) async fn a_walk_can_be_ended(store: Shared, name: &str) {

@@ -133,6 +133,7 @@ every_store! {
     entries::many_entries_are_deleted_by_pattern
     entries::a_store_is_checked
     browse::entries_are_met_and_looked_at
+    browse::placeholders_and_failures_are_seen_as_such
     browse::a_walk_can_be_ended
     claims::what_is_not_there_is_claimed_by_one
     claims::a_claim_ends_with_its_lease

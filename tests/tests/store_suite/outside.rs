@@ -238,3 +238,24 @@ async fn a_waiter_who_cannot_be_told_keeps_its_place_and_leaves_nothing_for_ever
     );
     assert!(matches!(store.attempt(&lock, &deaf, Queueing { joins: true, ..fair }).await.unwrap(), Attempt::Acquired { .. }));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_share_is_taken_of_which_the_fence_cannot_be_kept() {
+    let store = opened(&SERVER.url()).await;
+    for lock in [shared::rw("outside-fences").0, shared::permit("outside-fences", 2)] {
+        SERVER.command::<()>(&["SET", lock.fences(), "a stranger's"]).unwrap();
+        for lease in [Some(ms(LONG)), None] {
+            let mine = token();
+            assert!(matches!(store.acquire(&lock, &mine, lease).await.unwrap_err(), Error::Invalid(_)));
+            assert!(!store.is_locked(&lock).await.unwrap(), "nobody knows that they hold it");
+            assert_eq!(store.release(&lock, Release::of(&mine)).await.unwrap(), Released::NotHeld);
+        }
+        SERVER.command::<()>(&["DEL", lock.fences()]).unwrap();
+        let holder = token();
+        fence(store.acquire(&lock, &holder, Some(ms(LONG))).await.unwrap());
+        SERVER.command::<()>(&["DEL", lock.fences()]).unwrap();
+        SERVER.command::<()>(&["SET", lock.fences(), "a stranger's"]).unwrap();
+        assert_eq!(store.release(&lock, Release::of(&holder)).await.unwrap(), Released::Now);
+        assert!(!store.is_locked(&lock).await.unwrap());
+    }
+}

@@ -2,7 +2,9 @@
 
 use proptest::prelude::*;
 
+use super::super::{CacheOptions, Caches};
 use super::*;
+use crate::store::memory::MemoryStore;
 
 fn news() -> News {
     News::new(Nears::new(NearLimits::default()).copies, 0)
@@ -103,4 +105,52 @@ fn nothing_is_kept_without_trust_and_nothing_for_longer_than_it_lasts() {
     assert_eq!(news.before("a", now), None);
     news.trust();
     assert_eq!(news.get("a", now), None, "what was copied before the doubt is not served after it");
+}
+
+#[tokio::test]
+async fn nothing_is_tracked_before_who_has_copies_reads() {
+    let caches = Caches::new(Arc::new(MemoryStore::new()));
+    for near in [true, false] {
+        let cache = caches.open("pages", Some(CacheOptions { near: Some(near), ..CacheOptions::default() })).unwrap();
+        cache.set("a", &1, None).await.unwrap();
+        cache.delete("a").await.unwrap();
+        cache.clear().await.unwrap();
+        assert!(cache.0.near.near.get().is_none());
+        assert_eq!(cache.get::<u8>("a").await.unwrap(), None);
+        assert_eq!(cache.0.near.near.get().is_some(), near);
+    }
+}
+
+/// Something to track nothing with.
+#[derive(Debug)]
+struct Silent;
+
+#[test]
+fn what_is_copied_while_somebody_writes_is_forgotten() {
+    let nears = Nears::new(NearLimits::default());
+    let forms = [StageId::CBOR, StageId::JSON].map(|serializer| (false, [serializer, StageId::NONE]));
+    let (now, until) = (Instant::now(), Instant::now() + Duration::from_mins(1));
+    for (number, form) in forms.into_iter().enumerate() {
+        // Before any of them has copies, and when one has some.
+        let writing = nears.forgetting("cache:", ["cache:a"].into_iter());
+        assert_eq!(writing.keys.is_some(), number > 0);
+        let news = Arc::new(News::new(nears.copies.clone(), number as u64));
+        let tracking = Mutex::new(Some(Tracking::new(Box::new(Silent))));
+        let near = Near { entries: "cache:".to_owned(), form, news, age: Duration::from_mins(1), tracking };
+        let near = nears.caches.caches[number].get_or_init(|| Arc::new(near));
+        near.news.trust();
+        let before = near.news.before("cache:a", now).unwrap();
+        near.news.keep("cache:a", &value(1), before, until);
+        assert_eq!(near.get("cache:a"), Some(value(1)));
+        drop(writing);
+        assert_eq!(near.get("cache:a"), None);
+        near.news.keep("cache:a", &value(1), before, until);
+        assert_eq!(near.get("cache:a"), None, "it was read before the write was done");
+        // What is written to other caches ends no copy.
+        let before = near.news.before("cache:a", now).unwrap();
+        near.news.keep("cache:a", &value(2), before, until);
+        drop(nears.forgetting("cache:a", ["cache:a"].into_iter()));
+        assert_eq!(near.get("cache:a"), Some(value(2)));
+        near.forget_all();
+    }
 }

@@ -176,3 +176,47 @@ async fn a_cache_without_herd_reads_the_same_entries() {
     with.set("a", &2, None).await.unwrap();
     assert_eq!(with.get::<u8>("a").await.unwrap(), Some(3), "what was set meanwhile stays");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_read_of_many_that_fails_leaves_all_to_the_next_who_reads() {
+    let store = Arc::new(MemoryStore::new());
+    let limits = CacheLimits { batch_bytes: 100, ..CacheLimits::default() };
+    let caches = Caches::new(store.clone()).with_policy(CachePolicy { limits, ..CachePolicy::default() });
+    let [one, other] = [herd(&caches), herd(&caches)];
+    let damaged = one.entry_key("damaged").await.unwrap();
+    for failing in ["damaged", "large", "text"] {
+        one.set("a", &1, None).await.unwrap();
+        pass(10 * SECOND).await;
+        store.set(&Entry { key: damaged.clone(), bytes: "?".into() }, None).await.unwrap();
+        one.set("large", &vec![7; 99], None).await.unwrap();
+        one.set("text", "no number", None).await.unwrap();
+        let error = one.get_many::<u8, _>(["a", failing]).await.unwrap_err();
+        assert!(matches!(error, Error::Corrupt(_) | Error::Limit(_) | Error::Invalid(Invalid::Type { .. })), "{error}");
+        caches.settled().await;
+        assert_eq!(
+            other.get::<u8>("a").await.unwrap(),
+            None,
+            "with {failing:?}, it is still to be computed by who does not know"
+        );
+        one.set("a", &2, None).await.unwrap();
+        assert_eq!(other.get::<u8>("a").await.unwrap(), Some(2), "nothing was promised, so the set is as any other");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_read_that_is_dropped_leaves_all_to_the_next_who_reads() {
+    let caches = caches();
+    let [one, other] = [herd(&caches), herd(&caches)];
+    one.set("a", &1, None).await.unwrap();
+    pass(10 * SECOND).await;
+    let keys: Vec<_> = std::iter::once("a".to_owned()).chain((0..200).map(|n| n.to_string())).collect();
+    one.set_many(keys.iter().skip(1).map(|key| (key.as_str(), 1)), None).await.unwrap();
+    // Others get their turn while so many values are opened.
+    tokio::task::yield_now().await;
+    let mut reading = Box::pin(one.get_many::<u8, _>(&keys));
+    assert!(futures_util::poll!(&mut reading).is_pending());
+    assert_eq!(other.get::<u8>("a").await.unwrap(), Some(1), "it is claimed");
+    drop(reading);
+    caches.settled().await;
+    assert_eq!(other.get::<u8>("a").await.unwrap(), None);
+}

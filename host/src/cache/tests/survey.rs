@@ -47,6 +47,29 @@ async fn stats_say_how_much_of_what_there_is() {
     assert_eq!(cache.stats(1).await.unwrap(), Stats::default());
 }
 
+#[tokio::test]
+async fn what_has_no_value_is_counted_apart_where_it_is_looked_at() {
+    let cache = cache();
+    cache.set("a", &1, None).await.unwrap();
+    let vacancy = async |key| match cache.lookup::<u8>(key, Duration::ZERO).await.unwrap() {
+        Found::Vacant(vacancy) => vacancy,
+        found => panic!("{found:?}"),
+    };
+    let computing = vacancy("b").await;
+    assert!(vacancy("c").await.fail("no", Duration::from_mins(1)).await.unwrap());
+    let found = cache.list("*", 10).await.unwrap().entries;
+    let forms: Vec<_> = found.iter().map(|entry| entry.about.as_ref().unwrap().form.clone()).collect();
+    assert!(matches!(forms[..], [EntryForm::Enveloped { .. }, EntryForm::Vacant, EntryForm::Failed]), "{forms:?}");
+    assert_eq!(found.iter().map(FoundEntry::has_value).collect::<Vec<_>>(), [true, false, false]);
+
+    let stats = cache.stats(u64::MAX).await.unwrap();
+    assert_eq!((stats.entries, stats.looked_at, stats.vacant, stats.failed, stats.expiring), (1, 1, 1, 1, 0));
+    assert_eq!(stats.serializers, [("cbor".to_owned(), 1)].into());
+    let unseen = cache.stats(0).await.unwrap();
+    assert_eq!(unseen, Stats { entries: 3, ..Stats::default() });
+    drop(computing);
+}
+
 fn cache_of(caches: &Caches, serializer: &str, compressor: &str) -> Cache {
     caches.open("pages", options("default", serializer, compressor)).unwrap()
 }

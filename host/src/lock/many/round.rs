@@ -39,7 +39,14 @@ pub(super) async fn acquire(locks: &[Lock], wait: Wait) -> Result<Option<MultiGu
                 Ok(None) if is_over(wait, deadline) => return Ok(None),
                 // One was lost meanwhile, so all of it again, with a token that was not released yet.
                 Ok(None) => break,
-                Err(error) if !error.is_passing() || is_over(wait, deadline) => return Err(error),
+                Err(error) if is_over(wait, deadline) => return Err(error),
+                // Whose lock was broken has a token that is not for use again.
+                Err(error) if !error.is_passing() => {
+                    if !round.has_lost_one().await {
+                        return Err(error);
+                    }
+                    break;
+                }
                 Err(_) => {
                     failures += 1;
                     let next = after(Instant::now(), back_off(failures, random()));
@@ -107,6 +114,16 @@ impl<'a> Round<'a> {
             self.held.extend(self.claims.pop_front().and_then(|claim| claim.granted(fence, lease)));
         }
         Ok(true)
+    }
+
+    /// Whether one of those that it has taken is not its any more.
+    async fn has_lost_one(&self) -> bool {
+        for guard in &self.held {
+            if matches!(guard.held().await, Ok(false)) {
+                return true;
+            }
+        }
+        false
     }
 
     /// All locks are held by the token, from one request on.

@@ -119,3 +119,26 @@ fn a_runtime_that_ends_before_it_serves_a_line_leaves_that_to_another() {
         assert!(begun.elapsed() < SECOND, "{:?}", begun.elapsed());
     });
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_waiter_that_fails_leaves_no_place_behind() {
+    let store = Arc::new(Faulty::default());
+    let locks = Locks::new(Arc::clone(&store) as Arc<dyn Store>);
+    let options = LockOptions { fair: true, retry: SECOND, ..LockOptions::default() };
+    let lock = locks.open("fails", options).unwrap();
+    let guard = lock.acquire(Wait::None).await.unwrap().unwrap();
+    let waiter = tokio::spawn({
+        let lock = lock.clone();
+        async move { lock.acquire(Wait::Forever).await }
+    });
+    let waiting = async || store.inner.sight(&lock.keys).await.unwrap().map(|seen| seen.waiters);
+    while waiting().await != Some(1) {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    store.fail(Op::Attempt, Fault::Full, usize::MAX);
+    assert!(matches!(waiter.await.unwrap(), Err(Error::Limit(_))));
+    locks.settled().await;
+    assert_eq!(waiting().await, Some(0));
+    guard.release().await.unwrap();
+    assert!(!lock.is_locked().await.unwrap(), "it was given to nobody");
+}

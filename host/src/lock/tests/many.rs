@@ -7,7 +7,7 @@ use crate::clock::{Span, Wait};
 use crate::error::{Invalid, Limit, LossReason};
 use crate::lock::{Kind, MultiLock};
 use crate::names::Prefix;
-use crate::store::{Queueing, Ticket};
+use crate::store::{Broken, Queueing, Ticket};
 
 fn options() -> LockOptions {
     LockOptions { retry: 20 * SECOND, ..LockOptions::default() }
@@ -152,6 +152,22 @@ async fn one_that_was_lost_while_waiting_is_taken_again() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn one_that_was_broken_while_waiting_is_taken_again() {
+    let (store, locks) = setup();
+    let last = single(&locks, "c").acquire(Wait::None).await.unwrap().unwrap();
+    let lock = many(&locks, &ABC);
+    let waiter = tokio::spawn(async move { lock.acquire(Wait::Forever).await });
+    tokio::time::sleep(SECOND).await;
+    let taken = LockKeys::new(&Prefix::default(), "a").unwrap();
+    let seen = store.inner.sight(&taken).await.unwrap().unwrap();
+    let broken = store.inner.break_lock(&taken, &seen.holders[0].fingerprint).await.unwrap();
+    assert!(matches!(broken, Broken::Yes { .. }));
+    last.release().await.unwrap();
+    let guard = waiter.await.unwrap().unwrap().unwrap();
+    assert!(guard.held().await.unwrap());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_cancelled_acquire_of_many_leaves_none() {
     for polls in 0..30 {
         let store = Arc::new(Faulty { slow: true, ..Faulty::default() });
@@ -202,7 +218,9 @@ async fn what_many_names_cannot_be_is_said() {
     assert!(matches!(refused(&["a"], LockOptions { kind: Kind::Quorum, ..options() }), Error::Invalid(_)));
     let names: Vec<_> = (0..101).map(|n| n.to_string()).collect();
     assert!(matches!(locks.open_many(&names, options()), Err(Error::Limit(Limit::Count { max: 100, .. }))));
-    assert!(locks.open_many(&names[..100], options()).unwrap().acquire(Wait::None).await.unwrap().is_some());
+    let most = locks.open_many(names[..100].iter().cycle().take(250), options()).unwrap();
+    assert_eq!(most.names().count(), 100, "each counts once, however often it is given");
+    assert!(most.acquire(Wait::None).await.unwrap().is_some());
     let apart = Locks::new(Arc::new(Faulty { apart: true, ..Faulty::default() }));
     let error = apart.open_many(["a", "b"], options()).unwrap_err();
     assert!(matches!(&error, Error::Invalid(Invalid::Apart { .. })) && error.to_string().contains("{hash tag}"), "{error}");

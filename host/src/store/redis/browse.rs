@@ -8,12 +8,13 @@ use bytes::Bytes;
 use futures_util::future::try_join_all;
 use redis::Value;
 
-use super::claims::{self, Question};
+use super::claims::{self, Left, Question};
 use super::fault::{Fault, integer, odd};
 use super::link::Link;
 use super::request::Request;
 use super::scan::{Scan, escaped};
 use super::wire::Wire;
+use crate::envelope::has_no_value;
 use crate::store::Ttl;
 use crate::store::browse::{About, Browse, Seen, Told};
 
@@ -94,7 +95,12 @@ async fn look(wire: &Wire, keys: Vec<String>) -> Result<Vec<Seen>, Fault> {
 /// What an entry is like; `None` if it has gone meanwhile.
 fn about(head: Value, length: &Value, left: &Value) -> Result<Option<About>, Fault> {
     let Value::BulkString(head) = head else { return Err(odd("bytes", &head)) };
-    let (ttl, tags) = claims::left(left)?;
+    let (ttl, tags) = match claims::left(left)? {
+        Left::Entry(ttl, tags) => (ttl, tags),
+        // It was an entry when its first bytes were read, and is none any more.
+        Left::NoValue(_) if !has_no_value(&head) => return Ok(None),
+        Left::NoValue(ttl) => (ttl, Vec::new()),
+    };
     let tags = tags.into_iter().map(|tag| tag.name).collect();
     let about = About { bytes: integer(length)?.unsigned_abs(), head: Bytes::from(head), ttl, tags };
     Ok((ttl != Ttl::Absent).then_some(about))

@@ -144,20 +144,29 @@ pub(super) fn standing(reply: Value, bid: &Bid) -> Result<Standing, Fault> {
     }
 }
 
+/// What `entry_left.lua` gives.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Left {
+    /// How long an entry has to live, or that there is none, and its tags.
+    Entry(Ttl, Vec<Tag>),
+    /// How long a placeholder or failure has to live.
+    NoValue(Ttl),
+}
+
 /// Understands what `entry_left.lua` gives.
-pub(super) fn left(reply: &Value) -> Result<(Ttl, Vec<Tag>), Fault> {
-    let (left, tags) = match reply {
-        Value::Array(parts) => match parts.as_slice() {
-            [left, Value::BulkString(head)] => (left, tags(head)),
-            _ => return Err(odd("how long an entry has to live", reply)),
-        },
-        left => (left, Vec::new()),
-    };
-    let ttl = match integer(left)? {
+pub(super) fn left(reply: &Value) -> Result<Left, Fault> {
+    let ttl = |left| match left {
         -2 => Ttl::Absent,
         left => time_left(left).map_or(Ttl::Persistent, Ttl::Remaining),
     };
-    Ok((ttl, tags))
+    match reply {
+        Value::Array(parts) => match parts.as_slice() {
+            [Value::Int(-2), Value::Int(left)] => Ok(Left::NoValue(ttl(*left))),
+            [Value::Int(left), Value::BulkString(head)] => Ok(Left::Entry(ttl(*left), tags(head))),
+            _ => Err(odd("how long an entry has to live", reply)),
+        },
+        left => Ok(Left::Entry(ttl(integer(left)?), Vec::new())),
+    }
 }
 
 /// Understands what `tag_begin.lua` gives.

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use futures_util::future::{BoxFuture, FutureExt};
 use redis::Value;
 
-use super::claims::{self, Question};
+use super::claims::{self, Left, Question};
 use super::fault::{Fault, integer, odd};
 use super::request::Request;
 use super::{RedisStore, browse, scan};
@@ -88,7 +88,10 @@ impl EntryStore for RedisStore {
     fn left<'a>(&'a self, key: &'a str) -> Reply<'a, (Ttl, Vec<Tag>)> {
         async move {
             let reply = self.ask(Request::Entry(Question::Left(key))).await?;
-            claims::left(&reply).map_err(|fault| self.error(fault, key))
+            Ok(match claims::left(&reply).map_err(|fault| self.error(fault, key))? {
+                Left::Entry(ttl, tags) => (ttl, tags),
+                Left::NoValue(_) => (Ttl::Absent, Vec::new()),
+            })
         }
         .boxed()
     }

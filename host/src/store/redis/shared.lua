@@ -29,7 +29,7 @@ local function drop_ended(lock, fences)
   local now = string.format('%.0f', millis())
   for _, member in ipairs(redis.call('ZRANGEBYSCORE', lock, '-inf', now)) do
     redis.call('ZREM', lock, member)
-    redis.call('HDEL', fences, member)
+    redis.pcall('HDEL', fences, member)
   end
 end
 
@@ -49,18 +49,19 @@ local function last_as_long_as_needed(lock, fences)
   end
 end
 
--- Without a fence it keeps the one it has.
+-- Without a fence it keeps the one it has. The fence comes first: where something else is kept under its key, nobody is to have the lock.
 local function hold(lock, fences, member, ends, fence)
-  redis.call('ZADD', lock, string.format('%.0f', ends), member)
   if fence then
     redis.call('HSET', fences, member, digits(fence))
   end
+  redis.call('ZADD', lock, string.format('%.0f', ends), member)
   last_as_long_as_needed(lock, fences)
 end
 
 local function let_go(lock, fences, member)
   local held = redis.call('ZREM', lock, member) == 1
-  redis.call('HDEL', fences, member)
+  -- Whatever is kept there, the lock is let go of.
+  redis.pcall('HDEL', fences, member)
   last_as_long_as_needed(lock, fences)
   return held
 end
