@@ -4,8 +4,7 @@
 //! the next one, or by any doubt; and it is never older than a bound, whatever the store tells.
 
 use std::fmt;
-use std::hash::{BuildHasher, RandomState};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -21,6 +20,10 @@ use crate::envelope::{StageId, is_tagged};
 use crate::error::Error;
 use crate::pause::random;
 use crate::store::{Mirror, Store, Tracking, Ttl};
+
+mod news;
+
+use news::{Before, Copies, News, copies};
 
 /// How much is copied at most, by all caches of a [`super::Caches`] together, and for how long.
 ///
@@ -55,9 +58,6 @@ impl Default for NearLimits {
 /// How many caches can have copies. Each costs the server a look at every write.
 const CACHES: usize = 64;
 
-/// What a copy takes besides its key and value, about, in bytes.
-const OVERHEAD: usize = 100;
-
 /// The copies of all caches. Cheap to clone.
 #[derive(Clone)]
 pub(super) struct Nears {
@@ -75,18 +75,6 @@ struct Opened {
 
 /// Whether there is an envelope, and the serializer and compressor.
 pub(super) type Form = (bool, [StageId; 2]);
-
-type Copies = moka::sync::Cache<String, Copied>;
-
-/// A copy of a value.
-#[derive(Clone)]
-struct Copied {
-    value: Bytes,
-    until: Instant,
-    era: u64,
-    /// Whose it is: what has passed through some stages is no value for who has others.
-    owner: u64,
-}
 
 /// The copies of one cache whose entries are of one form.
 pub(super) struct Near {
@@ -108,32 +96,10 @@ pub(super) struct NearDoor {
     near: OnceLock<Option<Arc<Near>>>,
 }
 
-/// What is known of changes.
-struct News {
-    copies: Copies,
-    number: u64,
-    /// Odd while the store tells of every change. Copies of an earlier era are worth nothing.
-    era: AtomicU64,
-    /// Nobody tells of changes any more, until that is asked for anew.
-    ended: AtomicBool,
-    /// How often an entry with this hash has changed.
-    changes: [AtomicU64; 256],
-    hasher: RandomState,
-}
-
-/// What was known when a read began.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Before {
-    era: u64,
-    changes: u64,
-    sent: Instant,
-}
-
 impl Nears {
     /// No copies, and room for some.
     pub(super) fn new(limits: NearLimits) -> Self {
-        let weight = |key: &String, copied: &Copied| u32::try_from(key.len() + copied.value.len() + OVERHEAD).unwrap_or(u32::MAX);
-        let copies = moka::sync::Cache::builder().max_capacity(limits.bytes).weigher(weight).build();
+        let copies = copies(limits.bytes);
         let caches = Opened { caches: [const { OnceLock::new() }; CACHES], adding: Mutex::new(()) };
         Self { copies, age: limits.age, caches: Arc::new(caches) }
     }
@@ -284,79 +250,6 @@ impl Near {
     /// Forgets all.
     fn forget_all(&self) {
         self.news.renew();
-    }
-}
-
-impl News {
-    fn new(copies: Copies, number: u64) -> Self {
-        let changes = std::array::from_fn(|_| AtomicU64::new(0));
-        Self { copies, number, era: AtomicU64::new(0), ended: AtomicBool::new(false), changes, hasher: RandomState::new() }
-    }
-
-    fn changes(&self, key: &str) -> &AtomicU64 {
-        // The last byte of the hash is always within the 256.
-        let [place, ..] = self.hasher.hash_one(key).to_le_bytes();
-        self.changes.get(usize::from(place)).unwrap_or(&self.era)
-    }
-
-    fn trusted(&self) -> Option<u64> {
-        Some(self.era.load(Ordering::SeqCst)).filter(|era| era % 2 == 1)
-    }
-
-    fn get(&self, key: &str, now: Instant) -> Option<Bytes> {
-        let era = self.trusted()?;
-        let Copied { value, until, era: of, owner } = self.copies.get(key)?;
-        (owner == self.number && of == era && now < until).then_some(value)
-    }
-
-    fn before(&self, key: &str, sent: Instant) -> Option<Before> {
-        let era = self.trusted()?;
-        Some(Before { era, changes: self.changes(key).load(Ordering::SeqCst), sent })
-    }
-
-    fn keep(&self, key: &str, value: &Bytes, before: Before, until: Instant) {
-        let unchanged = || self.trusted() == Some(before.era) && self.changes(key).load(Ordering::SeqCst) == before.changes;
-        if !unchanged() {
-            return;
-        }
-        let copied = Copied { value: value.clone(), until, era: before.era, owner: self.number };
-        self.copies.insert(key.to_owned(), copied);
-        // A change that was heard in between has found nothing to drop. One that is heard from here on will.
-        if !unchanged() {
-            self.copies.invalidate(key);
-        }
-    }
-
-    /// What was copied so far is not served any more.
-    fn renew(&self) {
-        // From trust to trust, or from doubt to doubt.
-        self.era.fetch_add(2, Ordering::SeqCst);
-    }
-}
-
-impl Mirror for News {
-    fn trust(&self) {
-        _ = self.era.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |era| Some(era + 1 + era % 2));
-    }
-
-    fn changed(&self, key: &str) {
-        // In this order: a reader who has not seen the first keeps nothing that the second would miss.
-        self.changes(key).fetch_add(1, Ordering::SeqCst);
-        self.copies.invalidate(key);
-    }
-
-    fn doubt(&self) {
-        _ = self.era.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |era| (era % 2 == 1).then_some(era + 1));
-    }
-
-    fn ended(&self) {
-        self.ended.store(true, Ordering::SeqCst);
-    }
-}
-
-impl fmt::Debug for News {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("News").field("era", &self.era).finish_non_exhaustive()
     }
 }
 

@@ -37,15 +37,7 @@ pub(super) struct Snapshot {
 impl Cache {
     /// What these tags' keys hold, each asked for once.
     pub(super) async fn states<'t>(&self, tags: impl IntoIterator<Item = &'t Tag>) -> Result<States<'t>, Error> {
-        let (mut places, mut wanted) = (HashMap::new(), Vec::new());
-        for tag in tags {
-            places.entry(tag.name.as_str()).or_insert_with(|| {
-                wanted.push(tag_key(&self.0.pipeline.entries, &tag.name));
-                wanted.len() - 1
-            });
-        }
-        let held = if wanted.is_empty() { Vec::new() } else { self.0.store.get_many(&wanted).await? };
-        Ok(States { places, held })
+        states(&*self.0.store, &self.0.pipeline.entries, tags).await
     }
 
     /// How these tags stand, for values that are kept so long. One that is of no generation gets one.
@@ -120,12 +112,20 @@ fn stands(tag: &Tag, state: Option<&[u8]>) -> bool {
 
 /// Whether one of these tags, of a cache whose entries' keys begin with `entries`, is of another generation by now.
 pub(super) async fn is_void(store: &dyn Store, entries: &str, tags: &[Tag]) -> Result<bool, Error> {
-    if tags.is_empty() {
-        return Ok(false);
+    let states = states(store, entries, tags).await?;
+    Ok(!tags.iter().all(|tag| states.stands(tag)))
+}
+
+async fn states<'t>(store: &dyn Store, entries: &str, tags: impl IntoIterator<Item = &'t Tag>) -> Result<States<'t>, Error> {
+    let (mut places, mut wanted) = (HashMap::new(), Vec::new());
+    for tag in tags {
+        places.entry(tag.name.as_str()).or_insert_with(|| {
+            wanted.push(tag_key(entries, &tag.name));
+            wanted.len() - 1
+        });
     }
-    let keys: Vec<_> = tags.iter().map(|tag| tag_key(entries, &tag.name)).collect();
-    let states = store.get_many(&keys).await?;
-    Ok(!tags.iter().zip(states).all(|(tag, state)| stands(tag, state.as_deref())))
+    let held = if wanted.is_empty() { Vec::new() } else { store.get_many(&wanted).await? };
+    Ok(States { places, held })
 }
 
 #[cfg(test)]

@@ -110,8 +110,8 @@ impl fmt::Debug for Desk {
     }
 }
 
-/// A panic elsewhere leaves nothing half done behind these mutexes.
-fn open<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+/// A panic elsewhere leaves nothing half done behind these mutexes, or what is not looked at again.
+pub(super) fn open<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

@@ -63,9 +63,8 @@ impl ServerClock {
 
     /// Asks the server. One that does not answer leaves all as it was.
     pub(super) async fn ask(&self) {
-        match self.compare().await {
-            Ok(()) => {}
-            Err(fault) => tracing::debug!(?fault, "the server does not say what its clock shows"),
+        if let Err(fault) = self.compare().await {
+            tracing::debug!(?fault, "the server does not say what its clock shows");
         }
         // Also where it failed, for a user without the right to ask would else ask at every read.
         self.0.wall.store(origin(wall(), self.monotonic()), Ordering::Relaxed);
