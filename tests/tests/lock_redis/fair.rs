@@ -68,7 +68,7 @@ async fn callers_of_one_process_are_served_in_order_and_the_first_who_asks_for_i
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_waits_has_a_place_again_after_the_server_stood_still() {
     let server = Server::start().unwrap();
-    let here = locks(&server).await;
+    let here = impatient(&server).await;
     // Without a time-out meanwhile: an answer that is late is no error.
     let there = Locks::new(store::open(&server.url(), &StoreOptions::default()).await.unwrap());
     let _holder = fair(&here, 20 * SECOND).acquire(Wait::None).await.unwrap().unwrap();

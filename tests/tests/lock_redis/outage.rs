@@ -8,7 +8,7 @@ use super::*;
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_holder_learns_by_the_end_of_its_lease_that_the_server_died() {
     let mut server = Server::start().unwrap();
-    let locks = locks(&server).await;
+    let locks = impatient(&server).await;
     let guard = lock(&locks, 2 * SECOND, true).acquire(Wait::None).await.unwrap().unwrap();
     tokio::time::sleep(SECOND).await;
     server.kill();
@@ -21,7 +21,7 @@ async fn a_holder_learns_by_the_end_of_its_lease_that_the_server_died() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_lock_lost_in_a_restart_is_noticed_and_can_be_taken_again() {
     let mut server = Server::start().unwrap();
-    let locks = locks(&server).await;
+    let locks = impatient(&server).await;
     let lock = lock(&locks, 3 * SECOND, true);
     let guard = lock.acquire(Wait::None).await.unwrap().unwrap();
     server.kill();
@@ -36,7 +36,7 @@ async fn a_lock_lost_in_a_restart_is_noticed_and_can_be_taken_again() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_waiter_outlives_a_restart() {
     let mut server = Server::start().unwrap();
-    let (here, there) = (locks(&server).await, locks(&server).await);
+    let (here, there) = (impatient(&server).await, impatient(&server).await);
     let _holder = lock(&here, 60 * SECOND, true).acquire(Wait::None).await.unwrap().unwrap();
     let waiter = tokio::spawn({
         let lock = lock(&there, 60 * SECOND, true);
@@ -54,7 +54,7 @@ async fn a_waiter_outlives_a_restart() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_waiter_outlives_a_server_that_stops_for_a_while() {
     let server = Server::start().unwrap();
-    let (here, there) = (locks(&server).await, locks(&server).await);
+    let (here, there) = (impatient(&server).await, impatient(&server).await);
     let holder = lock(&here, 60 * SECOND, true).acquire(Wait::None).await.unwrap().unwrap();
     let waiter = tokio::spawn({
         let lock = lock(&there, 60 * SECOND, true);
@@ -72,7 +72,7 @@ async fn a_waiter_outlives_a_server_that_stops_for_a_while() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_outage_is_told_when_the_wait_is_over() {
     let server = Server::start().unwrap();
-    let locks = locks(&server).await;
+    let locks = impatient(&server).await;
     let lock = lock(&locks, 5 * SECOND, true);
     server.pause().unwrap();
     for (wait, least) in [(Wait::None, 400 * MS), (Wait::UpTo(2 * SECOND), 2 * SECOND)] {
@@ -89,7 +89,7 @@ async fn an_outage_is_told_when_the_wait_is_over() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_acquire_cancelled_while_the_server_stands_still_leaves_the_lock_free() {
     let server = Server::start().unwrap();
-    let locks = locks(&server).await;
+    let locks = impatient(&server).await;
     let lock = lock(&locks, 60 * SECOND, true);
     server.pause().unwrap();
     for time in [1, 20, 200, 700, 1_200] {
@@ -103,7 +103,7 @@ async fn an_acquire_cancelled_while_the_server_stands_still_leaves_the_lock_free
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn guards_survive_a_pause_shorter_than_their_lease() {
     let server = Server::start().unwrap();
-    let locks = locks(&server).await;
+    let locks = impatient(&server).await;
     let guard = lock(&locks, 6 * SECOND, true).acquire(Wait::None).await.unwrap().unwrap();
     server.pause().unwrap();
     // Over the first renewal, due after 2 s, and its time-out.
