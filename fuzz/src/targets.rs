@@ -20,7 +20,7 @@ pub const ALL: [Target; 5] = [("envelope", envelope), ("cbor", cbor), ("json", j
 pub fn envelope(bytes: &[u8]) {
     let stored = Bytes::copy_from_slice(bytes);
     let peek = Peek::at(bytes);
-    if let Ok((envelope, payload)) = Envelope::open("key", &stored) {
+    if let Ok((envelope, payload)) = Envelope::open("key", stored.clone()) {
         let peek = peek.expect("what can be opened can be looked at");
         assert_eq!((peek.serializer, peek.compressor), (envelope.serializer, envelope.compressor));
         assert_eq!((peek.compressed, peek.created), (envelope.compressed, envelope.created));
@@ -28,9 +28,9 @@ pub fn envelope(bytes: &[u8]) {
         assert_eq!(is_tagged(bytes), !tagged.is_empty());
         let again = envelope.seal_with(&tagged, &payload).expect("it was sealed before");
         assert_eq!(tags(&again), tagged);
-        assert_eq!(Envelope::open("key", &again), Ok((envelope, payload)));
+        assert_eq!(Envelope::open("key", again), Ok((envelope, payload)));
         for size in 0..bytes.len() {
-            assert!(Envelope::open("key", &stored.slice(..size)).is_err(), "cut off after {size} bytes");
+            assert!(Envelope::open("key", stored.slice(..size)).is_err(), "cut off after {size} bytes");
         }
     }
 }

@@ -47,7 +47,7 @@
 
 use std::num::NonZeroU64;
 
-use bytes::Bytes;
+use bytes::{Buf as _, Bytes};
 use sha2::{Digest as _, Sha256};
 
 use crate::error::{Corrupt, Error, Limit, Outage, Unavailable};
@@ -174,7 +174,14 @@ impl Envelope {
     ///
     /// # Errors
     /// [`Corrupt`] for what is foreign, truncated, too long, of a later version, or damaged.
-    pub fn open(key: &str, stored: &Bytes) -> Result<(Self, Bytes), Corrupt> {
+    pub fn open(key: &str, mut stored: Bytes) -> Result<(Self, Bytes), Corrupt> {
+        let (envelope, payload) = Self::look(key, &stored)?;
+        // What is before it is cut off rather than the payload cut out: that would be one more share of the same bytes.
+        stored.advance(stored.len() - payload.len());
+        Ok((envelope, stored))
+    }
+
+    fn look<'a>(key: &str, stored: &'a [u8]) -> Result<(Self, &'a [u8]), Corrupt> {
         let key = || key.to_owned();
         let length = |expected| Corrupt::Length { key: key(), size: stored.len(), expected };
         if !stored.starts_with(&MAGIC) {
@@ -206,7 +213,7 @@ impl Envelope {
         if version == TAGGED && tags(stored).is_empty() {
             return Err(Corrupt::Tags { key: key() });
         }
-        Ok((envelope, stored.slice_ref(opened.payload)))
+        Ok((envelope, opened.payload))
     }
 }
 

@@ -75,7 +75,7 @@ async fn what_cannot_be_read_says_why_and_can_be_replaced() -> Result<()> {
     for damaged in [6, 14, 34, HEADER, whole.len() - 1] {
         assert!(matches!(plant(&changed(damaged)).await?, Corrupt::Checksum { .. }), "{damaged}");
     }
-    let (envelope, payload) = Envelope::open(KEY, &Bytes::from(whole.clone()))?;
+    let (envelope, payload) = Envelope::open(KEY, Bytes::from(whole.clone()))?;
     let unknown = Envelope { serializer: StageId::named("unknown"), ..envelope }.seal(&payload)?;
     assert!(matches!(plant(&unknown).await?, Corrupt::OtherStage { kind: StageKind::Serializer, .. }));
     // None of this is in the way of another value, or of the key being deleted.

@@ -84,7 +84,7 @@ impl Cache {
         let old = vacancy.old().await.unwrap_or_default();
         let rest = if old.is_some() { rules.rest() } else { rules.failures() };
         let old = match old {
-            Some((key, stored)) if rules.forgives() => self.0.pipeline.open(key, stored).await.ok(),
+            Some((key, stored)) if rules.forgives() => self.0.pipeline.open(key, stored.clone()).await.ok(),
             _ => None,
         };
         if let Some(rest) = rest

@@ -85,12 +85,12 @@ impl Cache {
         Ok(match landed {
             Landed::Hit(bytes) if self.sight(Some(&bytes)) == Sight::Failed => {
                 self.counted(None);
-                let (_, text) = Envelope::open(&key, &bytes)?;
+                let (_, text) = Envelope::open(&key, bytes)?;
                 Found::Failed(String::from_utf8_lossy(&text).into_owned())
             }
             Landed::Hit(bytes) => {
                 self.counted(Some(bytes.clone()));
-                Found::Hit(self.0.pipeline.open(&key, &bytes).await?)
+                Found::Hit(self.0.pipeline.open(&key, bytes).await?)
             }
             Landed::Yours(tenure) => {
                 self.0.metrics.claim();

@@ -33,6 +33,7 @@ use crate::names::{Prefix, entry_prefix};
 use crate::stage::Stages;
 use crate::store::Store;
 
+mod begun;
 mod compute;
 mod entries;
 mod fill;
@@ -42,6 +43,7 @@ mod herd;
 mod key;
 mod keys;
 mod lookup;
+mod many;
 pub mod metrics;
 mod near;
 mod options;

@@ -35,8 +35,8 @@ impl Cache {
                 stored => stored,
             };
             let Some(stored) = self.counted(valid) else { return Ok(None) };
-            let value = self.0.pipeline.open(&key, &stored).await?;
-            Ok(Some(Peeked { value, due: self.is_due(&stored) }))
+            let due = self.is_due(&stored);
+            Ok(Some(Peeked { value: self.0.pipeline.open(&key, stored).await?, due }))
         };
         self.0.metrics.timed(Operation::Get, peek).await
     }

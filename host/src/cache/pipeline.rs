@@ -42,6 +42,14 @@ pub(super) enum Origin<'a> {
     Anybody,
 }
 
+/// What an entry keeps of a value, apart from the envelope.
+#[derive(Debug)]
+pub(super) struct Payload {
+    bytes: Bytes,
+    /// The envelope is to say that the compressor made it smaller.
+    compressed: bool,
+}
+
 /// When a value was computed and is due.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Stamp {
@@ -82,8 +90,8 @@ impl Pipeline {
         Ok(self.entry(&escape_last(&identity)))
     }
 
-    /// The bytes of an entry with this value and these tags.
-    pub(super) async fn seal(&self, value: Bytes, stamp: Stamp, tags: &[Tag]) -> Result<Bytes, Error> {
+    /// What an entry keeps of this value. All that the value can be refused for is found here.
+    pub(super) async fn payload(&self, value: Bytes) -> Result<Payload, Error> {
         within("value", value.len(), self.limits.value_bytes)?;
         check(&value).await.map_err(|why| Invalid::Cbor { what: "value", why })?;
         let payload = match &self.serializer {
@@ -96,7 +104,7 @@ impl Pipeline {
             }
         };
         if self.formats.plain {
-            return self.seal_plain(payload).await;
+            return Ok(Payload { bytes: self.compress_plain(payload).await?, compressed: false });
         }
         let smaller = match &self.compressor {
             None => None,
@@ -107,8 +115,17 @@ impl Pipeline {
                     .filter(|it| it.len() < payload.len())
             }
         };
+        let compressed = smaller.is_some();
+        Ok(Payload { bytes: smaller.unwrap_or(payload), compressed })
+    }
+
+    /// The bytes of an entry with this payload and these tags.
+    pub(super) fn seal(&self, payload: Payload, stamp: Stamp, tags: &[Tag]) -> Result<Bytes, Error> {
+        if self.formats.plain {
+            return Ok(payload.bytes);
+        }
         let envelope = Envelope {
-            compressed: smaller.is_some(),
+            compressed: payload.compressed,
             serializer: id(self.serializer.as_ref()),
             compressor: id(self.compressor.as_ref()),
             created: stamp.created,
@@ -116,11 +133,11 @@ impl Pipeline {
             took: stamp.took,
             ..Envelope::default()
         };
-        envelope.seal_with(tags, &smaller.unwrap_or(payload))
+        envelope.seal_with(tags, &payload.bytes)
     }
 
     /// The value in the bytes of an entry. `key` is the store's, for errors.
-    pub(super) async fn open(&self, key: &str, stored: &Bytes) -> Result<Bytes, Error> {
+    pub(super) async fn open(&self, key: &str, stored: Bytes) -> Result<Bytes, Error> {
         if self.formats.plain {
             return self.open_plain(key, stored).await;
         }

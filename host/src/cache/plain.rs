@@ -7,8 +7,8 @@ use crate::envelope::Envelope;
 use crate::error::{Corrupt, Error, StageKind};
 
 impl Pipeline {
-    /// The bytes of an entry with this payload.
-    pub(super) async fn seal_plain(&self, payload: Bytes) -> Result<Bytes, Error> {
+    /// What such an entry keeps of a serialized value.
+    pub(super) async fn compress_plain(&self, payload: Bytes) -> Result<Bytes, Error> {
         match &self.compressor {
             None => Ok(payload),
             Some(stage) => {
@@ -19,7 +19,7 @@ impl Pipeline {
     }
 
     /// The value in the bytes of an entry, which anybody may have written. `key` is the store's, for errors.
-    pub(super) async fn open_plain(&self, key: &str, stored: &Bytes) -> Result<Bytes, Error> {
+    pub(super) async fn open_plain(&self, key: &str, stored: Bytes) -> Result<Bytes, Error> {
         self.read_plain(stored.clone()).await.map_err(|why| match Envelope::open(key, stored) {
             Ok(_) => Corrupt::Enveloped { key: key.to_owned() }.into(),
             Err(_) => why,

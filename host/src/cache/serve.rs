@@ -5,7 +5,7 @@ use futures_util::future::try_join_all;
 
 use super::Cache;
 use super::herd::{Life, Sight, sight};
-use super::pipeline::Stamp;
+use super::pipeline::{Payload, Stamp};
 use super::pledge::Pledge;
 use super::work::Work;
 use crate::envelope::{Claim, Head};
@@ -111,12 +111,18 @@ impl Cache {
 
     /// A value that was computed.
     pub(super) async fn sealed(&self, key: String, value: Bytes, life: Life, work: Work) -> Result<Filling, Error> {
+        let payload = self.0.pipeline.payload(value).await?;
+        self.filling(key, payload, life, work)
+    }
+
+    /// The same, once it is known what the entry keeps.
+    pub(super) fn filling(&self, key: String, payload: Payload, life: Life, work: Work) -> Result<Filling, Error> {
         let Work { replaces, took, tags } = work;
         let now = self.0.store.now();
         // The store writes down by its own clock when it is due.
         let expires = life.due.map(|due| now.saturating_add(due.millis()));
         let stamp = Stamp { created: now, expires, took: if life.due.is_some() { took } else { 0 } };
-        let bytes = self.0.pipeline.seal(value, stamp, &tags).await?;
+        let bytes = self.0.pipeline.seal(payload, stamp, &tags)?;
         Ok(Filling { entry: Entry { key, bytes }, replaces, due: life.due, kept: life.kept })
     }
 

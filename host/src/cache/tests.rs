@@ -289,7 +289,7 @@ async fn stored_bytes_that_cannot_be_read_say_why() {
     assert!(matches!(with(changed(5, 0x40)).await, Error::Corrupt(Corrupt::Flags { flags: 0x40, .. })));
     assert!(matches!(with(changed(60, whole[60] ^ 1)).await, Error::Corrupt(Corrupt::Checksum { .. })));
     assert!(matches!(with(changed(5, 0)).await, Error::Corrupt(Corrupt::Checksum { .. })));
-    let (envelope, payload) = Envelope::open(&key, &whole).unwrap();
+    let (envelope, payload) = Envelope::open(&key, whole.clone()).unwrap();
     let unknown = Envelope { serializer: StageId::named("unknown"), ..envelope }.seal(&payload).unwrap();
     let Error::Corrupt(Corrupt::OtherStage { wrote, .. }) = with(unknown.to_vec()).await else { panic!() };
     assert!(wrote.contains("not registered here"), "{wrote}");

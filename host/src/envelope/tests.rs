@@ -134,7 +134,7 @@ fn header(envelope: &Envelope) -> usize {
 }
 
 fn open(stored: &[u8]) -> Result<(Envelope, Bytes), Corrupt> {
-    Envelope::open("k", &Bytes::copy_from_slice(stored))
+    Envelope::open("k", Bytes::copy_from_slice(stored))
 }
 
 fn entry() -> Vec<u8> {
@@ -163,7 +163,7 @@ fn every_version_is_written_byte_by_byte_as_ever() {
 #[test]
 fn the_payload_is_not_copied() {
     let stored = Bytes::from(entry());
-    let (_, payload) = Envelope::open("k", &stored).unwrap();
+    let (_, payload) = Envelope::open("k", stored.clone()).unwrap();
     assert_eq!(payload.as_ptr(), stored[HEADER..].as_ptr());
 }
 
@@ -284,7 +284,7 @@ proptest! {
         let stored = envelope.seal(&payload).unwrap();
         prop_assert_eq!(stored.len(), header(&envelope) + payload.len());
         prop_assert_eq!(Head::read(&stored).is_some(), envelope.version() == 2);
-        let (read, found) = Envelope::open("k", &stored).unwrap();
+        let (read, found) = Envelope::open("k", stored.clone()).unwrap();
         prop_assert_eq!(read, envelope);
         prop_assert_eq!(found, payload);
     }

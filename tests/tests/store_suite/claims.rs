@@ -46,7 +46,7 @@ async fn until_due(store: &Shared, name: &str) {
 }
 
 fn payload(bytes: &Bytes) -> String {
-    String::from_utf8(Envelope::open("entry", bytes).unwrap().1.to_vec()).unwrap()
+    String::from_utf8(Envelope::open("entry", bytes.clone()).unwrap().1.to_vec()).unwrap()
 }
 
 fn hit(standing: Standing) -> String {
@@ -292,7 +292,7 @@ pub(crate) async fn a_placeholder_is_no_entry(store: Shared, name: &str) {
     assert_eq!(store.ttl(name).await.unwrap(), Ttl::Absent);
     assert_eq!(store.claim(name, &bid(LONG)).await.unwrap(), Standing::Absent);
     let placeholder = store.get(name).await.unwrap().unwrap();
-    assert_eq!(Envelope::open(name, &placeholder).unwrap().0.holds, Holds::Nothing);
+    assert_eq!(Envelope::open(name, placeholder.clone()).unwrap().0.holds, Holds::Nothing);
     assert_eq!(store.delete_matching(name, &Glob::any(), &|_| true).await.unwrap(), 0);
     assert_eq!(store.get(name).await.unwrap(), None);
 }

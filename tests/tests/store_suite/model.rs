@@ -148,7 +148,7 @@ fn sealed(value: u64, expires: Option<u64>) -> Bytes {
 }
 
 fn opened(bytes: &Bytes) -> Option<u64> {
-    let (envelope, payload) = Envelope::open("entry", bytes).unwrap();
+    let (envelope, payload) = Envelope::open("entry", bytes.clone()).unwrap();
     (envelope.holds == Holds::Value).then(|| u64::from_le_bytes(payload[..].try_into().unwrap()))
 }
 

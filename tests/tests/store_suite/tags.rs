@@ -155,7 +155,7 @@ pub(crate) async fn an_entry_with_tags_is_claimed_and_filled_as_any(store: Share
     let bid = |seen| Bid { claim: Claim::random().unwrap(), lease: ms(LONG), cold: false, early: 0, seen };
     let (mine, theirs) = (bid(seen.clone()), bid(seen.clone()));
     let Standing::Yours { stale: Some(stale) } = store.claim(name, &mine).await.unwrap() else { panic!("it is due") };
-    let payload = |bytes: &Bytes| Envelope::open(name, bytes).unwrap().1;
+    let payload = |bytes: &Bytes| Envelope::open(name, bytes.clone()).unwrap().1;
     assert_eq!(payload(&stale.bytes), "old");
     let Standing::Hit(bytes) = store.claim(name, &theirs).await.unwrap() else { panic!("it is claimed") };
     assert_eq!(payload(&bytes), "old");

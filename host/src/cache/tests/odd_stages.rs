@@ -177,7 +177,7 @@ async fn outputs_have_limits() {
     assert_eq!(cache.get::<u8>("a").await.unwrap(), Some(1));
     // And what claims to be compressed cannot become too much.
     let key = cache.entry_key("a").await.unwrap();
-    let (envelope, payload) = Envelope::open(&key, &store.get(&key).await.unwrap().unwrap()).unwrap();
+    let (envelope, payload) = Envelope::open(&key, store.get(&key).await.unwrap().unwrap()).unwrap();
     let bytes = Envelope { compressed: true, ..envelope }.seal(&payload).unwrap();
     store.set(&Entry { key, bytes }, None).await.unwrap();
     let error = cache.get::<u8>("a").await.unwrap_err();

@@ -1,6 +1,7 @@
 //! A connection that is made anew when it is lost, shared by everybody who asks one server something.
 
 use std::fmt;
+use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
@@ -78,7 +79,7 @@ impl Link {
         let begun = Instant::now();
         loop {
             let (attempt, since) = self.attempt();
-            let opened = match in_time(deadline, attempt).await {
+            let opened = match in_time(deadline, pin!(attempt)).await {
                 Ok(opened) => opened,
                 Err(_) => Err(Fault::Unreachable(format!("{}: no connection within {:?}", self.connector.target, self.timeout))),
             };
@@ -152,14 +153,14 @@ impl Live {
     /// Sends one command and waits for its reply, which may be an error of the server's.
     pub(super) async fn send(&self, command: &Cmd, deadline: Instant) -> Result<Value, Fault> {
         let mut connection = self.connection.clone();
-        let reply = in_time(deadline, connection.send_packed_command(command)).await;
+        let reply = in_time(deadline, pin!(connection.send_packed_command(command))).await;
         self.settle(reply)
     }
 
     /// Sends many commands at once and waits for as many replies.
     pub(super) async fn send_all(&self, commands: &Pipeline, deadline: Instant) -> Result<Vec<Value>, Fault> {
         let mut connection = self.connection.clone();
-        let replies = in_time(deadline, connection.send_packed_commands(commands, 0, commands.len())).await;
+        let replies = in_time(deadline, pin!(connection.send_packed_commands(commands, 0, commands.len()))).await;
         self.settle(replies)
     }
 
@@ -188,10 +189,9 @@ impl Live {
 
 /// Waits until the deadline, and for a moment longer where this process was late itself: when it was stopped, or starved of processors,
 /// timers and connections are found to be due at the same time, and the task that reads the reply may not have had its turn.
-async fn in_time<F: Future>(deadline: Instant, work: F) -> Result<F::Output, Elapsed> {
+async fn in_time<F: Future>(deadline: Instant, mut work: Pin<&mut F>) -> Result<F::Output, Elapsed> {
     const LATE: Duration = Duration::from_millis(10);
     const TURN: Duration = Duration::from_millis(100);
-    let mut work = std::pin::pin!(work);
     match timeout_at(deadline, work.as_mut()).await {
         Err(_) if deadline.elapsed() > LATE => timeout(TURN, work).await,
         done => done,
@@ -241,7 +241,7 @@ impl Closed {
     }
 
     async fn wait(&self) {
-        let mut told = std::pin::pin!(self.told.notified());
+        let mut told = pin!(self.told.notified());
         // Before the look at the flag, so that no close is missed.
         told.as_mut().enable();
         if !self.is() {

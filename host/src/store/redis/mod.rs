@@ -88,7 +88,7 @@ impl RedisStore {
     }
 
     async fn ask(&self, request: Request<'_>) -> Result<Value, Error> {
-        self.wire.call(request).await.map_err(|fault| {
+        self.wire.call(&request).await.map_err(|fault| {
             let key = request.blamed(fault.code());
             self.error(fault, key)
         })
@@ -133,7 +133,7 @@ impl Store for RedisStore {
 
     fn check(&self) -> Reply<'_, ()> {
         async move {
-            match self.wire.call(Request::Probe).await {
+            match self.wire.call(&Request::Probe).await {
                 Ok(_) => Ok(()),
                 // A user who may only touch some keys has come as far as can be told without one of them.
                 Err(fault) if fault.code() == "NOPERM" => Ok(()),

@@ -46,7 +46,7 @@ async fn sweep(wire: &Wire, link: &Link, pattern: &str, prefix: &str, chosen: Ch
             for (key, reply) in some.iter().zip(wire.call_all(invalidate).await) {
                 match reply {
                     // A stranger's, and no text. It goes all the same.
-                    Err(fault) if fault.code() == "WRONGTYPE" => wire.call(delete(key)).await?,
+                    Err(fault) if fault.code() == "WRONGTYPE" => wire.call(&delete(key)).await?,
                     reply => reply?,
                 };
             }
