@@ -1,4 +1,5 @@
-//! `lock-quorum`: a lock that a majority of the replicas was seen to hold, beside bare commands to the primary alone.
+//! `lock-quorum`: a lock that a majority of the replicas was seen to hold, beside bare commands to the primary alone; and
+//! `lock-quorum-raw`, beside the same: what bare commands take that ask the replicas too, which is the least that such a lock can take.
 
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -6,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, ensure};
 use bellwether::clock::Wait;
 use bellwether::lock::{Kind, Lock, LockOptions};
-use bellwether_tests::Cluster;
+use bellwether_tests::{Cluster, Server};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::Child;
 
@@ -18,6 +19,8 @@ use crate::report::Report;
 /// How many attempts there are at least, idle and loaded.
 const ATTEMPTS: usize = 10_000;
 
+const RAW: &str = "lock-quorum-raw";
+
 /// How many write while it is loaded.
 const WRITERS: &str = "50";
 
@@ -26,10 +29,14 @@ pub(super) async fn run(rounds: usize, report: &mut Report) -> anyhow::Result<()
     let cases = [("lock-quorum", false), ("lock-quorum-loaded", true)];
     let wanted = |case: &str| report.wants(case) || report.wants(&failed(case));
     let cases: Vec<_> = cases.into_iter().filter(|(case, _)| wanted(case)).collect();
-    if cases.is_empty() {
+    if cases.is_empty() && !report.wants(RAW) {
         return Ok(());
     }
     let cluster = Cluster::start()?;
+    if report.wants(RAW) {
+        let figure = confirmed(&cluster, rounds).await?;
+        report.print(&figure.against(raw::NAME).goal("report"))?;
+    }
     let options = LockOptions { kind: Kind::Quorum, ..super::options() };
     let lock = match super::locks(&cluster.url()).await?.open("bench-quorum", options) {
         Ok(lock) => lock,
@@ -56,6 +63,21 @@ pub(super) async fn run(rounds: usize, report: &mut Report) -> anyhow::Result<()
         tried.print(case, micros(median(&mut theirs)), report)?;
     }
     Ok(())
+}
+
+/// The steps of a quorum lock by bare commands.
+async fn confirmed(cluster: &Cluster, rounds: usize) -> anyhow::Result<Figure> {
+    const KEY: &str = "bench-quorum-raw";
+    let mut raw = RawLock::connect(&cluster.primary_of(KEY)?.url(), KEY).await?;
+    let replicas = raw::readonly(cluster.replicas_of(KEY)?.into_iter().map(Server::url)).await?;
+    let calls = ATTEMPTS.div_ceil(rounds);
+    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+    for _ in 0..rounds {
+        ours.extend(each(calls, async || raw.confirmed_cycle(&replicas).await).await?);
+        theirs.extend(each(calls, async || raw.cycle().await).await?);
+    }
+    let samples = ours.len();
+    Ok(Figure::new(RAW, "µs", (micros(median(&mut ours)), micros(median(&mut theirs))), samples))
 }
 
 fn failed(case: &str) -> String {

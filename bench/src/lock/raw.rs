@@ -1,6 +1,7 @@
 //! The least that a lock on Redis can be: the raw reference.
 
 use anyhow::ensure;
+use futures_util::future::try_join_all;
 use redis::aio::MultiplexedConnection;
 
 const COMPARE_AND_DELETE: &str = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0";
@@ -24,13 +25,45 @@ impl RawLock {
 
     /// Takes it and lets go of it: two round trips.
     pub(super) async fn cycle(&mut self) -> anyhow::Result<()> {
+        self.take().await?;
+        self.release().await
+    }
+
+    /// The same, and in between all replicas are asked at once until they show it: a third round trip at least.
+    pub(super) async fn confirmed_cycle(&mut self, replicas: &[MultiplexedConnection]) -> anyhow::Result<()> {
+        self.take().await?;
+        let key = self.key;
+        let asked = replicas.iter().map(async |replica| {
+            let mut replica = replica.clone();
+            while redis::cmd("GET").arg(key).query_async::<Option<String>>(&mut replica).await?.as_deref() != Some("token") {}
+            anyhow::Ok(())
+        });
+        try_join_all(asked).await?;
+        self.release().await
+    }
+
+    async fn take(&mut self) -> anyhow::Result<()> {
         let lease = u64::try_from(super::LEASE.as_millis())?;
         let mut set = redis::cmd("SET");
         set.arg(self.key).arg("token").arg("NX").arg("PX").arg(lease);
         let set: Option<String> = set.query_async(&mut self.connection).await?;
         ensure!(set.is_some(), "the raw lock is held by somebody else");
+        Ok(())
+    }
+
+    async fn release(&mut self) -> anyhow::Result<()> {
         let deleted: u64 = self.delete.key(self.key).arg("token").invoke_async(&mut self.connection).await?;
         ensure!(deleted == 1, "the raw lock was not released");
         Ok(())
     }
+}
+
+/// Connections to replicas of a cluster on which they may be read from.
+pub(super) async fn readonly(urls: impl IntoIterator<Item = String>) -> anyhow::Result<Vec<MultiplexedConnection>> {
+    let connections = urls.into_iter().map(async |url| {
+        let mut connection = redis::Client::open(url)?.get_multiplexed_async_connection().await?;
+        redis::cmd("READONLY").exec_async(&mut connection).await?;
+        anyhow::Ok(connection)
+    });
+    try_join_all(connections).await
 }
