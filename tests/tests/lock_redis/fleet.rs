@@ -62,11 +62,10 @@ async fn a_lock_is_handed_over_to_another_process() {
 async fn a_stolen_lock_is_noticed() {
     let server = Server::start().unwrap();
     let locks = locks(&server).await;
-    let guard = lock(&locks, SECOND, true).acquire(Wait::None).await.unwrap().unwrap();
+    let guard = lock(&locks, 6 * SECOND, true).acquire(Wait::None).await.unwrap().unwrap();
     server.command::<()>(&["SET", "lock", "thief"]).unwrap();
-    let stolen = Instant::now();
+    // By a renewal: at the end of its lease it would be `Expired`.
     assert_eq!(guard.lost().await, LossReason::Gone);
-    assert!(stolen.elapsed() < 900 * MS, "at the next renewal: {:?}", stolen.elapsed());
     drop(guard);
     locks.settled().await;
     assert_eq!(server.command::<String>(&["GET", "lock"]).unwrap(), "thief", "what is not ours is not deleted");
