@@ -54,7 +54,8 @@
 //!
 //! # Caches
 //! A [`Cache`] keeps any value that serde can serialize. [`Cache::with_content`] gives the same cache for entries that were
-//! computed from something: the same key with other content is another entry.
+//! computed from something: the same key with other content is another entry. [`Cache::get_or_try_insert_with`] has one guest among
+//! all compute what is not there; whether others are told of a failure, or an old value stands in for it, is up to the platform.
 //!
 //! # Many calls at once
 //! Every call is an `async fn`, and a guest can have a thousand of them in flight. [`join_all`] runs futures at the same time,

@@ -1,5 +1,6 @@
 //! Single flight across all processes.
 
+use std::fmt::Display;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -20,7 +21,8 @@ pub enum Found<T> {
     Vacant(Vacancy),
     /// Nothing, and somebody else was still computing the value when the wait was over.
     Busy,
-    /// Nothing, as the computation failed with this error, and it is too soon to try again: see [`Vacancy::fail`].
+    /// Nothing, as the computation failed with this error, and it is too soon to try again: see [`Vacancy::fail`] and
+    /// [`Vacancy::computation_failed`].
     Failed(String),
 }
 
@@ -63,7 +65,7 @@ pub enum ComputeError<E> {
     /// The value could not be computed.
     #[error("the value could not be computed: {0}")]
     Compute(E),
-    /// Somebody else could not compute the value lately, and it is too soon to try again: see [`Vacancy::fail`].
+    /// Somebody else could not compute the value lately, and it is too soon to try again: see [`Vacancy::computation_failed`].
     #[error("the value could not be computed lately: {0}")]
     Failed(String),
 }
@@ -72,6 +74,9 @@ impl Cache {
     /// The value of an entry. If there is none, one caller among all processes computes it, and the others wait for that as long as
     /// it takes: until it has succeeded, or until its process dies, or until it fails, which lets the next one try. With herd
     /// protection, the others get the old value meanwhile if there is one.
+    ///
+    /// What becomes of a computation that fails is up to the platform, as by [`Vacancy::computation_failed`]: where it has decided
+    /// nothing, the next one tries at once.
     ///
     /// The value is given also if it could not be stored, because its entry was set or deleted while it was computed, or because the
     /// store could not be reached any more.
@@ -93,6 +98,7 @@ impl Cache {
     ) -> Result<T, ComputeError<E>>
     where
         T: Serialize + DeserializeOwned,
+        E: Display,
     {
         let vacancy = match self.lookup(key, Duration::MAX).await? {
             Found::Hit(value) => return Ok(value),
@@ -101,15 +107,24 @@ impl Cache {
             Found::Busy => None,
             Found::Failed(why) => return Err(ComputeError::Failed(why)),
         };
-        let value = compute().await.map_err(ComputeError::Compute)?;
-        if let Some(vacancy) = vacancy {
-            match vacancy.fill(&value, None).await {
-                Ok(_) | Err(Error::Unavailable(_)) => {}
-                Err(error) => return Err(error.into()),
-            }
+        let (value, vacancy) = match (compute().await, vacancy) {
+            (Ok(value), Some(vacancy)) => (value, vacancy),
+            (Ok(value), None) => return Ok(value),
+            (Err(error), vacancy) => return instead(vacancy, error).await,
+        };
+        match vacancy.fill(&value, None).await {
+            Ok(_) | Err(Error::Unavailable(_)) => Ok(value),
+            Err(error) => Err(error.into()),
         }
-        Ok(value)
     }
+}
+
+/// What there is instead of a value that could not be computed.
+async fn instead<T: DeserializeOwned, E: Display>(vacancy: Option<Vacancy>, error: E) -> Result<T, ComputeError<E>> {
+    let Some(vacancy) = vacancy else { return Err(ComputeError::Compute(error)) };
+    // The error of the computation says more than why there is nothing else.
+    let old = vacancy.computation_failed(&error.to_string()).await.unwrap_or_default();
+    old.ok_or(ComputeError::Compute(error))
 }
 
 impl Vacancy {
@@ -146,5 +161,19 @@ impl Vacancy {
     /// As [`Cache::set`].
     pub async fn fail(self, why: &str, expire: Duration) -> Result<bool> {
         Ok(self.inner.fail(why.to_owned(), millis(expire)).await?)
+    }
+
+    /// Says that the computation failed, and why, and leaves it to the platform what becomes of that: nobody tries again for as long as
+    /// it has decided for failures, as after [`Vacancy::fail`]; where it has decided nothing, the next one tries at once.
+    ///
+    /// Where the platform gives old values in place of errors, this gives what the entry still has: the old value, if it may still be
+    /// served, or a new one that was set meanwhile.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] and [`Error::Limit`]: the failure may then not be noted, and the next one tries at once. Those of
+    /// [`Cache::get`] if the value cannot be read.
+    pub async fn computation_failed<T: DeserializeOwned>(self, why: &str) -> Result<Option<T>> {
+        let value = wit::Vacancy::computation_failed(self.inner, why.to_owned()).await?;
+        value.as_deref().map(cbor::decode).transpose()
     }
 }

@@ -8,7 +8,6 @@ use serde::de::DeserializeOwned;
 use thiserror::Error as ThisError;
 
 use super::{Cache, Found, Key, Vacancy};
-use crate::cbor;
 use crate::error::Error;
 
 /// Why there is no value.
@@ -80,19 +79,10 @@ impl Cache {
 
     /// What there is instead of a value that could not be computed.
     async fn failed<T: DeserializeOwned, E: Display>(&self, vacancy: Vacancy, error: E) -> Result<T, ComputeError<E>> {
-        let rules = &self.0.expiry.rules;
-        let old = vacancy.old().await.unwrap_or_default();
-        let rest = if old.is_some() { rules.rest() } else { rules.failures() };
-        let old = match old {
-            Some((key, stored)) if rules.forgives() => self.0.pipeline.open(key, stored.clone()).await.ok(),
-            _ => None,
-        };
-        if let Some(rest) = rest
-            && let Err(error) = vacancy.fail(&error.to_string(), rest.duration()).await
-        {
-            tracing::warn!(cache = self.name(), %error, "a failed computation is not noted");
-        }
-        let old = old.and_then(|old| cbor::from_slice(&old).ok());
-        old.ok_or(ComputeError::Compute(error))
+        let instead = vacancy.computation_failed(&error.to_string()).await.unwrap_or_else(|why| {
+            tracing::warn!(cache = self.name(), error = %why, "a failed computation is not noted, or the old value not read");
+            None
+        });
+        instead.ok_or(ComputeError::Compute(error))
     }
 }

@@ -1,6 +1,5 @@
-//! What becomes of a vacancy: a value, or a failure.
+//! What becomes of a vacancy whose value was computed.
 
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -13,14 +12,10 @@ use super::entries::Inner;
 use super::metrics::Operation;
 use super::work::Work;
 use crate::cbor;
-use crate::clock::{Span, millis};
-use crate::envelope::{Envelope, Holds};
+use crate::clock::millis;
 use crate::error::Error;
 use crate::names::check_tags;
-use crate::store::{Entry, Filling, Replaces};
-
-/// How much of an error's text is kept, in bytes.
-const MOST_TEXT: usize = 1024;
+use crate::store::Replaces;
 
 impl Vacancy {
     /// Stores the value, to live for `expire` (`None`: for as long as the cache says), and wakes all who wait for it. False if the
@@ -76,7 +71,7 @@ impl Vacancy {
 
     async fn fill_as(&self, value: Bytes, expire: Option<Duration>, tags: &[String]) -> Result<bool, Error> {
         let abandoned = &self.tenure.abandoned;
-        if abandoned.settled.load(Ordering::Acquire) {
+        if self.is_settled() {
             return Ok(false);
         }
         let life = self.cache.0.expiry.of(expire)?;
@@ -101,31 +96,5 @@ impl Vacancy {
         }
         self.settle();
         Ok(filled)
-    }
-
-    /// Says that the value cannot be computed, and why, so that nobody tries again for so long. Lookups are told the text meanwhile,
-    /// of which at most 1 KiB is kept, and other reads find nothing; or if there is an old value that may still be served, they get
-    /// that. An old value that was invalidated by a tag may not. False if the entry was deleted or set meanwhile.
-    ///
-    /// # Errors
-    /// [`Error::Invalid`] for a time of under 1 ms, [`Error::Unavailable`], [`Error::Limit`] if the store is full.
-    pub async fn fail(&self, why: &str, expire: Duration) -> Result<bool, Error> {
-        let rest = Span::new("expire", expire)?;
-        let abandoned = &self.tenure.abandoned;
-        if abandoned.settled.load(Ordering::Acquire) {
-            return Ok(false);
-        }
-        let store = &self.cache.0.store;
-        let noted = if self.old().await?.is_some() {
-            store.abandon(abandoned.abandoning(Some(rest))).await?
-        } else {
-            let why = why.get(..why.floor_char_boundary(MOST_TEXT)).unwrap_or_default();
-            let envelope = Envelope { holds: Holds::Failure, created: store.now(), ..Envelope::default() };
-            let entry = Entry { key: abandoned.key.clone(), bytes: envelope.seal(why.as_bytes())? };
-            let filling = Filling { entry, replaces: Replaces::Claimed(abandoned.claim), due: None, kept: Some(rest) };
-            store.fill(&[filling]).await.pop().unwrap_or(Ok(false))?
-        };
-        self.settle();
-        Ok(noted)
     }
 }

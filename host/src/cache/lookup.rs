@@ -28,7 +28,8 @@ pub enum Found<T> {
     Vacant(Vacancy),
     /// Nothing, and somebody else was still computing the value when the wait was over.
     Busy,
-    /// Nothing, as the computation failed with this error, and it is too soon to try again: see [`Vacancy::fail`].
+    /// Nothing, as the computation failed with this error, and it is too soon to try again: see [`Vacancy::fail`] and
+    /// [`Vacancy::computation_failed`].
     Failed(String),
 }
 

@@ -36,6 +36,7 @@ use crate::store::Store;
 mod begun;
 mod compute;
 mod entries;
+mod failure;
 mod fill;
 mod flights;
 mod format;

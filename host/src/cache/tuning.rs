@@ -4,8 +4,11 @@ use std::time::Duration;
 
 /// What is done beyond herd protection to spare whoever computes values. The default: nothing.
 ///
-/// What depends on a failure is done by the native [`Cache::get_or_try_insert_with`](super::Cache::get_or_try_insert_with); a guest says
-/// itself that it failed.
+/// What depends on a failure is done where somebody says that a computation failed: [`Cache::get_or_try_insert_with`], that of the SDK
+/// for guests, and [`Vacancy::computation_failed`], which is all that these do.
+///
+/// [`Cache::get_or_try_insert_with`]: super::Cache::get_or_try_insert_with
+/// [`Vacancy::computation_failed`]: super::Vacancy::computation_failed
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Tuning {
     /// By how much sooner than they would entries expire at most, each by chance, in percent of the time that they have: 0 to 99. What
@@ -16,16 +19,13 @@ pub struct Tuning {
     /// β = 1 of A. Vattani, F. Chierichetti, K. Lowenstein: Optimal Probabilistic Cache Stampede Prevention, PVLDB 8 (8), 2015. Needs
     /// herd protection, by which the others get the value meanwhile.
     pub refresh_ahead: u16,
-    /// How long after its expiry an old value can still be given, where [`Cache::get_or_try_insert_with`] fails to compute a new one;
-    /// it is not tried again for [`Herd::extend_timeout`]. An old value is kept at least that long, and served while it is kept and
-    /// somebody computes. From 1 ms; needs herd protection.
+    /// How long after its expiry an old value can still be given to who fails to compute a new one; it is not tried again for
+    /// [`Herd::extend_timeout`]. An old value is kept at least that long, and served while it is kept and somebody computes. From 1 ms;
+    /// needs herd protection.
     ///
-    /// [`Cache::get_or_try_insert_with`]: super::Cache::get_or_try_insert_with
     /// [`Herd::extend_timeout`]: super::Herd::extend_timeout
     pub stale_if_error: Option<Duration>,
-    /// How long nobody tries to compute a value anew that [`Cache::get_or_try_insert_with`] failed to compute, from 1 ms. Others are
-    /// told the error's text meanwhile, or get the old value if there is one. `None`: the next one tries at once.
-    ///
-    /// [`Cache::get_or_try_insert_with`]: super::Cache::get_or_try_insert_with
+    /// How long nobody tries again to compute a value where that failed, from 1 ms. Others are told the error's text meanwhile, or get
+    /// the old value if there is one. `None`: the next one tries at once.
     pub failures: Option<Duration>,
 }

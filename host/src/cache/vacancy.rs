@@ -80,6 +80,11 @@ impl Vacancy {
         Ok((!void).then_some((abandoned.key.as_str(), &stale.bytes)))
     }
 
+    /// Whether there was an answer.
+    pub(super) fn is_settled(&self) -> bool {
+        self.tenure.abandoned.settled.load(Ordering::Acquire)
+    }
+
     /// There was an answer.
     pub(super) fn settle(&self) {
         self.tenure.keeper.abort();

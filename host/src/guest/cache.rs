@@ -271,6 +271,16 @@ impl<T: 'static> HostVacancyWithStore<T> for HasBellwether {
         let call = Call::begin(accessor, &this, value.len() + sizes(&tags))?;
         call.perform(|on| async move { on.fill_tagged_cbor(Bytes::from(value), time(expire), tags).await }).await
     }
+
+    async fn computation_failed(
+        accessor: &Accessor<T, Self>,
+        this: Resource<VacancyEntry>,
+        why: String,
+    ) -> Result<Option<Cbor>, Failure> {
+        let call = Call::last(accessor, this, why.len())?;
+        let old = call.perform(|on| async move { on.computation_failed_cbor(&why).await }).await?;
+        Ok(old.map(Vec::from))
+    }
 }
 
 /// What an item of a list costs besides its bytes.

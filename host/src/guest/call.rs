@@ -46,6 +46,19 @@ impl<N: Send + Sync + 'static> Call<N> {
         })
     }
 
+    /// Lets a call in that is the last on its resource, which is removed also where the call is not let in.
+    pub(super) fn last<T: 'static>(
+        accessor: &Accessor<T, HasBellwether>,
+        this: Resource<Entry<N>>,
+        bytes: usize,
+    ) -> Result<Self, Failure> {
+        accessor.with(|mut access| {
+            let view = access.get();
+            let entry = view.table.delete(this).map_err(|why| Failure::Trap(why.into()))?;
+            Ok(Self { on: entry.native, share: view.ctx.quota.call(bytes)?, worker: view.ctx.worker.clone() })
+        })
+    }
+
     /// Performs the call, which goes on while the guest computes. What it does is put into a box at once: every async function on the way
     /// would copy it.
     pub(super) fn perform<A, F>(self, doing: impl FnOnce(Arc<N>) -> F) -> impl Future<Output = Result<A, Failure>> + Send

@@ -1,6 +1,6 @@
 //! Who computes an entry, where guests do.
 
-use bellwether::cache::Found;
+use bellwether::cache::{CacheOptions, CachePolicy, Found, Herd, Tuning};
 use bellwether::guest::Quotas;
 use bellwether::store::StoreOptions;
 use bellwether_tests::Server;
@@ -92,6 +92,46 @@ async fn a_failure_is_told_for_a_while() {
         assert!(ran.lines()[0].contains("computation failed lately: no luck"), "{ran:?}");
         let cache = runtime.caches().open("a", None).unwrap();
         assert!(matches!(cache.lookup::<u8>("key", Duration::ZERO).await, Ok(Found::Failed(why)) if why == "no luck"));
+    }
+}
+
+#[tokio::test]
+async fn what_becomes_of_a_failure_is_up_to_the_platform() {
+    let (_server, runtimes) = both().await;
+    for (_, guest) in &runtimes {
+        let ran = run(guest, "herd failed a 2000").await;
+        assert_eq!(ran.lines(), ["failed Ok(None)", "fill Ok(true)", "failed Ok(None)", "get Ok(Some([1]))"]);
+        // Nothing is left of a vacancy that failed: there is room for the next.
+        let quotas = Quotas { resources: 2, ..Quotas::default() };
+        let given = GuestRun::default().limits(GuestLimits { quotas, ..GuestLimits::default() });
+        assert_eq!(run_with(guest, "herd failed-often b 10", given).await.lines(), ["failed 10 times"]);
+    }
+    let (_runtime, guest) = load(builder().cache_policy(noting())).await;
+    assert_eq!(run(&guest, "herd failed a 2000").await.lines(), ["failed Ok(None)", "told 1024 of 2000"]);
+}
+
+/// A failure is told for an hour, and so long can who computes be silent.
+fn noting() -> CachePolicy {
+    let hour = Duration::from_hours(1);
+    let tuning = Some(Tuning { failures: Some(hour), ..Tuning::default() });
+    let herd = Some(Herd { herd_timeout: hour, extend_timeout: hour });
+    CachePolicy { defaults: CacheOptions { herd, tuning, ..CacheOptions::default() }, ..CachePolicy::default() }
+}
+
+#[tokio::test]
+async fn a_vacancy_whose_failure_could_not_be_told_is_given_up() {
+    let (_runtime, guest) = load(builder().cache_policy(noting())).await;
+    let quotas = Quotas { bytes: 1_000, ..Quotas::default() };
+    let given = GuestRun::default().limits(GuestLimits { quotas, ..GuestLimits::default() });
+    let ran = run_with(&guest, "herd failed a 2000", given).await;
+    let refused = "failed Err(Error::Limit(\"bytes of arguments in flight: at most 1000 are allowed at once\"))";
+    assert_eq!(ran.lines(), [refused, "fill Ok(true)", "failed Ok(None)", "get Ok(Some([1]))"]);
+
+    let server = Server::start().unwrap();
+    let (_runtime, guest) = load(builder().store(server.url()).cache_policy(noting())).await;
+    for n in 0..10 {
+        let ran = run(&guest, &format!("herd failed-cancelled {n}")).await;
+        assert!(["noted", "given up"].contains(&ran.lines()[0]), "{ran:?}");
     }
 }
 

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use bellwether::Error;
+use bellwether::cache::{CacheOptions, Caches, Found, Herd, Tuning};
 use bellwether::clock::{Span, Wait};
 use bellwether::error::{Invalid, Limit, Outage, Unavailable};
 use bellwether::glob::Glob;

@@ -90,6 +90,24 @@ async fn a_watch_outlives_its_connection() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_old_value_takes_the_place_of_an_error_also_where_the_store_is_not_told() {
+    let server = Server::start().unwrap();
+    let herd = Some(Herd { herd_timeout: RECOVERY, extend_timeout: RECOVERY });
+    let tuning = Some(Tuning { stale_if_error: Some(Duration::from_hours(1)), ..Tuning::default() });
+    let options = CacheOptions { herd, tuning, expire: Some(Duration::from_millis(1)), ..CacheOptions::default() };
+    let cache = Caches::new(open(&server.url()).await).open("pages", Some(options)).unwrap();
+    cache.set("a", &1, None).await.unwrap();
+    let vacancy = loop {
+        if let Found::Vacant(vacancy) = cache.lookup::<u8>("a", Duration::ZERO).await.unwrap() {
+            break vacancy;
+        }
+    };
+    server.pause().unwrap();
+    assert_eq!(vacancy.computation_failed::<u8>("no luck").await, Ok(Some(1)));
+    server.resume().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn scripts_that_were_flushed_are_loaded_again() {
     let server = Server::start().unwrap();
     let store = open(&server.url()).await;

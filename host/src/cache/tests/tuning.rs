@@ -81,6 +81,48 @@ async fn an_old_value_is_given_in_place_of_an_error_for_a_bounded_time() {
     assert_eq!(fails(&cache).await, Err(ComputeError::Compute("no luck")));
 }
 
+#[tokio::test(start_paused = true)]
+async fn what_became_of_the_entry_meanwhile_counts_and_not_the_old_value() {
+    let cache = tuned(Tuning { stale_if_error: Some(60 * SECOND), ..Tuning::default() });
+    let vacancy = async || {
+        cache.set("a", &1, None).await.unwrap();
+        pass(10 * SECOND).await;
+        match cache.lookup::<u8>("a", Duration::ZERO).await.unwrap() {
+            Found::Vacant(vacancy) => vacancy,
+            other => panic!("{other:?} where there should be a vacancy"),
+        }
+    };
+    let deleted = vacancy().await;
+    assert!(cache.delete("a").await.unwrap());
+    assert_eq!(deleted.computation_failed::<u8>("no luck").await, Ok(None));
+    assert_eq!(cache.get::<u8>("a").await.unwrap(), None);
+    let refilled = vacancy().await;
+    cache.set("a", &2, None).await.unwrap();
+    assert_eq!(refilled.computation_failed::<u8>("no luck").await, Ok(Some(2)));
+    let text = vacancy().await;
+    cache.set("a", "text", None).await.unwrap();
+    let unread = text.computation_failed::<u8>("no luck").await;
+    assert!(matches!(unread, Err(Error::Invalid(Invalid::Type { .. }))), "{unread:?}");
+    // Where errors are not forgiven, no value takes their place.
+    let strict = tuned(Tuning { failures: Some(SECOND), ..Tuning::default() });
+    let computing = strict.get_or_try_insert_with("a", || async {
+        strict.set("a", &2, None).await.unwrap();
+        Err::<u8, _>("no luck")
+    });
+    assert_eq!(computing.await, Err(ComputeError::Compute("no luck")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_vacancy_fails_once() {
+    let cache = tuned(Tuning { failures: Some(SECOND), stale_if_error: Some(60 * SECOND), ..Tuning::default() });
+    assert_eq!(computes(&cache, 1).await, Ok(1));
+    pass(10 * SECOND).await;
+    let Found::Vacant(vacancy) = cache.lookup::<u8>("a", Duration::ZERO).await.unwrap() else { panic!("it is due") };
+    assert_eq!(vacancy.computation_failed_cbor("no luck").await.unwrap().as_deref(), Some(&b"\x01"[..]));
+    assert_eq!(vacancy.computation_failed_cbor("no luck").await.unwrap(), None);
+    assert!(!vacancy.fail("no luck", SECOND).await.unwrap() && !vacancy.fill(&2, None).await.unwrap());
+}
+
 /// Each claim would have its entry stay for as long as itself.
 #[tokio::test(start_paused = true)]
 async fn failures_do_not_have_an_old_value_served_for_longer() {

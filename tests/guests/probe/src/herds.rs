@@ -1,5 +1,6 @@
 //! Who computes an entry.
 
+use futures_util::FutureExt as _;
 use futures_util::future::join_all;
 
 use crate::bindings::bellwether::core::cache::{Cache, Found, Herd, Options, Outcome, Stage, Vacancy};
@@ -23,6 +24,9 @@ pub(crate) async fn run(args: &[&str]) {
                 other => println!("{:?}", other.map(|_| "something else")),
             }
         }
+        ["failed", name, size] => failed(name, "x".repeat(size.parse().unwrap())).await,
+        ["failed-often", name, count] => failed_often(name, count.parse().unwrap()).await,
+        ["failed-cancelled", name] => failed_cancelled(name).await,
         ["void", name] => void(name).await,
         ["stale", name] => stale(name).await,
         ["options", herd, extend] => options(herd.parse().unwrap(), extend.parse().unwrap()),
@@ -66,6 +70,43 @@ async fn once(name: &str, count: usize) {
     let answers = join_all((0..count).map(|_| one())).await;
     let right = answers.iter().filter(|(_, value)| *value == [7]).count();
     println!("{} computed, {right} have it", answers.iter().map(|(computed, _)| computed).sum::<usize>());
+}
+
+/// What the platform makes of a computation that failed, and of one that did not.
+async fn failed(name: &str, why: String) {
+    let cache = open(name);
+    let size = why.len();
+    println!("failed {:?}", Vacancy::computation_failed(vacancy(&cache, "key").await, why).await);
+    match cache.lookup_or_failure("key".to_owned(), None, 60_000).await.unwrap() {
+        Outcome::Failed(why) => println!("told {} of {size}", why.len()),
+        Outcome::Vacant(vacancy) => {
+            println!("fill {:?}", vacancy.fill(vec![1], None).await);
+            println!("failed {:?}", Vacancy::computation_failed(vacancy, String::new()).await);
+            println!("get {:?}", cache.get("key".to_owned(), None).await);
+        }
+        Outcome::Hit(_) | Outcome::Busy => println!("something else"),
+    }
+}
+
+/// Fails so many times, and keeps nothing.
+async fn failed_often(name: &str, count: usize) {
+    let cache = open(name);
+    for n in 0..count {
+        let failed = Vacancy::computation_failed(vacancy(&cache, &n.to_string()).await, "no luck".to_owned()).await;
+        assert_eq!(failed.unwrap(), None);
+    }
+    println!("failed {count} times");
+}
+
+/// Lets go of the call while it is under way.
+async fn failed_cancelled(name: &str) {
+    let cache = open(name);
+    let answered = Vacancy::computation_failed(vacancy(&cache, "key").await, "no luck".to_owned()).now_or_never().is_some();
+    match cache.lookup_or_failure("key".to_owned(), None, 60_000).await.unwrap() {
+        Outcome::Failed(_) => println!("noted"),
+        Outcome::Vacant(_) if !answered => println!("given up"),
+        Outcome::Vacant(_) | Outcome::Hit(_) | Outcome::Busy => println!("something else"),
+    }
 }
 
 async fn void(name: &str) {

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a trap is how a test guest fails")]
 
 mod caches;
+mod failures;
 mod kinds;
 mod locks;
 mod plain;
@@ -22,6 +23,10 @@ async fn app() -> Result<(), Box<dyn Error>> {
         "deletes" => caches::deletes().await?,
         "mistakes" => caches::mistakes().await?,
         "computing" => caches::computing().await?,
+        "failing for a while" => failures::told_for_a_while().await?,
+        "failing again" => failures::told_again().await?,
+        "failing with an old value" => failures::forgiven().await?,
+        "failing at once" => failures::tried_again().await?,
         "concurrency" => caches::concurrency().await?,
         "tags" => caches::tags().await?,
         "writing for others" => plain::write().await?,
