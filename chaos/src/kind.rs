@@ -110,6 +110,11 @@ impl Kind {
         }
     }
 
+    /// Whether its locks are given in the order of arrival.
+    pub(crate) fn is_fair(self) -> bool {
+        matches!(self, Self::Fair | Self::Rw | Self::Semaphore)
+    }
+
     /// How its locks behave.
     pub(crate) fn options(self, lock: &str, renew: bool) -> LockOptions {
         let kind = if self == Self::Quorum { lock::Kind::Quorum } else { lock::Kind::Simple };

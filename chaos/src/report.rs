@@ -38,6 +38,7 @@ fn write(text: &mut String, trial: &Trial, outcome: &Outcome) -> std::fmt::Resul
         "stale",
         "max wait",
         "late",
+        "passed",
     ];
     row(text, &names.map(ToOwned::to_owned))?;
     for (kind, figures) in &outcome.verdict.kinds {
@@ -54,7 +55,7 @@ fn write(text: &mut String, trial: &Trial, outcome: &Outcome) -> std::fmt::Resul
     Ok(())
 }
 
-fn cells(kind: &str, figures: &Figures) -> [String; 13] {
+fn cells(kind: &str, figures: &Figures) -> [String; 14] {
     let ms = |nanos: u64| format!("{} ms", nanos / 1_000_000);
     [
         kind.to_owned(),
@@ -70,10 +71,11 @@ fn cells(kind: &str, figures: &Figures) -> [String; 13] {
         figures.rejected.to_string(),
         ms(figures.worst_wait),
         ms(figures.worst_lateness),
+        figures.worst_passed.to_string(),
     ]
 }
 
-fn row(text: &mut String, cells: &[String; 13]) -> std::fmt::Result {
+fn row(text: &mut String, cells: &[String; 14]) -> std::fmt::Result {
     for (number, cell) in cells.iter().enumerate() {
         if number == 0 { write!(text, "  {cell:<11}")? } else { write!(text, "{cell:>10}")? }
     }

@@ -11,7 +11,9 @@ use crate::kind::{Kind, Topology};
 
 mod exclusion;
 mod fences;
+mod order;
 mod progress;
+mod room;
 #[cfg(test)]
 mod tests;
 mod turns;
@@ -29,6 +31,8 @@ pub(crate) struct Rules {
     pub(crate) bound: u64,
     /// How long after its deadline an acquire may still be under way.
     pub(crate) patience: u64,
+    /// How many who ask later may get a fair lock before one who waits for it.
+    pub(crate) passed: usize,
     /// How long servers count as unwell after they are well again.
     pub(crate) grace: u64,
 }
@@ -67,8 +71,10 @@ pub(crate) struct Figures {
     pub(crate) rejected: u64,
     /// The longest time from the question for a lock to the lock.
     pub(crate) worst_wait: u64,
-    /// The longest time, beyond a lease, for which nobody had a lock that somebody waited for, while servers were well.
+    /// The longest time, beyond a lease, for which somebody waited for what nobody had of a lock, while servers were well.
     pub(crate) worst_lateness: u64,
+    /// The most who got a fair lock before one who had asked earlier, while servers were well.
+    pub(crate) worst_passed: usize,
 }
 
 /// Judges a history.

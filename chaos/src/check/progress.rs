@@ -1,10 +1,11 @@
 //! Nobody waits for ever, and no lock outlives its lease.
 
-use super::{Answer, Figures, Rules, Turn};
-use crate::history::{History, Span};
+use super::room::room;
+use super::{Answer, Figures, Rules, Turn, order};
+use crate::history::{History, Share, Span};
 use crate::kind::Kind;
 
-/// Every acquire ends with its time, and a lock that nobody has any more is got by who waits for it. Of locks that are taken together
+/// Every acquire ends with its time, and what of a lock nobody has any more is got by who waits for it. Of locks that are taken together
 /// nobody has any: who waits for one of them may have others, but not all can wait for each other.
 pub(super) fn check(
     kind: Kind,
@@ -21,27 +22,49 @@ pub(super) fn check(
     // One who had some of several when it died has left another lease behind.
     let lease = if kind == Kind::Several { 2 * lease } else { lease };
     let calm = calm(&history.outages, rules.grace);
-    for idle in idle(turns) {
-        for span in &calm {
-            let Some(idle) = cut(idle, *span) else { continue };
+    if kind.is_fair() {
+        order::check(turns, history, &calm, rules, figures, broken);
+    }
+    for share in shares(turns) {
+        let room = room(turns, share);
+        for free in room.iter().flat_map(|room| calm.iter().filter_map(|span| cut(*room, *span))) {
             // Who waited through the most of it, and was not stopped meanwhile.
-            let from = turns.partition_point(|turn| turn.asked + LONGEST_WAIT < idle.from);
-            let waiters = turns.iter().skip(from).take_while(|turn| turn.asked < idle.to);
-            for turn in waiters.filter(|turn| !turn.adopts) {
+            let from = turns.partition_point(|turn| turn.asked + LONGEST_WAIT < free.from);
+            let waiters = turns.iter().skip(from).take_while(|turn| turn.asked < free.to);
+            for turn in waiters.filter(|turn| turn.share == share && !turn.adopts) {
                 let Some((end, _)) = turn.answer else { continue };
                 let waited = Span { from: turn.asked, to: end };
                 // What is left of the last holder's lease, unknown to all others, is his.
-                let late = waited.overlap(idle).saturating_sub(lease);
+                let late = waited.overlap(free).saturating_sub(lease);
                 if late <= figures.worst_lateness.min(rules.bound) || stopped(history, turn.process, waited) > 0 {
                     continue;
                 }
                 figures.worst_lateness = figures.worst_lateness.max(late);
                 if late > rules.bound {
-                    let ms = waited.overlap(idle) / 1_000_000;
-                    broken.push(format!("{turn}: waited {ms} ms for a lock that nobody had, while all servers were well"));
+                    let (ms, what) = (waited.overlap(free) / 1_000_000, told(share));
+                    broken.push(format!("{turn}: waited {ms} ms for {what}, while all servers were well"));
                 }
             }
         }
+    }
+}
+
+/// What somebody of a company wants.
+fn shares(turns: &[Turn]) -> Vec<Share> {
+    let mut shares = Vec::new();
+    for turn in turns {
+        if !shares.contains(&turn.share) {
+            shares.push(turn.share);
+        }
+    }
+    shares
+}
+
+fn told(share: Share) -> &'static str {
+    match share {
+        Share::Whole => "a lock that nobody had",
+        Share::Read => "a lock that no writer had or wanted",
+        Share::Permit(_) => "a permit that nobody had",
     }
 }
 
@@ -65,7 +88,7 @@ fn check_deadline(turn: &Turn, history: &History, rules: &Rules, broken: &mut Ve
 }
 
 /// For how long a process was stopped within a time.
-fn stopped(history: &History, process: u32, within: Span) -> u64 {
+pub(super) fn stopped(history: &History, process: u32, within: Span) -> u64 {
     history.stops.iter().filter(|(who, _)| *who == process).map(|(_, span)| span.overlap(within)).sum()
 }
 
@@ -81,23 +104,8 @@ fn calm(outages: &[Span], grace: u64) -> Vec<Span> {
     calm
 }
 
-/// When nobody was heard to have the lock: from the last sign of any holder to the next acquire.
-fn idle(turns: &[Turn]) -> Vec<Span> {
-    let mut holders: Vec<(u64, u64)> = turns.iter().filter_map(|turn| Some((turn.acquired()?.0, turn.last_seen()?))).collect();
-    holders.sort_unstable();
-    let mut idle = Vec::new();
-    let mut from = 0;
-    for (acquired, seen) in holders {
-        if from < acquired {
-            idle.push(Span { from, to: acquired });
-        }
-        from = from.max(seen);
-    }
-    idle.push(Span { from, to: u64::MAX });
-    idle
-}
-
-fn cut(span: Span, by: Span) -> Option<Span> {
+/// What of a time lies within another.
+pub(super) fn cut(span: Span, by: Span) -> Option<Span> {
     let span = Span { from: span.from.max(by.from), to: span.to.min(by.to) };
     (span.from < span.to).then_some(span)
 }

@@ -2,10 +2,18 @@
 
 use super::*;
 use crate::clock::millis;
-use crate::history::{Event, Share, Span, What, Write};
+use crate::history::{Event, Share, What, Write};
 
-const RULES: Rules =
-    Rules { topology: Topology::Single, lease: |_| millis(1000), bound: millis(500), patience: millis(1000), grace: millis(100) };
+mod progress;
+
+const RULES: Rules = Rules {
+    topology: Topology::Single,
+    lease: |_| millis(1000),
+    bound: millis(500),
+    patience: millis(1000),
+    passed: 2,
+    grace: millis(100),
+};
 
 /// A history in the making. Process and attempt have the same number.
 #[derive(Default)]
@@ -163,24 +171,6 @@ fn each_of_several_names_excludes_others() {
 }
 
 #[test]
-fn those_who_take_several_do_not_wait_for_each_other_for_ever() {
-    let (one, two, other) = ("several-0{a}", "several-1{a}", "several-0{b}");
-    // One waits for both, of which it may have one, for as long as somebody has the other.
-    let waits = |until: u64| {
-        let tale = Tale::default().holds(1, two, 0, until, 1).holds(4, other, 0, 9000, 1);
-        let tale = tale.asks(2, one, 5, 9000).asks(2, two, 5, 9000).asks(3, one, 6, 9000);
-        let got = |tale: Tale, who, lock, at, fence| {
-            tale.say(who, lock, at, What::Acquired { fence }).say(who, lock, at, What::Held).say(who, lock, at + 1, What::Held)
-        };
-        got(got(got(tale, 2, one, 8000, 2), 2, two, 8000, 2), 3, one, 8100, 3)
-    };
-    waits(7000).is_good();
-    // What is left of a lease, twice, and the bound.
-    waits(8000 - 2400).is_good();
-    waits(8000 - 2600).breaks("for a lock that nobody had");
-}
-
-#[test]
 fn a_release_deletes_only_its_own() {
     let tale = Tale::default().holds(1, LOCK, 10, 20, 1).holds(2, LOCK, 30, 60, 2);
     let ended = |tale: Tale, ok| tale.releases(1, LOCK, 40, 50, ok);
@@ -201,40 +191,6 @@ fn the_register_takes_no_old_fence() {
     assert!(figures.is_some_and(|figures| (figures.accepted, figures.rejected) == (3, 1)));
     tale.writes(1, LOCK, 5, true).breaks("the register took");
     Tale::default().writes(1, LOCK, 5, true).writes(2, LOCK, 5, true).breaks("the register took");
-}
-
-#[test]
-fn nobody_waits_longer_than_he_said() {
-    let late = |at| Tale::default().asks(1, LOCK, 10, 200).say(1, LOCK, at, What::Refused);
-    late(1200).is_good();
-    late(1300).breaks("was to wait 200 ms");
-    let mut stopped = late(1300);
-    stopped.0.stops.push((1, Span { from: millis(100), to: millis(400) }));
-    stopped.is_good();
-    let never = Tale::default().asks(1, LOCK, 10, 200);
-    never.breaks("never heard of it");
-    let mut killed = Tale::default().asks(1, LOCK, 10, 200);
-    killed.0.killed.push(1);
-    killed.is_good();
-}
-
-#[test]
-fn no_lock_outlives_its_lease() {
-    // The first holder dies at 20; its lease may go on until 1020 or so.
-    let dies = |next: u64| {
-        let tale = Tale::default().holds(1, LOCK, 10, 20, 1).asks(2, LOCK, 15, 5000);
-        tale.say(2, LOCK, next, What::Acquired { fence: 2 }).say(2, LOCK, next, What::Held)
-    };
-    dies(1400).is_good();
-    dies(1600).breaks("waited 1580 ms for a lock that nobody had");
-    let mut outage = dies(1600);
-    outage.0.outages.push(Span { from: millis(500), to: millis(600) });
-    outage.is_good();
-    let mut stopped = dies(1600);
-    stopped.0.stops.push((2, Span { from: millis(500), to: millis(600) }));
-    stopped.is_good();
-    // Nor if the waiter gives up in the end.
-    Tale::default().holds(1, LOCK, 10, 20, 1).asks(2, LOCK, 15, 3000).say(2, LOCK, 3015, What::Refused).breaks("nobody had");
 }
 
 #[test]

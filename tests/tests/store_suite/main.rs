@@ -36,6 +36,7 @@ mod bad_input;
 mod browse;
 mod claims;
 mod entries;
+mod foreign;
 mod locks;
 mod many;
 mod model;

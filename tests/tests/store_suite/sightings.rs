@@ -16,7 +16,7 @@ async fn holder(store: &Shared, lock: &LockKeys) -> SeenHolder {
     seen.holders.into_iter().next().unwrap()
 }
 
-async fn fingerprint(store: &Shared, lock: &LockKeys) -> Fingerprint {
+pub(crate) async fn fingerprint(store: &Shared, lock: &LockKeys) -> Fingerprint {
     holder(store, lock).await.fingerprint
 }
 

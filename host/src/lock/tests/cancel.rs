@@ -120,6 +120,43 @@ fn a_runtime_that_ends_before_it_serves_a_line_leaves_that_to_another() {
     });
 }
 
+#[test]
+fn waiters_whose_runtime_has_ended_are_in_nobodys_way_for_long() {
+    let (store, locks) = setup();
+    let runtime = || tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    let (first, second) = (runtime(), runtime());
+    let options = LockOptions { fair: true, retry: SECOND, ..LockOptions::default() };
+    let (fair, rw) = (locks.open("fair", options).unwrap(), locks.open_rw("rw", options).unwrap());
+    let writing = LockKeys::shared(&crate::names::Prefix::default(), "rw", crate::names::Share::Writer).unwrap();
+    let (held, read) = second.block_on(async {
+        let (held, read) = tokio::join!(fair.acquire(Wait::None), rw.read(Wait::None));
+        (held.unwrap().unwrap(), read.unwrap().unwrap())
+    });
+    first.block_on(async {
+        let waits = |lock: Lock| tokio::spawn(async move { lock.acquire(Wait::Forever).await });
+        let (_fair, writer) = (waits(fair.clone()), rw.clone());
+        let _writer = tokio::spawn(async move { writer.write(Wait::Forever).await });
+        let waiting = async |keys| store.inner.sight(keys).await.unwrap().map(|seen| seen.waiters);
+        while (waiting(&fair.keys).await, waiting(&writing).await) != (Some(1), Some(1)) {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    });
+    drop(first);
+    second.block_on(async {
+        held.release().await.unwrap();
+        let begun = tokio::time::Instant::now();
+        let (mut fair_guard, mut writer) = (None, None);
+        while fair_guard.is_none() || writer.is_none() {
+            // They never wait, so nobody takes back the places of those who have gone.
+            fair_guard = fair_guard.or(fair.acquire(Wait::None).await.unwrap());
+            writer = writer.or(rw.read(Wait::None).await.unwrap());
+            assert!(begun.elapsed() < 4 * SECOND, "{fair_guard:?} {writer:?}");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        drop(read);
+    });
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_waiter_that_fails_leaves_no_place_behind() {
     let store = Arc::new(Faulty::default());

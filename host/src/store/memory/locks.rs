@@ -1,6 +1,6 @@
 //! The locks of the embedded store: who holds which, who waits for them, and what their fences were.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 
 use tokio::time::Instant;
 
@@ -18,8 +18,9 @@ use crate::store::{
 pub(super) struct LockTable {
     held: Expiring<Token>,
     fences: Fences,
-    /// Who waits, by the lock's key, in the order in which they came. They are all of this process, so all are alive.
-    queues: HashMap<String, VecDeque<Ticket>>,
+    /// Who waits, by the lock's key, in the order in which they came. They are all of this process, so a word of one keeps the places
+    /// of all; without any, as when their runtime has ended, all are gone after a time.
+    queues: Expiring<VecDeque<Ticket>>,
 }
 
 /// Tells who watches a lock that it was granted; false if nobody does.
@@ -38,7 +39,7 @@ impl LockTable {
         let Queueing { joins, fair, .. } = queueing;
         let token = &ticket.token;
         let last = self.fences.last(lock, now);
-        let others_first = fair && self.queues.get(lock.key()).and_then(VecDeque::front).is_some_and(|first| first != ticket);
+        let others_first = fair && self.first(lock, now).is_some_and(|first| first != ticket);
         let fence = match self.held.get(lock.key(), now) {
             // The same holder, so the same fence.
             Some(slot) if slot.value == *token => Some(last).filter(|last| *last > 0),
@@ -47,7 +48,7 @@ impl LockTable {
             held => {
                 let free = held.is_none();
                 if joins {
-                    self.join(lock, ticket);
+                    self.join(lock, ticket, now);
                 }
                 if free {
                     self.hand_on(lock, tell, now);
@@ -56,7 +57,7 @@ impl LockTable {
                 return Some(Attempt::Busy { lease_left, fence: last });
             }
         };
-        self.leave(lock, ticket);
+        self.leave(lock, ticket, now);
         let ends = ticket.taken(queueing).map(|lease| after(now, lease.duration()));
         // Never shorter: it may be an attempt that comes late, when the lock was confirmed or extended.
         let ends = match self.held_by(lock, token, now) {
@@ -76,7 +77,7 @@ impl LockTable {
                 Some(slot) if slot.value == *token => {}
                 _ if self.fences.noted(lock, token, now).is_some() => return None,
                 Some(slot) => return Some(AttemptAll::Busy { first, lease_left: slot.left(now) }),
-                None if fair && self.queues.contains_key(lock.key()) => {
+                None if fair && self.first(lock, now).is_some() => {
                     return Some(AttemptAll::Busy { first, lease_left: None });
                 }
                 None => all_held = false,
@@ -116,7 +117,7 @@ impl LockTable {
     pub(super) fn release(&mut self, lock: &LockKeys, release: Release<'_>, tell: Tell<'_>, now: Instant) -> Released {
         let Release { token, withdraws, next, yields } = release;
         if let Some(ticket) = withdraws {
-            self.leave(lock, ticket);
+            self.leave(lock, ticket, now);
         }
         let held = self.held_by(lock, token, now).is_some();
         if !held && self.fences.noted(lock, token, now) == Some(true) {
@@ -131,10 +132,10 @@ impl LockTable {
         self.held.remove(lock.key(), now);
         if let Some(next) = next {
             if yields {
-                self.join(lock, next);
+                self.join(lock, next, now);
             }
-            if !yields || self.queues.get(lock.key()).and_then(VecDeque::front) == Some(next) {
-                self.leave(lock, next);
+            if !yields || self.first(lock, now) == Some(next) {
+                self.leave(lock, next, now);
                 return Released::Passed { fence: self.grant(lock, next, now) };
             }
         }
@@ -142,28 +143,35 @@ impl LockTable {
         Released::Now
     }
 
-    fn join(&mut self, lock: &LockKeys, ticket: &Ticket) {
-        let queue = self.queues.entry(lock.key().to_owned()).or_default();
-        if !queue.contains(ticket) {
-            queue.push_back(ticket.clone());
+    fn first(&self, lock: &LockKeys, now: Instant) -> Option<&Ticket> {
+        self.queues.get(lock.key(), now).and_then(|queue| queue.value.front())
+    }
+
+    fn join(&mut self, lock: &LockKeys, ticket: &Ticket, now: Instant) {
+        let ends = Some(after(now, ticket.kept.duration()));
+        let Some(queue) = self.queues.get_mut(lock.key(), now) else {
+            return self.queues.insert(lock.key(), VecDeque::from([ticket.clone()]), ends, now);
+        };
+        queue.ends = ends;
+        if !queue.value.contains(ticket) {
+            queue.value.push_back(ticket.clone());
         }
     }
 
-    fn leave(&mut self, lock: &LockKeys, ticket: &Ticket) {
-        if let Some(queue) = self.queues.get_mut(lock.key()) {
-            queue.retain(|waiting| waiting != ticket);
-            if queue.is_empty() {
-                self.queues.remove(lock.key());
-            }
+    fn leave(&mut self, lock: &LockKeys, ticket: &Ticket, now: Instant) {
+        let Some(queue) = self.queues.get_mut(lock.key(), now) else { return };
+        queue.value.retain(|waiting| waiting != ticket);
+        if queue.value.is_empty() {
+            self.queues.remove(lock.key(), now);
         }
     }
 
     /// Gives a free lock to the first who waits, if anybody listens.
     fn hand_on(&mut self, lock: &LockKeys, tell: Tell<'_>, now: Instant) {
-        let Some(first) = self.queues.get(lock.key()).and_then(VecDeque::front).cloned() else { return };
+        let Some(first) = self.first(lock, now).cloned() else { return };
         let fence = self.grant(lock, &first, now);
         if tell(Word::Granted { token: first.token.clone(), fence }) {
-            self.leave(lock, &first);
+            self.leave(lock, &first, now);
         } else {
             self.held.remove(lock.key(), now);
         }
@@ -204,7 +212,7 @@ impl LockTable {
     pub(super) fn sight(&self, lock: &LockKeys, now: Instant) -> Option<Sighting> {
         let slot = self.held.get(lock.key(), now)?;
         let fence = Some(self.fences.last(lock, now)).filter(|last| *last > 0);
-        let waiters = self.queues.get(lock.key()).map_or(0, |queue| queue.len() as u64);
+        let waiters = self.queues.get(lock.key(), now).map_or(0, |queue| queue.value.len() as u64);
         let holder = SeenHolder::new(&slot.value, lock.share(), fence, slot.left(now));
         Some(Sighting { lock: lock.clone(), holders: vec![holder], count: 1, fence, waiters })
     }
@@ -337,17 +345,49 @@ mod tests {
     }
 
     #[test]
+    fn places_last_as_long_as_one_of_them_is_heard_of() {
+        let (mut table, lock, lease, [a, b], now) = setup();
+        let (joins, visits) = (Queueing { joins: true, fair: true, brief: true }, Queueing { fair: true, ..Queueing::NONE });
+        let c = ticket(&Token::random().unwrap(), None);
+        let [first, second] = [&a, &b].map(|token| ticket(token, Some(lease)));
+        let held = Token::random().unwrap();
+        table.acquire(&lock, &held, None, now);
+        let attempt =
+            |table: &mut LockTable, ticket: &Ticket, queueing, now| table.attempt(&lock, ticket, queueing, &|_| false, now);
+        attempt(&mut table, &first, joins, now);
+        attempt(&mut table, &second, joins, now + SECOND / 4);
+        table.release(&lock, Release::of(&held), &|_| false, now + SECOND / 4);
+        // Nobody hears of the grant, and the word of the second keeps the place of the first too.
+        let almost = now + SECOND / 4 + SECOND / 2 - Duration::from_millis(1);
+        assert!(matches!(attempt(&mut table, &c, visits, almost), Some(Attempt::Busy { .. })));
+        assert_eq!(table.first(&lock, almost), Some(&first));
+        let gone = almost + Duration::from_millis(1);
+        assert!(matches!(table.attempt_all(&[lock.clone()], &c, true, almost), Some(AttemptAll::Busy { .. })));
+        fence(attempt(&mut table, &c, visits, gone));
+        assert_eq!(table.sight(&lock, gone).unwrap().waiters, 0);
+        attempt(&mut table, &second, joins, gone);
+        assert_eq!(table.first(&lock, gone), Some(&second), "the place of before is not found again");
+    }
+
+    #[test]
     fn nothing_is_kept_for_ever() {
-        let (mut table, _, lease, [a, _], now) = setup();
+        let (mut table, _, lease, [a, b], now) = setup();
         for n in 0..1_000 {
             let keys = LockKeys::new(&Prefix::default(), &format!("{n}")).unwrap();
             table.acquire(&keys, &a, Some(lease), now);
         }
+        let waits = Queueing { joins: true, fair: true, brief: true };
+        for n in 0..1_000 {
+            let keys = LockKeys::new(&Prefix::default(), &format!("{n}")).unwrap();
+            table.attempt(&keys, &ticket(&b, None), waits, &|_| false, now);
+        }
+        assert_eq!(table.queues.len(), 1_000);
         let later = now + FENCE_KEPT + SECOND;
         for n in 0..600 {
             let keys = LockKeys::new(&Prefix::default(), &format!("{n}")).unwrap();
             table.acquire(&keys, &a, Some(lease), later);
+            table.attempt(&keys, &ticket(&b, None), waits, &|_| false, later);
         }
-        assert_eq!((table.held.len(), table.fences.len()), (600, 600));
+        assert_eq!((table.held.len(), table.fences.len(), table.queues.len()), (600, 600, 600));
     }
 }

@@ -25,8 +25,10 @@ pub(super) struct SharedTable {
 #[derive(Debug, Default)]
 struct Room {
     holders: Vec<Holder>,
-    /// Who waits, in the order in which they came. They are all of this process, so all are alive.
+    /// Who waits, in the order in which they came.
     queue: VecDeque<(Share, Ticket)>,
+    /// Until when their places are kept. They are all of this process, so a word of one keeps those of all.
+    kept: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -62,7 +64,8 @@ impl Room {
         share.fits(self.holders.iter().map(|holder| holder.share))
     }
 
-    fn join(&mut self, share: Share, ticket: &Ticket) {
+    fn join(&mut self, share: Share, ticket: &Ticket, now: Instant) {
+        self.kept = Some(after(now, ticket.kept.duration()));
         if !self.queue.iter().any(|(_, waiting)| waiting == ticket) {
             self.queue.push_back((share, ticket.clone()));
         }
@@ -86,6 +89,25 @@ impl Room {
         }
         unheard.append(&mut self.queue);
         self.queue = unheard;
+    }
+
+    fn waiters(&self, now: Instant) -> u64 {
+        if self.kept.is_some_and(|end| now < end) { self.queue.len() as u64 } else { 0 }
+    }
+
+    /// Takes away those whose leases have ended, and the places of those who were not heard of.
+    fn drop_ended(&mut self, now: Instant) {
+        self.holders.retain(|holder| holder.lives(now));
+        if self.waiters(now) == 0 {
+            self.queue.clear();
+        }
+    }
+
+    /// When nobody holds it or waits any more; `None` for never.
+    fn ends(&self) -> Option<Instant> {
+        let waiting = self.kept.filter(|_| !self.queue.is_empty()).map(Some);
+        let ends = self.holders.iter().map(|holder| holder.ends).chain(waiting);
+        ends.max_by_key(|ends| (ends.is_none(), *ends)).flatten()
     }
 }
 
@@ -116,7 +138,7 @@ impl SharedTable {
             let others_first = room.queue.front().is_some_and(|(_, first)| first != ticket);
             if others_first || !room.fits(lock.share()) {
                 if queueing.joins {
-                    room.join(lock.share(), ticket);
+                    room.join(lock.share(), ticket, now);
                 }
                 room.hand_out(lock, fences, tell, now);
                 let first_end = room.holders.iter().filter_map(|holder| holder.ends).min();
@@ -181,7 +203,7 @@ impl SharedTable {
         };
         let holders: Vec<_> = holders.iter().take(MOST_SEEN).map(seen).collect();
         let fence = Some(self.fences.last(lock, now)).filter(|last| *last > 0);
-        (count > 0).then(|| Sighting { lock: lock.clone(), holders, count, fence, waiters: room.queue.len() as u64 })
+        (count > 0).then(|| Sighting { lock: lock.clone(), holders, count, fence, waiters: room.waiters(now) })
     }
 
     /// The first `most` keys that such locks are kept in, of those that come after the key `from`; and the locks under `prefix` among
@@ -225,15 +247,13 @@ impl SharedTable {
         })
     }
 
-    /// Does something with a lock of which those whose leases have ended are gone, and forgets it once nobody holds it or waits.
+    /// Does something with a lock of which those whose time has ended are gone, and forgets it once nobody holds it or waits.
     fn with<T>(&mut self, lock: &LockKeys, now: Instant, change: impl FnOnce(&mut Room, &mut Fences) -> T) -> T {
         let mut room = self.rooms.remove(lock.key(), now).unwrap_or_default();
-        room.holders.retain(|holder| holder.lives(now));
+        room.drop_ended(now);
         let given = change(&mut room, &mut self.fences);
         if !room.holders.is_empty() || !room.queue.is_empty() {
-            let last = room.holders.iter().map(|holder| holder.ends).max_by_key(|ends| (ends.is_none(), *ends)).flatten();
-            // Who waits is to find its place, however long nobody holds the lock.
-            let ends = if room.queue.is_empty() { last } else { None };
+            let ends = room.ends();
             self.rooms.insert(lock.key(), room, ends, now);
         }
         given

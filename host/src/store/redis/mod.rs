@@ -11,6 +11,7 @@ use redis::Value;
 use super::address::{RedisAddress, Topology as Kind};
 use super::{Replicas, Reply, Store, StoreOptions, Token};
 use crate::error::Error;
+use crate::names::LockKeys;
 
 mod browse;
 mod claims;
@@ -88,10 +89,23 @@ impl RedisStore {
     }
 
     async fn ask(&self, request: Request<'_>) -> Result<Value, Error> {
-        self.wire.call(&request).await.map_err(|fault| {
-            let key = request.blamed(fault.code());
-            self.error(fault, key)
-        })
+        match self.wire.call(&request).await {
+            Ok(reply) => Ok(reply),
+            Err(fault) => {
+                let blamed = request.blamed(fault.code());
+                let key = if fault.code() == "WRONGTYPE" { self.foreign(request.locks()).await } else { None };
+                Err(self.error(fault, key.unwrap_or(blamed)))
+            }
+        }
+    }
+
+    /// The key of these locks in which something else is kept. Errors of scripts do not tell, so it is asked for once there is one.
+    async fn foreign<'a>(&self, locks: &'a [LockKeys]) -> Option<&'a str> {
+        if locks.is_empty() {
+            return None;
+        }
+        let which = integer(&self.wire.call(&Request::Foreign(locks)).await.ok()?).ok()?;
+        locks.iter().flat_map(request::keys).nth(usize::try_from(which).ok()?.checked_sub(1)?)
     }
 
     /// Has a number answered.

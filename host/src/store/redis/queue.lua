@@ -18,15 +18,17 @@ end
 local function join(queue, alive, place)
   local _, _, kept, client = read_place(place)
   local last = redis.call('ZRANGE', queue, -1, -1, 'WITHSCORES')[2]
+  -- Before the place, so that there is none if something else is kept under this key.
+  redis.call('ZADD', alive, string.format('%.0f', millis() + tonumber(kept)), client)
   -- Not before the last one, even if the clock was set back.
   redis.call('ZADD', queue, 'NX', string.format('%.0f', math.max(micros(), tonumber(last or 0) + 1)), place)
-  redis.call('ZADD', alive, string.format('%.0f', millis() + tonumber(kept)), client)
   keep(queue, tonumber(kept))
   keep(alive, tonumber(kept))
 end
 
+-- Where something else is kept under the key of the queue, nobody has a place in it, and whoever has the lock keeps it.
 local function leave(queue, alive, place)
-  if redis.call('ZREM', queue, place) == 1 and redis.call('EXISTS', queue) == 0 then
+  if redis.pcall('ZREM', queue, place) == 1 and redis.call('EXISTS', queue) == 0 then
     redis.call('DEL', alive)
   end
 end
@@ -81,4 +83,11 @@ local function hand_on(lock, queue, alive, channel, publish, last)
     redis.call('DEL', lock)
     from = from + 1
   end
+end
+
+-- The same for a lock that was just let go of, which stays so: if something else is kept under a key of those who wait, nobody is told,
+-- and whoever asks for a place learns why.
+local function hand_on_if_known(...)
+  local known, fence = pcall(hand_on, ...)
+  return known and fence or nil
 end

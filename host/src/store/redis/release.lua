@@ -35,16 +35,22 @@ end
 redis.call('DEL', KEYS[1])
 local fence = tonumber(last)
 notes = with_note(notes, '-', token)
-if place ~= '' and yields then
-  join(KEYS[3], KEYS[4], place)
+local passes = place ~= ''
+if passes and yields then
+  local known, first = pcall(function()
+    join(KEYS[3], KEYS[4], place)
+    return first_place(KEYS[3], KEYS[4], 0)
+  end)
+  -- As in hand_on_if_known: it need not wait for those that nobody can find.
+  passes = not known or first == place
 end
 local passed
-if place ~= '' and (not yields or first_place(KEYS[3], KEYS[4], 0) == place) then
+if passes then
   leave(KEYS[3], KEYS[4], place)
   local next_token, lease, kept = read_place(place)
   grant(KEYS[1], next_token, lease, tonumber(kept))
   passed = after(fence)
 end
-fence = passed or hand_on(KEYS[1], KEYS[3], KEYS[4], KEYS[5], ARGV[2], fence) or fence
+fence = passed or hand_on_if_known(KEYS[1], KEYS[3], KEYS[4], KEYS[5], ARGV[2], fence) or fence
 redis.call('SET', KEYS[2], digits(fence) .. notes, 'PX', 86400000)
 return passed and {3, fence} or {1}

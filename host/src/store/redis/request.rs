@@ -40,6 +40,8 @@ pub(super) enum Request<'a> {
     Sight(&'a LockKeys),
     /// Takes a lock away from this holder, and tells a channel with this command.
     Break(&'a LockKeys, &'a Fingerprint, &'static str),
+    /// In which of the keys of locks something else is kept.
+    Foreign(&'a [LockKeys]),
 }
 
 /// What a script is given besides keys and token.
@@ -105,16 +107,25 @@ impl<'a> Request<'a> {
             Self::Entry(question) => question.key(),
             Self::Set(entry, _) => &entry.key,
             Self::Run(_, lock, ..) | Self::Count(lock) | Self::Sight(lock) | Self::Break(lock, ..) => lock.key(),
-            Self::AcquireAll { locks, .. } => locks.first().map_or(PROBE, LockKeys::key),
+            Self::AcquireAll { locks, .. } | Self::Foreign(locks) => locks.first().map_or(PROBE, LockKeys::key),
             Self::Probe => PROBE,
         }
     }
 
-    /// The key that an error reply with this code is about.
+    /// The key that an error reply with this code is about, as far as the code tells.
     pub(super) fn blamed(&self, code: &str) -> &'a str {
         match self {
             Self::Run(_, lock, ..) | Self::Break(lock, ..) if code == BAD_FENCE => lock.fence(),
             _ => self.key(),
+        }
+    }
+
+    /// The locks that it is about.
+    pub(super) fn locks(&self) -> &'a [LockKeys] {
+        match self {
+            Self::Run(_, lock, ..) | Self::Count(lock) | Self::Sight(lock) | Self::Break(lock, ..) => std::slice::from_ref(*lock),
+            Self::AcquireAll { locks, .. } | Self::Foreign(locks) => locks,
+            _ => &[],
         }
     }
 
@@ -131,6 +142,7 @@ impl<'a> Request<'a> {
             Self::Count(_) => Some(&script::SHARED_HOLDERS),
             Self::Sight(lock) => Some(Deed::Sight.script(lock)),
             Self::Break(lock, ..) => Some(Deed::Break.script(lock)),
+            Self::Foreign(_) => Some(&script::FOREIGN),
             Self::Entry(question) => Some(question.script()),
             Self::Get(_) | Self::Head(_) | Self::Length(_) | Self::Set(..) | Self::Exists(_) | Self::Probe => None,
         }
@@ -169,6 +181,12 @@ impl<'a> Request<'a> {
                 command.arg(seen.as_str()).arg(publish);
                 command
             }
+            Self::Foreign(locks) => {
+                let mut command = evaluate(&script::FOREIGN, locks);
+                let alone = locks.first().is_none_or(|lock| lock.share().is_alone());
+                command.arg(if alone { "GET" } else { "ZCARD" });
+                command
+            }
         }
     }
 }
@@ -199,12 +217,16 @@ fn evaluate_on(script: &Script, locks: &[LockKeys], count: usize) -> Cmd {
     let mut command = Cmd::with_capacity(12 + count * locks.len(), 256 + room);
     command.arg("EVALSHA").arg(script.digest()).arg(count * locks.len());
     for lock in locks {
-        let keys = [lock.key(), lock.fence(), lock.queue(), lock.alive(), lock.channel(), lock.fences()];
-        for key in keys.into_iter().take(count) {
+        for key in keys(lock).into_iter().take(count) {
             command.arg(key);
         }
     }
     command
+}
+
+/// The keys of a lock, in the order in which the scripts take them.
+pub(super) fn keys(lock: &LockKeys) -> [&str; 6] {
+    [lock.key(), lock.fence(), lock.queue(), lock.alive(), lock.channel(), lock.fences()]
 }
 
 fn run(script: &Script, lock: &LockKeys, token: &Token, argument: Argument<'_>) -> Cmd {

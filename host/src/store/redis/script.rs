@@ -57,6 +57,7 @@ script!(SIGHT, "sight.lua" after "seen.lua", 3, true);
 script!(SHARED_SIGHT, "shared_sight.lua" after "clock.lua" "fence.lua" "queue.lua" "shared.lua" "seen.lua", 6, true);
 script!(BREAK, "break.lua" after "clock.lua" "fence.lua" "queue.lua", 5, true);
 script!(SHARED_BREAK, "shared_break.lua" after "clock.lua" "fence.lua" "queue.lua" "shared.lua", 6, true);
+script!(FOREIGN, "foreign.lua", 6, true);
 
 script!(ENTRY_CLAIM, "entry_claim.lua" after "clock.lua" "entry.lua", 1, true);
 script!(ENTRY_FILL, "entry_fill.lua" after "clock.lua" "entry.lua", 1, true);

@@ -98,3 +98,9 @@ local function hand_out(lock, fences, queue, alive, channel, publish, last)
     end
   end
 end
+
+-- The same for a share that was just let go of, as hand_on_if_known says.
+local function hand_out_if_known(lock, fences, queue, alive, channel, publish, last)
+  local known, given = pcall(hand_out, lock, fences, queue, alive, channel, publish, last)
+  return known and given or last
+end

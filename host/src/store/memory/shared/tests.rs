@@ -56,7 +56,11 @@ fn play(shares: &[Share], events: &[Event], fits: impl Fn(&[Share]) -> bool) {
     let mut fresh = shares.len();
     // Who waits, in order, by index; the fences in the order in which they were given.
     let (waiting, last) = (RefCell::new(Vec::<usize>::new()), RefCell::new(0));
+    let mut kept = now;
     for event in events {
+        if kept <= now {
+            waiting.borrow_mut().clear();
+        }
         let known = tickets.clone();
         let gets = |index: usize, fence: u64| {
             assert!(fence > *last.borrow(), "fences rise");
@@ -80,8 +84,11 @@ fn play(shares: &[Share], events: &[Event], fits: impl Fn(&[Share]) -> bool) {
                 let before = *last.borrow();
                 if fit && !holds {
                     waiting.borrow_mut().retain(|other| *other != n);
-                } else if !holds && !waiting.borrow().contains(&n) {
-                    waiting.borrow_mut().push(n);
+                } else if !holds {
+                    kept = now + 10 * MS;
+                    if !waiting.borrow().contains(&n) {
+                        waiting.borrow_mut().push(n);
+                    }
                 }
                 match table.attempt(&locks[n], &tickets[n], queueing, &tell, now) {
                     Some(Attempt::Acquired { fence }) => {
@@ -176,10 +183,36 @@ fn whom_nobody_can_tell_is_passed_over_and_keeps_its_place() {
 }
 
 #[test]
+fn places_last_as_long_as_one_of_them_is_heard_of() {
+    let (mut table, lock, now) = (SharedTable::default(), keys(permit(1)), Instant::now());
+    let [one, two, three, four] = [1, 2, 3, 4].map(ticket);
+    let joins = Queueing { joins: true, fair: true, brief: false };
+    let mut attempt = |ticket: &Ticket, queueing, ms| acquired(table.attempt(&lock, ticket, queueing, &|_| false, now + ms * MS));
+    assert!(attempt(&one, Queueing::NONE, 0));
+    assert!(!attempt(&two, joins, 12) && !attempt(&three, joins, 15));
+    // The lease has ended, and nobody hears that it is theirs. The word of the last keeps the places of both.
+    assert!(!attempt(&four, Queueing::NONE, 24));
+    assert!(attempt(&four, Queueing::NONE, 25));
+    assert_eq!(table.sight(&lock, now + 25 * MS).unwrap().waiters, 0);
+    let (still, gone) = (now + 24 * MS, now + 45 * MS);
+    assert_eq!(table.holders(&lock, still), 1);
+    table.with(&lock, gone, |room, _| assert!(room.queue.is_empty() && room.holders.is_empty()));
+    assert_eq!(table.len(), 0);
+}
+
+#[test]
 fn nothing_is_kept_of_a_lock_that_nobody_holds_or_wants() {
     let (mut table, lock, now) = (SharedTable::default(), keys(Share::Writer), Instant::now());
     table.attempt(&lock, &ticket(1), Queueing::NONE, &|_| true, now);
     assert_eq!(table.len(), 1);
     assert_eq!(table.holding(&lock, &ticket(1).token, now + 20 * MS), Holding::No);
     assert_eq!(table.len(), 0);
+    // Nor where somebody waited whom nobody can tell; whoever takes another lock clears it away.
+    let joins = Queueing { joins: true, fair: true, brief: false };
+    table.attempt(&lock, &ticket(2), Queueing::NONE, &|_| true, now);
+    table.attempt(&lock, &ticket(3), joins, &|_| false, now + 15 * MS);
+    for (ms, count) in [(24, 2), (25, 1)] {
+        table.attempt(&keys(permit(1)), &ticket(ms), Queueing::NONE, &|_| true, now + Duration::from_millis(ms as u64));
+        assert_eq!(table.len(), count, "after {ms} ms");
+    }
 }

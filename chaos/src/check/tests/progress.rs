@@ -1,0 +1,152 @@
+//! Made-up histories of those who wait.
+
+use super::{LOCK, RULES, Tale};
+use crate::check::check;
+use crate::clock::millis;
+use crate::history::{Share, Span, What};
+
+impl Tale {
+    fn wants(self, who: u32, lock: &str, at: u64, wait: u64, share: Share) -> Self {
+        self.say(who, lock, at, What::Asked { wait, share, adopts: false })
+    }
+
+    fn gets(self, who: u32, lock: &str, at: u64, fence: u64) -> Self {
+        self.say(who, lock, at, What::Acquired { fence }).say(who, lock, at, What::Held)
+    }
+
+    fn outage(mut self, from: u64, to: u64) -> Self {
+        self.0.outages.push(Span { from: millis(from), to: millis(to) });
+        self
+    }
+
+    fn stop(mut self, who: u32, from: u64, to: u64) -> Self {
+        self.0.stops.push((who, Span { from: millis(from), to: millis(to) }));
+        self
+    }
+}
+
+#[test]
+fn nobody_waits_longer_than_he_said() {
+    let late = |at| Tale::default().asks(1, LOCK, 10, 200).say(1, LOCK, at, What::Refused);
+    late(1200).is_good();
+    late(1300).breaks("was to wait 200 ms");
+    let mut stopped = late(1300);
+    stopped.0.stops.push((1, Span { from: millis(100), to: millis(400) }));
+    stopped.is_good();
+    let never = Tale::default().asks(1, LOCK, 10, 200);
+    never.breaks("never heard of it");
+    let mut killed = Tale::default().asks(1, LOCK, 10, 200);
+    killed.0.killed.push(1);
+    killed.is_good();
+}
+
+#[test]
+fn no_lock_outlives_its_lease() {
+    // The first holder dies at 20; its lease may go on until 1020 or so.
+    let dies = |next: u64| {
+        let tale = Tale::default().holds(1, LOCK, 10, 20, 1).asks(2, LOCK, 15, 5000);
+        tale.say(2, LOCK, next, What::Acquired { fence: 2 }).say(2, LOCK, next, What::Held)
+    };
+    dies(1400).is_good();
+    dies(1600).breaks("waited 1580 ms for a lock that nobody had");
+    let mut outage = dies(1600);
+    outage.0.outages.push(Span { from: millis(500), to: millis(600) });
+    outage.is_good();
+    let mut stopped = dies(1600);
+    stopped.0.stops.push((2, Span { from: millis(500), to: millis(600) }));
+    stopped.is_good();
+    // Nor if the waiter gives up in the end.
+    Tale::default().holds(1, LOCK, 10, 20, 1).asks(2, LOCK, 15, 3000).say(2, LOCK, 3015, What::Refused).breaks("nobody had");
+}
+
+#[test]
+fn those_who_take_several_do_not_wait_for_each_other_for_ever() {
+    let (one, two, other) = ("several-0{a}", "several-1{a}", "several-0{b}");
+    // One waits for both, of which it may have one, for as long as somebody has the other.
+    let waits = |until: u64| {
+        let tale = Tale::default().holds(1, two, 0, until, 1).holds(4, other, 0, 9000, 1);
+        let tale = tale.asks(2, one, 5, 9000).asks(2, two, 5, 9000).asks(3, one, 6, 9000);
+        let got = |tale: Tale, who, lock, at, fence| {
+            tale.say(who, lock, at, What::Acquired { fence }).say(who, lock, at, What::Held).say(who, lock, at + 1, What::Held)
+        };
+        got(got(got(tale, 2, one, 8000, 2), 2, two, 8000, 2), 3, one, 8100, 3)
+    };
+    waits(7000).is_good();
+    // What is left of a lease, twice, and the bound.
+    waits(8000 - 2400).is_good();
+    waits(8000 - 2600).breaks("for a lock that nobody had");
+}
+
+#[test]
+fn nobody_waits_for_a_permit_that_is_free() {
+    let (semaphore, permit) = ("semaphore-{a}", Share::Permit(2));
+    // The first dies at 20, and what is left of its lease is a second at most; the other permit is held all the time.
+    let waits = |until: u64| {
+        let tale = Tale::default().shares(1, semaphore, (10, 20), 1, permit).shares(2, semaphore, (11, 9000), 2, permit);
+        tale.wants(3, semaphore, 15, 5000, permit).gets(3, semaphore, until, 3)
+    };
+    waits(1500).is_good();
+    waits(1600).breaks("process 3, attempt 3 (acquired at 1600000000, fence 3): waited 1580 ms for a permit that nobody had");
+    waits(1600).outage(500, 600).is_good();
+    waits(1600).stop(3, 500, 600).is_good();
+    // Held by two, one after the other.
+    let tale = Tale::default().shares(1, semaphore, (10, 900), 1, permit).shares(2, semaphore, (11, 9000), 2, permit);
+    let tale = tale.shares(4, semaphore, (1000, 4000), 3, permit);
+    tale.wants(3, semaphore, 1100, 5000, permit).gets(3, semaphore, 4001, 4).is_good();
+    // It is free for who gives up too, and after all others have gone.
+    let tale = Tale::default().shares(1, semaphore, (10, 20), 1, permit).wants(3, semaphore, 15, 2000, permit);
+    tale.say(3, semaphore, 2015, What::Refused).breaks("for a permit that nobody had");
+}
+
+#[test]
+fn no_reader_waits_for_other_readers() {
+    let rw = "rw-{a}";
+    let waits = |until: u64| {
+        let tale = Tale::default().holds(1, rw, 5, 8, 1).shares(2, rw, (10, 9000), 2, Share::Read);
+        tale.wants(3, rw, 15, 5000, Share::Read).gets(3, rw, until, 5)
+    };
+    waits(1500).is_good();
+    waits(1600).breaks("process 3, attempt 3 (acquired at 1600000000, fence 5): waited 1585 ms for a lock that no writer had");
+    // A writer that waits for the reader of before keeps out those who come after it.
+    waits(1600).wants(4, rw, 12, 1000, Share::Whole).say(4, rw, 1012, What::Refused).is_good();
+    let mut killed = waits(1600).wants(4, rw, 12, 1000, Share::Whole);
+    killed.0.killed.push(4);
+    killed.is_good();
+    // One that comes too late for that is none that it waits for.
+    let read = Tale::default().holds(1, rw, 5, 1200, 1).wants(3, rw, 15, 5000, Share::Read);
+    read.gets(3, rw, 2690, 5).is_good();
+    waits(1700).wants(4, rw, 1690, 10, Share::Whole).say(4, rw, 1700, What::Refused).breaks("process 3");
+}
+
+#[test]
+fn a_writer_is_not_passed_by_all_readers_who_come_later() {
+    // Some read at any time, so that nobody ever lets a writer in who waits for a free lock.
+    let reads = |lock: &str, from: u32, count: u32| {
+        let tale = Tale::default().shares(1, lock, (10, 900), 1, Share::Read).wants(2, lock, 15, 2000, Share::Whole);
+        let others = (0..count).map(|n| (u64::from(n), from + n));
+        let tale = others.fold(tale, |tale, (n, who)| tale.shares(who, lock, (20 + n, 900), n + 2, Share::Read));
+        tale.gets(2, lock, 901, 90)
+    };
+    reads("rw-{a}", 3, 2).is_good();
+    reads("rw-{a}", 3, 3)
+        .breaks("process 2, attempt 2 (acquired at 901000000, fence 90): was passed by 3 who asked later within 886 ms");
+    // Those who came in an outage are counted from its end only, and one that is stopped has lost its place.
+    reads("rw-{a}", 3, 3).outage(12, 20).is_good();
+    reads("rw-{a}", 3, 3).stop(2, 16, 17).is_good();
+    reads("rw-{a}", 3, 3).stop(3, 16, 17).breaks("was passed");
+    let figures = check(&reads("rw-{a}", 3, 2).0, &RULES).kinds.get("rw").cloned();
+    assert!(figures.is_some_and(|figures| figures.worst_passed == 2));
+}
+
+#[test]
+fn others_are_passed_only_where_no_order_is_promised() {
+    let passed = |lock: &str, share| {
+        let tale = Tale::default().holds(1, lock, 10, 14, 1).shares(1, lock, (10, 14), 1, share).wants(2, lock, 15, 2000, share);
+        let times = [(3, 20), (4, 30), (5, 40)];
+        let tale = times.into_iter().fold(tale, |tale, (who, at)| tale.shares(who, lock, (at, at + 5), at, share));
+        tale.gets(2, lock, 50, 60)
+    };
+    passed("simple-{a}", Share::Whole).is_good();
+    passed("fair-{a}", Share::Whole).breaks("process 2, attempt 2 (acquired at 50000000, fence 60): was passed by 3");
+    passed("semaphore-{a}", Share::Permit(1)).breaks("was passed by 3");
+}
