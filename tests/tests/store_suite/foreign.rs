@@ -24,7 +24,7 @@ fn there(key: &str) -> bool {
 fn names(outcome: Result<Attempt, Error>, planted: &str) {
     match outcome {
         Err(Error::Invalid(Invalid::ForeignKey { key, why })) => {
-            assert!(key == planted && why.contains("WRONGTYPE"), "{key}: {why}")
+            assert!(key == planted && why.contains("WRONGTYPE"), "{key}: {why}");
         }
         other => panic!("{other:?}"),
     }

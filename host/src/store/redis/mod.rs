@@ -93,7 +93,8 @@ impl RedisStore {
             Ok(reply) => Ok(reply),
             Err(fault) => {
                 let blamed = request.blamed(fault.code());
-                let key = if fault.code() == "WRONGTYPE" { self.foreign(request.locks()).await } else { None };
+                // A box, as nearly all requests have no need of what is in it.
+                let key = if fault.code() == "WRONGTYPE" { Box::pin(self.foreign(request.locks())).await } else { None };
                 Err(self.error(fault, key.unwrap_or(blamed)))
             }
         }
