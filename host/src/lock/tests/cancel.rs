@@ -136,8 +136,8 @@ fn waiters_whose_runtime_has_ended_are_in_nobodys_way_for_long() {
         let waits = |lock: Lock| tokio::spawn(async move { lock.acquire(Wait::Forever).await });
         let (_fair, writer) = (waits(fair.clone()), rw.clone());
         let _writer = tokio::spawn(async move { writer.write(Wait::Forever).await });
-        let waiting = async |keys| store.inner.sight(keys).await.unwrap().map(|seen| seen.waiters);
-        while (waiting(&fair.keys).await, waiting(&writing).await) != (Some(1), Some(1)) {
+        let waiters_of = async |keys| store.inner.sight(keys).await.unwrap().map(|seen| seen.waiters);
+        while (waiters_of(&fair.keys).await, waiters_of(&writing).await) != (Some(1), Some(1)) {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
     });

@@ -362,7 +362,7 @@ mod tests {
         assert!(matches!(attempt(&mut table, &c, visits, almost), Some(Attempt::Busy { .. })));
         assert_eq!(table.first(&lock, almost), Some(&first));
         let gone = almost + Duration::from_millis(1);
-        assert!(matches!(table.attempt_all(&[lock.clone()], &c, true, almost), Some(AttemptAll::Busy { .. })));
+        assert!(matches!(table.attempt_all(std::slice::from_ref(&lock), &c, true, almost), Some(AttemptAll::Busy { .. })));
         fence(attempt(&mut table, &c, visits, gone));
         assert_eq!(table.sight(&lock, gone).unwrap().waiters, 0);
         attempt(&mut table, &second, joins, gone);
