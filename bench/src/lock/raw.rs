@@ -14,13 +14,15 @@ pub(super) struct RawLock {
     connection: MultiplexedConnection,
     delete: redis::Script,
     key: &'static str,
+    /// Another one each time, so that a replica that lags does not show the one of before.
+    token: u64,
 }
 
 impl RawLock {
     /// Over a connection of its own to the server that has the key.
     pub(super) async fn connect(url: &str, key: &'static str) -> anyhow::Result<Self> {
         let connection = redis::Client::open(url)?.get_multiplexed_async_connection().await?;
-        Ok(Self { connection, delete: redis::Script::new(COMPARE_AND_DELETE), key })
+        Ok(Self { connection, delete: redis::Script::new(COMPARE_AND_DELETE), key, token: 0 })
     }
 
     /// Takes it and lets go of it: two round trips.
@@ -32,10 +34,10 @@ impl RawLock {
     /// The same, and in between all replicas are asked at once until they show it: a third round trip at least.
     pub(super) async fn confirmed_cycle(&mut self, replicas: &[MultiplexedConnection]) -> anyhow::Result<()> {
         self.take().await?;
-        let key = self.key;
+        let (key, token) = (self.key, self.token);
         let asked = replicas.iter().map(async |replica| {
             let mut replica = replica.clone();
-            while redis::cmd("GET").arg(key).query_async::<Option<String>>(&mut replica).await?.as_deref() != Some("token") {}
+            while redis::cmd("GET").arg(key).query_async::<Option<u64>>(&mut replica).await? != Some(token) {}
             anyhow::Ok(())
         });
         try_join_all(asked).await?;
@@ -44,15 +46,16 @@ impl RawLock {
 
     async fn take(&mut self) -> anyhow::Result<()> {
         let lease = u64::try_from(super::LEASE.as_millis())?;
+        self.token = self.token.wrapping_add(1);
         let mut set = redis::cmd("SET");
-        set.arg(self.key).arg("token").arg("NX").arg("PX").arg(lease);
+        set.arg(self.key).arg(self.token).arg("NX").arg("PX").arg(lease);
         let set: Option<String> = set.query_async(&mut self.connection).await?;
         ensure!(set.is_some(), "the raw lock is held by somebody else");
         Ok(())
     }
 
     async fn release(&mut self) -> anyhow::Result<()> {
-        let deleted: u64 = self.delete.key(self.key).arg("token").invoke_async(&mut self.connection).await?;
+        let deleted: u64 = self.delete.key(self.key).arg(self.token).invoke_async(&mut self.connection).await?;
         ensure!(deleted == 1, "the raw lock was not released");
         Ok(())
     }

@@ -12,6 +12,9 @@ use crate::cbor;
 use crate::error::{Error, Result};
 use crate::time::millis;
 
+/// How much of an error's text is kept, in bytes.
+const MOST_TEXT: usize = 1024;
+
 /// What [`Cache::lookup`] found.
 #[derive(Debug)]
 pub enum Found<T> {
@@ -75,8 +78,8 @@ impl Cache {
     /// it takes: until it has succeeded, or until its process dies, or until it fails, which lets the next one try. With herd
     /// protection, the others get the old value meanwhile if there is one.
     ///
-    /// What becomes of a computation that fails is up to the platform, as by [`Vacancy::computation_failed`]: where it has decided
-    /// nothing, the next one tries at once.
+    /// What becomes of a computation that fails is up to [`Cache::with_failures`], and without that to the platform, as by
+    /// [`Vacancy::computation_failed`]: where it has decided nothing, the next one tries at once.
     ///
     /// The value is given also if it could not be stored, because its entry was set or deleted while it was computed, or because the
     /// store could not be reached any more.
@@ -110,21 +113,27 @@ impl Cache {
         let (value, vacancy) = match (compute().await, vacancy) {
             (Ok(value), Some(vacancy)) => (value, vacancy),
             (Ok(value), None) => return Ok(value),
-            (Err(error), vacancy) => return instead(vacancy, error).await,
+            (Err(error), vacancy) => return self.instead(vacancy, error).await,
         };
         match vacancy.fill(&value, None).await {
             Ok(_) | Err(Error::Unavailable(_)) => Ok(value),
             Err(error) => Err(error.into()),
         }
     }
-}
 
-/// What there is instead of a value that could not be computed.
-async fn instead<T: DeserializeOwned, E: Display>(vacancy: Option<Vacancy>, error: E) -> Result<T, ComputeError<E>> {
-    let Some(vacancy) = vacancy else { return Err(ComputeError::Compute(error)) };
-    // The error of the computation says more than why there is nothing else.
-    let old = vacancy.computation_failed(&error.to_string()).await.unwrap_or_default();
-    old.ok_or(ComputeError::Compute(error))
+    /// What there is instead of a value that could not be computed.
+    async fn instead<T: DeserializeOwned, E: Display>(&self, vacancy: Option<Vacancy>, error: E) -> Result<T, ComputeError<E>> {
+        let Some(vacancy) = vacancy else { return Err(ComputeError::Compute(error)) };
+        let why = error.to_string();
+        // A text that is too long for a call would be refused as a whole.
+        let why = why.get(..why.floor_char_boundary(MOST_TEXT)).unwrap_or_default();
+        let old = match self.failures {
+            Some(expire) => vacancy.fail(why, expire).await.map(|_| None),
+            None => vacancy.computation_failed(why).await,
+        };
+        // The error of the computation says more than why there is nothing else.
+        old.unwrap_or_default().ok_or(ComputeError::Compute(error))
+    }
 }
 
 impl Vacancy {
@@ -155,7 +164,7 @@ impl Vacancy {
 
     /// Says that the value cannot be computed, and why, so that nobody tries again for so long, at least 1 ms. Lookups are told the text
     /// meanwhile, of which at most 1 KiB is kept, and other reads find nothing; or if there is an old value that may still be served,
-    /// they get that. False if the entry was deleted or refilled meanwhile.
+    /// they get that, and when it ends sooner, the next one tries then. False if the entry was deleted or refilled meanwhile.
     ///
     /// # Errors
     /// As [`Cache::set`].

@@ -27,6 +27,7 @@ pub struct Cache {
     name: Rc<str>,
     content: Option<Vec<u8>>,
     tags: Rc<[String]>,
+    failures: Option<Duration>,
 }
 
 /// How long an entry has to live.
@@ -96,6 +97,24 @@ impl Cache {
     #[must_use]
     pub fn with_tags(&self, tags: impl IntoIterator<Item = impl Into<String>>) -> Self {
         Self { tags: tags.into_iter().map(Into::into).collect(), ..self.clone() }
+    }
+
+    /// The same cache, where nobody tries again for so long after a [computation](Cache::get_or_try_insert_with) of this handle has
+    /// failed, 1 ms at least: lookups are told the error's text meanwhile, or get the old value if there is one. It takes the place of what
+    /// the platform has decided of failures, also of whether old values are given in place of errors. An entry without envelope cannot
+    /// hold a failure.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use bellwether_guest::{Cache, ComputeError};
+    /// # async fn example(users: Cache) -> Result<(), ComputeError<String>> {
+    /// let users = users.with_failures(Duration::from_secs(2));
+    /// let user: String = users.get_or_try_insert_with("42", async || Err("the directory is down".to_owned())).await?;
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn with_failures(&self, expire: Duration) -> Self {
+        Self { failures: Some(expire.max(Duration::from_millis(1))), ..self.clone() }
     }
 
     /// The value of an entry; `None` if there is no entry.
@@ -263,7 +282,13 @@ impl Cache {
     }
 
     fn open_wit(name: &str, options: Option<&wit::Options>) -> Result<Self> {
-        Ok(Self { inner: Rc::new(wit::Cache::open(name, options)?), name: name.into(), content: None, tags: Rc::default() })
+        Ok(Self {
+            inner: Rc::new(wit::Cache::open(name, options)?),
+            name: name.into(),
+            content: None,
+            tags: Rc::default(),
+            failures: None,
+        })
     }
 
     async fn set_all<T: Serialize>(

@@ -43,7 +43,18 @@ impl Vacancy {
         if rules.rest().is_none() || self.is_settled() {
             return Ok(None);
         }
-        let old = self.old().await?;
+        let old = match self.old().await {
+            Ok(old) => old,
+            // Whoever reads the old value next asks for its tags, too.
+            Err(error) => {
+                if let Some(rest) = rules.rest()
+                    && let Err(unnoted) = self.note(why, rest, true).await
+                {
+                    tracing::warn!(cache = self.cache.name(), error = %unnoted, "a failed computation is not noted");
+                }
+                return Err(error);
+            }
+        };
         let Some(rest) = (if old.is_some() { rules.rest() } else { rules.failures() }) else { return Ok(None) };
         let noted = self.note(why, rest, old.is_some()).await;
         if !rules.forgives() {

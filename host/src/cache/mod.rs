@@ -152,12 +152,13 @@ impl Caches {
             limits: self.policy.limits,
             entries,
         };
+        let promises = Promises::new(pipeline.limits.batch_entries);
         Ok(Cache::new(Inner {
             store: self.store.clone(),
             pipeline,
             metrics: self.metrics.of(name),
             expiry: settled.expiry,
-            promises: Promises::default(),
+            promises,
             flights: self.flights.clone(),
             near: NearDoor::new(self.nears.clone(), settled.near),
         }))

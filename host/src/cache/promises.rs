@@ -11,10 +11,13 @@ use crate::clock::{after, millis};
 use crate::envelope::{Claim, Tag};
 use crate::store::Replaces;
 
-/// The claims of a handle that nothing was set for yet, by the entry's key: the last [`MOST`]. Those before are forgotten: a set is then
+/// The claims of a handle that nothing was set for yet, by the entry's key: the last so many. Those before are forgotten: a set is then
 /// as any other.
-#[derive(Debug, Default)]
-pub(super) struct Promises(Mutex<Made>);
+#[derive(Debug)]
+pub(super) struct Promises {
+    most: usize,
+    made: Mutex<Made>,
+}
 
 /// What a handle has said it would compute.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,18 +42,23 @@ struct Made {
     next: u64,
 }
 
-/// How many are remembered.
-const MOST: usize = 4096;
+/// How many are remembered at least.
+const LEAST: usize = 4096;
 
 /// How late an answer may be. Who was to compute a value and gave up without a word sets it for another reason some day.
 const LATE: Duration = Duration::from_hours(1);
 
 impl Promises {
+    /// None made yet. All that one call can make are remembered, of which each has up to `batch` entries.
+    pub(super) fn new(batch: usize) -> Self {
+        Self { most: batch.max(LEAST), made: Mutex::default() }
+    }
+
     /// Remembers a promise, in place of the oldest where there are too many.
     pub(super) fn make(&self, key: &str, promise: Promise) {
         let mut made = self.open();
         made.forget(key);
-        if made.promises.len() >= MOST
+        if made.promises.len() >= self.most
             && let Some((_, oldest)) = made.order.pop_first()
         {
             made.promises.remove(&oldest);
@@ -75,7 +83,7 @@ impl Promises {
     }
 
     fn open(&self) -> MutexGuard<'_, Made> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.made.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -119,7 +127,7 @@ mod tests {
 
     #[test]
     fn a_promise_is_kept_once() {
-        let (promises, now) = (Promises::default(), Instant::now());
+        let (promises, now) = (Promises::new(0), Instant::now());
         let promise = promise(now);
         promises.make("a", promise.clone());
         assert_eq!(promises.of("b", now), None);
@@ -137,7 +145,7 @@ mod tests {
         let promise = promise(now);
         assert_eq!(promise.replaces(now + SECOND), Replaces::Claimed(promise.claim));
         assert_eq!(promise.replaces(now + 2 * SECOND), Replaces::ClaimedOrNothing(promise.claim));
-        let promises = Promises::default();
+        let promises = Promises::new(0);
         promises.make("a", promise.clone());
         assert_eq!(promises.of("a", now + SECOND + LATE), Some(promise));
         assert_eq!(promises.of("a", now + 2 * SECOND + LATE), None, "nobody is still at it");
@@ -145,9 +153,10 @@ mod tests {
 
     #[test]
     fn promises_do_not_pile_up() {
-        let (promises, now) = (Promises::default(), Instant::now());
+        let most = LEAST + 1;
+        let (promises, now) = (Promises::new(most), Instant::now());
         let promise = promise(now);
-        for n in 0..MOST {
+        for n in 0..most {
             promises.make(&n.to_string(), promise.clone());
         }
         promises.settle("0", promise.claim);
@@ -158,6 +167,6 @@ mod tests {
         let (one, oldest) = (promises.of("1", now).is_some(), promises.of("2", now));
         assert_eq!((one, oldest), (true, None), "what was made anew is not the oldest");
         let made = promises.open();
-        assert_eq!((made.promises.len(), made.order.len()), (MOST, MOST));
+        assert_eq!((made.promises.len(), made.order.len()), (most, most));
     }
 }

@@ -26,6 +26,6 @@ pub struct Tuning {
     /// [`Herd::extend_timeout`]: super::Herd::extend_timeout
     pub stale_if_error: Option<Duration>,
     /// How long nobody tries again to compute a value where that failed, from 1 ms. Others are told the error's text meanwhile, or get
-    /// the old value if there is one. `None`: the next one tries at once.
+    /// the old value if there is one; if that ends sooner, the next one tries then. `None`: the next one tries at once.
     pub failures: Option<Duration>,
 }

@@ -18,7 +18,9 @@ async fn tuned(tuning: Tuning) -> (Runtime, Guest) {
 }
 
 async fn works(guest: &Guest, subject: &str) {
-    let ran = run(guest, [subject], GuestRun::default()).await;
+    let quotas = Quotas { bytes: 64 << 10, ..Quotas::default() };
+    let given = GuestRun::default().limits(GuestLimits { quotas, ..GuestLimits::default() });
+    let ran = run(guest, [subject], given).await;
     assert_eq!((ran.status, ran.stderr.as_str()), (0, ""), "{subject}");
 }
 
@@ -31,6 +33,12 @@ async fn a_failure_is_told_to_others_for_a_while() {
     let cache = runtime.caches().open("failures", None).unwrap();
     let computed = cache.get_or_try_insert_with("key", || async { Ok::<u8, String>(1) }).await;
     assert_eq!(computed, Err(ComputeError::Failed("no luck".into())));
+}
+
+#[tokio::test]
+async fn a_guest_asks_for_how_long_a_failure_is_told() {
+    let (_runtime, guest) = tuned(Tuning::default()).await;
+    works(&guest, "failing as asked").await;
 }
 
 #[tokio::test]

@@ -7,9 +7,9 @@ mod failures;
 mod guest;
 mod plain;
 
-use bellwether::guest::Grant;
+use bellwether::guest::{Grant, Quotas};
 use bellwether::runtime::{Capture, CodeCache, Output};
-use bellwether::{Guest, GuestRun, Runtime, RuntimeBuilder};
+use bellwether::{Guest, GuestLimits, GuestRun, Runtime, RuntimeBuilder};
 use bellwether_tests::component;
 
 /// A runtime on a memory store of its own, with guests that may open everything.

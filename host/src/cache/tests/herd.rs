@@ -204,6 +204,22 @@ async fn a_read_of_many_that_fails_leaves_all_to_the_next_who_reads() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn all_that_one_call_reads_can_be_answered() {
+    let caches = caches();
+    let [one, other] = [herd(&caches), herd(&caches)];
+    let keys: Vec<_> = (0..CacheLimits::default().batch_entries).map(|n| n.to_string()).collect();
+    one.set_many(keys.iter().map(|key| (key, 1)), None).await.unwrap();
+    pass(10 * SECOND).await;
+    assert!(one.get_many::<u8, _>(&keys).await.unwrap().iter().all(Option::is_none));
+    pass(2 * SECOND).await;
+    // Whatever was set meanwhile is fresher than what is computed since.
+    other.set_many(keys.iter().map(|key| (key, 2)), None).await.unwrap();
+    one.set_many(keys.iter().map(|key| (key, 3)), None).await.unwrap();
+    let kept = other.get_many::<u8, _>(&keys).await.unwrap();
+    assert_eq!(kept.iter().position(|kept| *kept != Some(2)), None);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_read_that_is_dropped_leaves_all_to_the_next_who_reads() {
     let caches = caches();
     let [one, other] = [herd(&caches), herd(&caches)];

@@ -24,6 +24,7 @@ async fn app() -> Result<(), Box<dyn Error>> {
         "mistakes" => caches::mistakes().await?,
         "computing" => caches::computing().await?,
         "failing for a while" => failures::told_for_a_while().await?,
+        "failing as asked" => failures::told_as_asked().await?,
         "failing again" => failures::told_again().await?,
         "failing with an old value" => failures::forgiven().await?,
         "failing at once" => failures::tried_again().await?,
