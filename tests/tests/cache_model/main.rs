@@ -10,7 +10,7 @@ mod tags;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use bellwether_tests::{Cluster, Server};
+use bellwether_tests::{Cluster, Sentinel, Server};
 use clients::Clients;
 use model::Model;
 use near::Copies;
@@ -33,6 +33,12 @@ fn in_memory() {
 fn on_a_redis_server() {
     let server = Server::start().unwrap();
     holds(&server.url(), Builder::new_multi_thread().worker_threads(2).enable_all(), 45);
+}
+
+#[test]
+fn behind_sentinel() {
+    let set = Sentinel::start().unwrap();
+    holds(&set.url(), Builder::new_multi_thread().worker_threads(2).enable_all(), 45);
 }
 
 #[test]
