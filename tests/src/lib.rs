@@ -8,12 +8,14 @@ pub mod cluster;
 pub mod commands;
 pub mod component;
 pub mod process;
+pub mod proxy;
 pub mod sentinel;
 pub mod server;
 pub mod wait;
 
 pub use cluster::Cluster;
 pub use component::component;
+pub use proxy::Proxy;
 pub use sentinel::Sentinel;
 pub use server::{Server, ServerOptions};
 pub use wait::until;

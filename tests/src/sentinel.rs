@@ -106,17 +106,32 @@ impl Sentinel {
         self.wait_for_another(port)
     }
 
-    /// Has the Sentinels choose another primary while the old one is well, and waits until they have.
+    /// Has the Sentinels choose another primary while the old one is well, and waits until that knows.
     ///
     /// # Errors
     /// If they do not.
     pub fn failover(&mut self) -> Result<()> {
+        let port = self.replace_primary()?;
+        self.wait_for_another(port)
+    }
+
+    /// The same without the wait, from when on all Sentinels call another one the primary. For some 10 s more, the old one takes itself
+    /// for it too, as they do not tell it before. Gives the port of the old one.
+    ///
+    /// # Errors
+    /// If they do not.
+    pub fn replace_primary(&self) -> Result<u16> {
         let port = self.primary_port()?;
         until("the Sentinels to begin a failover", || {
             // They refuse while a replica is still being looked at.
             Ok(self.sentinels.first().context("no Sentinel")?.command::<String>(&["SENTINEL", "FAILOVER", SERVICE]).ok())
         })?;
-        self.wait_for_another(port)
+        until("all Sentinels to call another one the primary", || {
+            Ok((self.sentinels.iter().filter(|sentinel| sentinel.runs()).count() == self.primary_ports().count()
+                && self.primary_ports().all(|named| named != port))
+            .then_some(()))
+        })?;
+        Ok(port)
     }
 
     /// Waits until all Sentinels call the same server the primary. One that has not heard of a new one yet sends clients to the old one, and

@@ -10,7 +10,9 @@ use bellwether::error::Error;
 use bellwether::lock::{Lock, LockOptions, Locks};
 use bellwether::names::Prefix;
 use bellwether::store::{self, Store, StoreOptions};
+use bellwether_tests::commands::Counting;
 use bellwether_tests::{Cluster, Server};
+use tokio::time::{Instant, sleep};
 
 const DOCUMENT: &str = include_str!("../../docs/operating.md");
 const SECOND: Duration = Duration::from_secs(1);
@@ -121,4 +123,28 @@ async fn on_a_cluster_with_a_quorum() {
     let options = LockOptions { kind: bellwether::lock::Kind::Quorum, lease: Some(10 * SECOND), ..LockOptions::default() };
     let guard = locks.open("f", options).unwrap().acquire(Wait::UpTo(10 * SECOND)).await.unwrap().unwrap();
     guard.release().await.unwrap();
+}
+
+#[tokio::test]
+async fn copies_are_kept_with_these_rights_and_need_not_have_all() {
+    let server = Server::start().unwrap();
+    allow(&server);
+    let mut counting = Counting::on(&server).unwrap();
+    for forbidden in ["-readonly", "-role", "-info"] {
+        server.command::<()>(&["ACL", "SETUSER", "bellwether", forbidden]).unwrap();
+        let caches = Caches::new(store(&server.url()).await).with_prefix(prefix());
+        let cache = caches.open("pages", Some(CacheOptions { near: Some(true), ..CacheOptions::default() })).unwrap();
+        cache.set("a", &1, None).await.unwrap();
+        let end = Instant::now() + 10 * SECOND;
+        loop {
+            assert_eq!(cache.get::<u32>("a").await.unwrap(), Some(1));
+            counting.restart().unwrap();
+            assert_eq!(cache.get::<u32>("a").await.unwrap(), Some(1));
+            if counting.so_far().unwrap().of("get") == 0 {
+                break;
+            }
+            assert!(Instant::now() < end, "nothing is copied after {forbidden}");
+            sleep(Duration::from_millis(5)).await;
+        }
+    }
 }

@@ -31,8 +31,9 @@ use news::{Before, Copies, News, copies};
 /// After a write that another process was told is done, this one can still read the old value
 /// - in the steady case, for as long as the store's news of it is on its way: about half a round trip, and longer only if this process
 ///   does not get to read it;
-/// - when the connection for the news breaks, until this process notices: at once for one that is closed, within some 5 s for one that
-///   went silent; and if the server steps down as the primary, within about 1 s;
+/// - when the connection for the news breaks, until this process notices: at once for one that is closed, within 1 s and
+///   [`StoreOptions::response_timeout`](crate::store::StoreOptions::response_timeout) for one that went silent; and if the server steps down
+///   as the primary, Sentinels replace it, or its name leads to another, within about 1 s;
 /// - in no case for longer than [`NearLimits::age`].
 ///
 /// What is written by a [`super::Caches`] is read by it at once, whichever of its handles does either: also one without copies, one with

@@ -63,7 +63,7 @@ mod semaphore;
 mod server;
 mod sightings;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod visitors;
 mod waiter;
 mod watchdog;

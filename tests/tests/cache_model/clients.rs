@@ -6,8 +6,10 @@ use std::time::Duration;
 
 use bellwether::cache::{self, Cache, CacheOptions, CachePolicy, Caches, Content, Found, Herd, NearLimits, Ttl, Vacancy};
 use bellwether::store::{self, Store, StoreOptions};
+use bellwether_tests::commands::Counting;
 use tokio::time::{Instant, sleep};
 
+use crate::SOON;
 use crate::operations::{BRIEF, CLIENTS, Gives, Key, Life, NEAR, Operation, PLAIN, Tag, Who};
 
 /// Longer than the test takes.
@@ -55,6 +57,25 @@ impl Clients {
             Client { caches, cache, vacancies: HashMap::new() }
         };
         Self { clients: stores.iter().enumerate().map(client).collect(), doubt: false }
+    }
+
+    /// Waits until servers tell the one with copies of changes, and so a read of what it has read asks none of them.
+    pub(crate) async fn are_told(&self, servers: &mut [Counting]) {
+        const PROBE: &str = "probe";
+        self.of(PLAIN).set(PROBE, &0, None).await.unwrap();
+        let end = Instant::now() + SOON;
+        let mut asked = u64::MAX;
+        while asked > 0 {
+            assert!(Instant::now() < end, "nothing is copied");
+            let near = self.of(NEAR);
+            near.get::<u64>(PROBE).await.unwrap();
+            for server in servers.iter_mut() {
+                server.restart().unwrap();
+            }
+            near.get::<u64>(PROBE).await.unwrap();
+            asked = servers.iter_mut().map(|server| server.so_far().unwrap().of("get")).sum();
+        }
+        assert!(self.of(PLAIN).delete(PROBE).await.unwrap());
     }
 
     /// Whether it is not known any more what there should be: an answer took too long.

@@ -7,10 +7,12 @@ mod near;
 mod operations;
 mod tags;
 
+use std::cell::RefCell;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use bellwether_tests::{Cluster, Server};
+use bellwether_tests::commands::Counting;
+use bellwether_tests::{Cluster, Sentinel, Server};
 use clients::Clients;
 use model::Model;
 use near::Copies;
@@ -26,32 +28,45 @@ const SOON: Duration = Duration::from_secs(10);
 fn in_memory() {
     // All pauses pass at once.
     let mut runtime = Builder::new_current_thread();
-    holds("memory:", runtime.enable_all().start_paused(true), 1_000);
+    holds("memory:", &[], runtime.enable_all().start_paused(true), 1_000);
 }
 
 #[test]
 fn on_a_redis_server() {
     let server = Server::start().unwrap();
-    holds(&server.url(), Builder::new_multi_thread().worker_threads(2).enable_all(), 45);
+    holds(&server.url(), &[&server], Builder::new_multi_thread().worker_threads(2).enable_all(), 45);
+}
+
+#[test]
+fn behind_sentinel() {
+    let set = Sentinel::start().unwrap();
+    holds(&set.url(), &[set.primary().unwrap()], Builder::new_multi_thread().worker_threads(2).enable_all(), 45);
 }
 
 #[test]
 fn on_a_cluster() {
     let cluster = Cluster::start().unwrap();
-    holds(&cluster.url(), Builder::new_multi_thread().worker_threads(2).enable_all(), 45);
+    holds(&cluster.url(), &cluster.primaries().unwrap(), Builder::new_multi_thread().worker_threads(2).enable_all(), 45);
 }
 
-fn holds(url: &str, runtime: &mut Builder, cases: u32) {
+fn holds(url: &str, servers: &[&Server], runtime: &mut Builder, cases: u32) {
     let runtime = runtime.build().unwrap();
     // A copy that stays is waited for each time.
     let shrinking = Config { max_shrink_iters: 300, max_shrink_time: 60_000, ..Config::default() };
     let config = Config { cases, failure_persistence: None, ..shrinking };
     let mut stores = runtime.block_on(clients::stores(url));
+    let counting: Vec<_> = servers.iter().map(|server| Counting::on(server).unwrap()).collect();
+    let counting = RefCell::new(counting);
     // Each under a name of its own, as nothing is cleared away.
     let played = AtomicU32::new(0);
     let outcome = TestRunner::new(config).run(&operations(), |operations| {
         let name = format!("cache {}", played.fetch_add(1, Ordering::Relaxed));
-        runtime.block_on(play(Clients::new(&stores, &name), &operations));
+        let clients = Clients::new(&stores, &name);
+        // Else a case would be over before the servers tell of changes.
+        if !servers.is_empty() {
+            runtime.block_on(clients.are_told(&mut counting.borrow_mut()));
+        }
+        runtime.block_on(play(clients, &operations));
         Ok(())
     });
     stores.clear();

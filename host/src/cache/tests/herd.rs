@@ -1,6 +1,7 @@
 //! Herd caches: one computes, the others get what there is.
 
 use super::*;
+use crate::lock::tests::faulty::{Fault, Faulty, Op};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -220,7 +221,7 @@ async fn all_that_one_call_reads_can_be_answered() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_read_that_is_dropped_leaves_all_to_the_next_who_reads() {
+async fn a_read_of_many_that_is_dropped_leaves_all_to_the_next_who_reads() {
     let caches = caches();
     let [one, other] = [herd(&caches), herd(&caches)];
     one.set("a", &1, None).await.unwrap();
@@ -235,4 +236,26 @@ async fn a_read_that_is_dropped_leaves_all_to_the_next_who_reads() {
     drop(reading);
     caches.settled().await;
     assert_eq!(other.get::<u8>("a").await.unwrap(), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_read_that_is_dropped_before_it_knows_of_its_claim_leaves_that_to_the_next_who_reads() {
+    let store = Arc::new(Faulty::default());
+    let caches = Caches::new(store.clone());
+    let [one, other] = [herd(&caches), herd(&caches)];
+    one.set("a", &1, None).await.unwrap();
+    pass(10 * SECOND).await;
+    store.fail(Op::Claim, Fault::Late(SECOND), 1);
+    let mut reading = Box::pin(one.get::<u8>("a"));
+    assert!(futures_util::poll!(&mut reading).is_pending());
+    assert_eq!(other.get::<u8>("a").await.unwrap(), Some(1), "it is claimed");
+    drop(reading);
+    caches.settled().await;
+    assert_eq!(other.ttl("a").await.unwrap(), Ttl::Remaining(5 * SECOND), "it lives as long as it would have");
+    assert_eq!(other.get::<u8>("a").await.unwrap(), None);
+    one.set("a", &2, None).await.unwrap();
+    assert_eq!(other.get::<u8>("a").await.unwrap(), Some(2), "nothing was promised, so the set is as any other");
+    // The one that was told to compute is late.
+    other.set("a", &3, None).await.unwrap();
+    assert_eq!(one.get::<u8>("a").await.unwrap(), Some(2));
 }

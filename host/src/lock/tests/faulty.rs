@@ -1,4 +1,4 @@
-//! A store that loses requests and replies.
+//! A store that loses requests and replies, for the tests of locks and of caches.
 
 use std::collections::HashMap;
 use std::sync::Mutex;
@@ -21,18 +21,19 @@ mod entries;
 
 /// Operations that can be made to fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum Op {
+pub(crate) enum Op {
     Attempt,
     AttemptAll,
     Adopt,
     Release,
     Renew,
     Watch,
+    Claim,
 }
 
 /// How one fails.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Fault {
+pub(crate) enum Fault {
     /// Done, and the reply is lost.
     ReplyLost,
     /// Not done, and the outcome is unknown.
@@ -49,7 +50,7 @@ pub(super) enum Fault {
 
 /// The embedded store, on a bad line.
 #[derive(Debug, Default)]
-pub(super) struct Faulty {
+pub(crate) struct Faulty {
     pub(super) inner: MemoryStore,
     /// The fault of an operation, and how often it still comes.
     pub(super) faults: Mutex<HashMap<Op, (Fault, usize)>>,
@@ -62,7 +63,7 @@ pub(super) struct Faulty {
 }
 
 impl Faulty {
-    pub(super) fn fail(&self, op: Op, fault: Fault, times: usize) {
+    pub(crate) fn fail(&self, op: Op, fault: Fault, times: usize) {
         self.faults.lock().unwrap().insert(op, (fault, times));
     }
 

@@ -14,7 +14,7 @@ use crate::store::{Attempt, LockStore, Release, Store, Token};
 mod acquire;
 mod cancel;
 mod class;
-mod faulty;
+pub(crate) mod faulty;
 mod guard;
 mod many;
 mod metrics;

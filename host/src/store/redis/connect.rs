@@ -97,6 +97,16 @@ impl Connector {
         }
     }
 
+    /// How to connect to each of the Sentinels, and what they call the primary; `None` if there are none.
+    pub(super) fn sentinels(&self) -> Option<(Vec<Self>, &Arc<str>)> {
+        let Target::Primary { sentinels, service, login } = &self.target else { return None };
+        let Shared { certificates, timeout, .. } = &*self.shared;
+        let shared = Shared { login: login.clone(), database: 0, certificates: certificates.clone(), timeout: *timeout };
+        let shared = Arc::new(shared);
+        let to = |sentinel: &Endpoint| Self { target: Target::Server(sentinel.clone()), replica: false, shared: shared.clone() };
+        Some((sentinels.iter().map(to).collect(), service))
+    }
+
     /// Makes a connection, within the time for it.
     pub(super) async fn connect(&self, on_push: OnPush) -> Result<MultiplexedConnection, Fault> {
         let attempt = async {

@@ -60,6 +60,20 @@ impl Primary {
         &self.0.link
     }
 
+    /// Has requests go to the server with this run id: a connection that leads to another takes no more of them. Whether they did.
+    pub(super) async fn leads_to(&self, run_id: &str) -> bool {
+        // The next one is looked at the next time.
+        let Some(live) = self.0.link.open() else { return true };
+        match self::run_id(&live, Instant::now() + self.0.timeout).await {
+            Ok(led_to) if led_to != run_id => {
+                live.close();
+                false
+            }
+            // Nothing is read over one that does not answer.
+            _ => true,
+        }
+    }
+
     /// Its followers, if they are known. Another connection may lead to another server, which has others.
     pub(super) fn followers(&self) -> Option<Result<Followers, Fault>> {
         let open = self.0.link.open();
@@ -151,7 +165,7 @@ impl Roster {
 }
 
 /// The id of the server behind a connection, as Sentinels call it.
-async fn run_id(live: &Live, deadline: Instant) -> Result<String, Fault> {
+pub(super) async fn run_id(live: &Live, deadline: Instant) -> Result<String, Fault> {
     let reply = live.send(redis::cmd("INFO").arg("server"), deadline).await?;
     let text = match &reply {
         Value::BulkString(text) => String::from_utf8_lossy(text).into_owned(),

@@ -17,6 +17,8 @@ pub(super) struct Testimony {
     epoch: u64,
     /// The run id of the primary.
     primary: String,
+    /// Whether this Sentinel is about to have another take its place.
+    replacing: bool,
     /// How many Sentinels there are, itself included.
     sentinels: usize,
     replicas: Vec<Known>,
@@ -41,9 +43,20 @@ impl Testimony {
         Ok(Self {
             epoch: number("config-epoch")?,
             primary: field("runid")?.clone(),
+            replacing: has_flag(field("flags")?, &["failover_in_progress"]),
             sentinels: usize::try_from(number("num-other-sentinels")?).unwrap_or(usize::MAX).saturating_add(1),
             replicas: listed.iter().map(Known::read).collect::<Result<_, _>>()?,
         })
+    }
+
+    /// How many failovers this Sentinel has heard of.
+    pub(super) fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
+    /// Whether the server with this run id is the primary, and is to stay it.
+    pub(super) fn names(&self, run_id: &str) -> bool {
+        self.primary == run_id && !self.replacing
     }
 }
 
@@ -55,9 +68,13 @@ impl Known {
         Ok(Self {
             endpoint: Endpoint { host: field("ip")?.clone(), port },
             run_id: field("runid")?.clone(),
-            down: field("flags")?.split(',').any(|flag| matches!(flag, "s_down" | "o_down")),
+            down: has_flag(field("flags")?, &["s_down", "o_down"]),
         })
     }
+}
+
+fn has_flag(flags: &str, any: &[&str]) -> bool {
+    flags.split(',').any(|flag| any.contains(&flag))
 }
 
 /// The replicas of the primary with this run id: all that any Sentinel of the latest epoch knows, but for those that more than half of
@@ -117,7 +134,13 @@ mod tests {
             run_id: port.abs().to_string(),
             down: *port < 0,
         };
-        Testimony { epoch, primary: primary.into(), sentinels: 3, replicas: replicas.iter().map(replica).collect() }
+        Testimony {
+            epoch,
+            primary: primary.into(),
+            replacing: false,
+            sentinels: 3,
+            replicas: replicas.iter().map(replica).collect(),
+        }
     }
 
     #[test]
@@ -134,6 +157,13 @@ mod tests {
     }
 
     #[test]
+    fn who_is_about_to_be_replaced_is_not_named_any_more() {
+        assert!(says(1, "1", &[]).names("1"));
+        assert!(!says(1, "1", &[]).names("2"));
+        assert!(!Testimony { replacing: true, ..says(1, "1", &[]) }.names("1"));
+    }
+
+    #[test]
     fn replies_are_understood_in_both_protocols() {
         let text = |text: &str| Value::BulkString(text.into());
         let primary = [("runid", "1"), ("config-epoch", "7"), ("num-other-sentinels", "2"), ("flags", "master")];
@@ -144,6 +174,9 @@ mod tests {
         for form in [&map as &dyn Fn(&[(&str, &str)]) -> Value, &flat] {
             let read = Testimony::read(&form(&primary), &Value::Array(vec![form(&replica)]));
             assert_eq!(read.unwrap(), says(7, "1", &[-2]));
+            let replacing = [&primary[..3], &[("flags", "master,failover_in_progress,force_failover")]].concat();
+            let read = Testimony::read(&form(&replacing), &Value::Array(Vec::new()));
+            assert_eq!(read.unwrap(), Testimony { replacing: true, ..says(7, "1", &[]) });
         }
         assert!(Testimony::read(&map(&primary[1..]), &Value::Array(Vec::new())).is_err());
         assert!(Testimony::read(&Value::Nil, &Value::Array(Vec::new())).is_err());

@@ -2,6 +2,7 @@
 
 use std::ops::Deref;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -11,6 +12,7 @@ use super::connect::Connector;
 use super::fault::Fault;
 use super::followers::Followers;
 use super::link::Link;
+use super::naming::Naming;
 use super::primary::Primary;
 use super::slots::redirection;
 
@@ -84,6 +86,24 @@ impl Topology {
     /// How to connect to whoever is thought to have a key.
     pub(super) fn connector(&self, key: &str) -> Connector {
         self.owner(key).connector().clone()
+    }
+
+    /// The Sentinels that say who the one server is, if there are any. Each has `timeout` for a reply.
+    pub(super) fn naming(&self, timeout: Duration) -> Option<Naming> {
+        match self {
+            Self::One(primary) => Naming::of(primary.link().connector(), timeout),
+            Self::Many(_) => None,
+        }
+    }
+
+    /// Has requests to the one server go over a new connection, which may lead to another by now. The nodes of a cluster say themselves
+    /// where to go.
+    pub(super) fn reconnect(&self) {
+        if let Self::One(primary) = self
+            && let Some(live) = primary.link().open()
+        {
+            live.close();
+        }
     }
 
     /// Returns once a key may have another owner than before. Never does where there is but one server.

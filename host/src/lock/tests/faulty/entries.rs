@@ -1,9 +1,9 @@
-//! Nothing fails of what is done with entries: no lock needs them.
+//! Of what is done with entries, claims can fail.
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 
-use super::Faulty;
+use super::{Faulty, Op};
 use crate::clock::Span;
 use crate::envelope::Tag;
 use crate::error::Error;
@@ -13,7 +13,7 @@ use crate::store::{Abandoning, Bid, Entry, EntryStore, Filling, Prolonging, Repl
 
 impl EntryStore for Faulty {
     fn claim<'a>(&'a self, key: &'a str, bid: &'a Bid) -> Reply<'a, Standing> {
-        self.inner.claim(key, bid)
+        Box::pin(async move { self.through(Op::Claim, self.inner.claim(key, bid)).await? })
     }
 
     fn fill<'a>(&'a self, fillings: &'a [Filling]) -> BoxFuture<'a, Vec<Result<bool, Error>>> {

@@ -1,74 +1,6 @@
-//! Copies of entries in a process: when they save a question, and how old they can be.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+//! What ends a copy in the ordinary way.
 
-use std::time::Duration;
-
-use bellwether::cache::{Cache, CacheOptions, CachePolicy, Caches, EnvelopeChoice, Found, NearLimits, StageChoice};
-use bellwether::names::Prefix;
-use bellwether::store::{self, StoreOptions};
-use bellwether_tests::{Cluster, Sentinel, Server, ServerOptions};
-use tokio::time::{Instant, sleep};
-
-/// For news that is under way; what it took is measured by the bench.
-const SOON: Duration = Duration::from_secs(10);
-
-/// A copy may be this old in tests of everything but that.
-const OLD: Duration = Duration::from_mins(10);
-
-async fn cache(url: &str, near: bool, age: Duration) -> Cache {
-    opened(url, age, CacheOptions { near: Some(near), ..CacheOptions::default() }).await
-}
-
-async fn opened(url: &str, age: Duration, options: CacheOptions) -> Cache {
-    let store = store::open(url, &StoreOptions::default()).await.unwrap();
-    let policy = CachePolicy { near: NearLimits { age, ..NearLimits::default() }, ..CachePolicy::default() };
-    Caches::new(store).with_policy(policy).open("near", Some(options)).unwrap()
-}
-
-/// One process with copies, and another without.
-async fn two(url: &str) -> (Cache, Cache) {
-    (cache(url, true, OLD).await, cache(url, false, OLD).await)
-}
-
-async fn read(cache: &Cache, key: &str) -> Option<u32> {
-    cache.get(key).await.unwrap()
-}
-
-/// Waits until the cache reads this.
-async fn reads(cache: &Cache, key: &str, value: Option<u32>) {
-    let end = Instant::now() + SOON;
-    loop {
-        let read = cache.get::<u32>(key).await;
-        if matches!(&read, Ok(read) if *read == value) {
-            return;
-        }
-        assert!(Instant::now() < end, "{key} is still {read:?} and not {value:?}");
-        sleep(Duration::from_millis(1)).await;
-    }
-}
-
-/// Waits until reads of this process ask no server.
-async fn is_copied(cache: &Cache, key: &str, servers: &[&Server]) {
-    let gets = || -> u64 {
-        let count = |server: &&Server| {
-            let info: String = server.command(&["INFO", "commandstats"]).unwrap();
-            let line = info.lines().find_map(|line| line.strip_prefix("cmdstat_get:calls=")).map(str::to_owned);
-            line.map_or(0, |line| line.split(',').next().unwrap().parse().unwrap())
-        };
-        servers.iter().map(count).sum()
-    };
-    let end = Instant::now() + SOON;
-    loop {
-        read(cache, key).await.unwrap();
-        let before = gets();
-        read(cache, key).await.unwrap();
-        if gets() == before {
-            return;
-        }
-        assert!(Instant::now() < end, "{key} is not copied");
-        sleep(Duration::from_millis(5)).await;
-    }
-}
+use super::*;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_copy_saves_the_question_and_ends_with_any_change() {
@@ -138,26 +70,6 @@ async fn what_has_no_envelope_is_copied_too_and_ends_with_what_other_programs_wr
     reads(&here, "a", None).await;
 }
 
-#[test]
-fn changes_are_told_on_when_the_runtime_ends_that_listened() {
-    let runtime = || tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-    let (first, second) = (runtime(), runtime());
-    let server = Server::start().unwrap();
-    let there = second.block_on(cache(&server.url(), false, OLD));
-    let here = first.block_on(cache(&server.url(), true, OLD));
-    second.block_on(there.set("a", &1, None)).unwrap();
-    first.block_on(is_copied(&here, "a", &[&server]));
-    assert_eq!(second.block_on(read(&here, "a")), Some(1));
-    drop(first);
-    second.block_on(async {
-        there.set("a", &2, None).await.unwrap();
-        reads(&here, "a", Some(2)).await;
-        is_copied(&here, "a", &[&server]).await;
-        there.set("a", &3, None).await.unwrap();
-        reads(&here, "a", Some(3)).await;
-    });
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_copy_lasts_no_longer_than_its_entry_or_its_age() {
     let server = Server::start_with(ServerOptions::default().with(&["enable-debug-command", "local"])).unwrap();
@@ -184,67 +96,6 @@ async fn a_copy_lasts_no_longer_than_its_entry_or_its_age() {
         sleep(Duration::from_millis(10)).await;
     }
     server.resume().unwrap();
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_happens_while_no_news_comes_is_not_missed() {
-    let server = Server::start().unwrap();
-    let (here, there) = two(&server.url()).await;
-    for value in 0..20 {
-        there.set("a", &value, None).await.unwrap();
-        is_copied(&here, "a", &[&server]).await;
-        // The connections of both, for requests and for news.
-        server.command::<u64>(&["CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"]).unwrap();
-        let end = Instant::now() + SOON;
-        while there.set("a", &(value + 100), None).await.is_err() {
-            assert!(Instant::now() < end, "no new connection is made");
-        }
-        reads(&here, "a", Some(value + 100)).await;
-    }
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_failover_ends_all_copies() {
-    let mut set = Sentinel::start().unwrap();
-    let (here, there) = two(&set.url()).await;
-    there.set("a", &1, None).await.unwrap();
-    is_copied(&here, "a", &[set.primary().unwrap()]).await;
-    set.failover().unwrap();
-    let end = Instant::now() + SOON;
-    while there.set("a", &2, None).await.is_err() {
-        assert!(Instant::now() < end, "the new primary takes no writes");
-    }
-    reads(&here, "a", Some(2)).await;
-    is_copied(&here, "a", &[set.primary().unwrap()]).await;
-    there.set("a", &3, None).await.unwrap();
-    reads(&here, "a", Some(3)).await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_node_of_a_cluster_tells() {
-    let cluster = Cluster::start().unwrap();
-    let (here, there) = two(&cluster.url()).await;
-    let keys: Vec<_> = (0..30).map(|number| format!("key-{number}")).collect();
-    for round in 0..3 {
-        for key in &keys {
-            there.set(key.as_str(), &round, None).await.unwrap();
-        }
-        for key in &keys {
-            reads(&here, key, Some(round)).await;
-            is_copied(&here, key, &cluster.primaries().unwrap()).await;
-        }
-    }
-    // A slot that moves.
-    let key = here.entry_key("key-0").await.unwrap();
-    let moving = cluster.begin_move(&key).unwrap();
-    moving.finish().unwrap();
-    there.set("key-0", &100, None).await.unwrap();
-    reads(&here, "key-0", Some(100)).await;
-    is_copied(&here, "key-0", &cluster.primaries().unwrap()).await;
-    assert_eq!(there.delete_many(&keys, None).await.unwrap(), 30);
-    for key in &keys {
-        reads(&here, key, None).await;
-    }
 }
 
 #[test]
