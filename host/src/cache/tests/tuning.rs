@@ -3,6 +3,7 @@
 use tokio::time::Instant;
 
 use super::*;
+use crate::lock::tests::faulty::{Fault, Faulty, Op};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -10,9 +11,13 @@ type Computed = Result<u8, ComputeError<&'static str>>;
 
 /// Entries that are due after 10 s and kept for 5 s more, computed within 2 s.
 fn tuned(tuning: Tuning) -> Cache {
+    tuned_in(&caches(), tuning)
+}
+
+fn tuned_in(caches: &Caches, tuning: Tuning) -> Cache {
     let herd = Some(Herd { herd_timeout: 5 * SECOND, extend_timeout: 2 * SECOND });
     let options = CacheOptions { herd, expire: Some(10 * SECOND), tuning: Some(tuning), ..CacheOptions::default() };
-    caches().open("pages", Some(options)).unwrap()
+    caches.open("pages", Some(options)).unwrap()
 }
 
 async fn computes(cache: &Cache, value: u8) -> Computed {
@@ -78,6 +83,26 @@ async fn an_old_value_is_given_in_place_of_an_error_for_a_bounded_time() {
     pass(2 * SECOND).await;
     assert_eq!(computes(&cache, 2).await, Ok(2));
     pass(70 * SECOND).await;
+    assert_eq!(fails(&cache).await, Err(ComputeError::Compute("no luck")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_old_value_whose_tags_cannot_be_asked_is_left_to_whoever_reads_it() {
+    let store = Arc::new(Faulty::default());
+    let tuning = Tuning { stale_if_error: Some(60 * SECOND), ..Tuning::default() };
+    let caches = Caches::new(store.clone());
+    let cache = tuned_in(&caches, tuning).with_tags(["news"]).unwrap();
+    assert_eq!(computes(&cache, 1).await, Ok(1));
+    pass(10 * SECOND).await;
+    let failed = cache.get_or_try_insert_with("a", || async {
+        store.fail(Op::GetMany, Fault::Refused, 1);
+        Err::<u8, _>("no luck")
+    });
+    assert_eq!(failed.await, Err(ComputeError::Compute("no luck")), "whether it is void is not known");
+    caches.settled().await;
+    assert_eq!(computes(&cache, 2).await, Ok(1), "nobody tries again before it had its rest");
+    pass(2 * SECOND).await;
+    cache.invalidate_tag("news").await.unwrap();
     assert_eq!(fails(&cache).await, Err(ComputeError::Compute("no luck")));
 }
 

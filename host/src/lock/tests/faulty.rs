@@ -29,6 +29,7 @@ pub(crate) enum Op {
     Renew,
     Watch,
     Claim,
+    GetMany,
 }
 
 /// How one fails.

@@ -1,4 +1,4 @@
-//! Of what is done with entries, claims can fail.
+//! Of what is done with entries, claims can fail, and to get many, as tags are.
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
@@ -37,7 +37,7 @@ impl EntryStore for Faulty {
     }
 
     fn get_many<'a>(&'a self, keys: &'a [String]) -> Reply<'a, Vec<Option<Bytes>>> {
-        self.inner.get_many(keys)
+        Box::pin(async move { self.through(Op::GetMany, self.inner.get_many(keys)).await? })
     }
 
     fn set<'a>(&'a self, entry: &'a Entry, expire: Option<Span>) -> Reply<'a, ()> {
