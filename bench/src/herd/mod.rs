@@ -14,6 +14,7 @@ use tokio::time::timeout;
 
 use self::side::Contender;
 use self::tally::Tally;
+use crate::cached::Cached;
 use crate::measure::{Figure, micros, percentile};
 use crate::processes::{Workers, this_program};
 use crate::report::Report;
@@ -46,7 +47,11 @@ const P99_CACHED: &str = "herd-p99-cached";
 pub(crate) async fn run(server: &Server, expiries: usize, report: &mut Report) -> anyhow::Result<()> {
     let computations = report.wants(HOT) || report.wants(COLD);
     let peer = if computations || report.wants(P99_CACHED) {
-        let peer = herd(Contender::Cached, server, expiries).await;
+        // Whether it can be had is asked here, before each of its processes would fail for itself.
+        let peer = match Cached::open(&server.url(), "bench-herd", None, false).await {
+            Ok(_) => herd(Contender::Cached, server, expiries).await,
+            Err(why) => Err(why),
+        };
         peer.inspect_err(|why| report.skip(P99_CACHED, why)).ok()
     } else {
         None
