@@ -28,7 +28,7 @@ pub(crate) async fn told_for_a_while() -> Result<()> {
 
 pub(crate) async fn told_as_asked() -> Result<()> {
     let (cache, forgetful) = (Cache::open("failures")?, Cache::open("failures")?.with_failures(Duration::ZERO));
-    let (told, tried) = fail(&cache.with_failures(Duration::from_secs(3_600)), 8).await;
+    let (told, tried) = fail(&cache.with_failures(Duration::from_hours(1)), 8).await;
     assert_eq!((told.iter().filter(|told| **told == Err(ComputeError::Failed("no luck".into()))).count(), tried), (7, 1));
     let (told, tried) = fail(&cache, 8).await;
     assert_eq!((told, tried), (vec![Err(ComputeError::Failed("no luck".into())); 8], 0), "it holds for all");
@@ -44,7 +44,7 @@ pub(crate) async fn told_as_asked() -> Result<()> {
     // The text as a whole would be too long for a call.
     let long = "é".repeat(64 << 10);
     let computed =
-        cache.with_failures(Duration::from_secs(3_600)).get_or_try_insert_with("long", async || Err::<u8, _>(&long)).await;
+        cache.with_failures(Duration::from_hours(1)).get_or_try_insert_with("long", async || Err::<u8, _>(&long)).await;
     assert!(computed.is_err());
     let Err(ComputeError::Failed(kept)) = cache.get_or_try_insert_with("long", async || Ok::<u8, &str>(1)).await else {
         panic!("it was not noted");
