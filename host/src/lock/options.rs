@@ -74,7 +74,7 @@ pub(super) struct Terms {
 const LONGEST_PULSE: Duration = Duration::from_secs(2);
 
 /// What a request may be late before its place is lost.
-const LATENESS: Duration = Duration::from_millis(500);
+pub(super) const LATENESS: Duration = Duration::from_millis(500);
 
 impl Terms {
     /// Checks options. `quorum` is what a lock of that kind needs here.

@@ -249,3 +249,24 @@ async fn permits_are_given_in_the_order_in_which_they_were_asked_for() {
         last = next;
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn one_who_tries_for_a_moment_ends_nobodys_wait() {
+    let (store, locks) = setup();
+    let ms = Duration::from_millis;
+    let open = |locks: &Locks, retry| locks.open_semaphore("lock", 1, LockOptions { retry, ..LockOptions::default() }).unwrap();
+    for other in [locks.clone(), Locks::new(store)] {
+        let holder = open(&locks, SECOND).acquire(Wait::None).await.unwrap().unwrap();
+        let patient = open(&locks, 2 * SECOND);
+        let waiter = tokio::spawn(async move { patient.acquire(Wait::Forever).await.unwrap().unwrap() });
+        tokio::time::sleep(ms(1)).await;
+        assert!(open(&other, ms(10)).acquire(Wait::UpTo(ms(5))).await.unwrap().is_none());
+        tokio::time::sleep(ms(560)).await;
+        holder.release().await.unwrap();
+        assert!(open(&other, SECOND).acquire(Wait::None).await.unwrap().is_none(), "somebody was before it");
+        let began = Instant::now();
+        waiter.await.unwrap().release().await.unwrap();
+        assert_eq!(began.elapsed(), Duration::ZERO);
+        other.settled().await;
+    }
+}

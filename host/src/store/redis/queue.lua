@@ -18,8 +18,8 @@ end
 local function join(queue, alive, place)
   local _, _, kept, client = read_place(place)
   local last = redis.call('ZRANGE', queue, -1, -1, 'WITHSCORES')[2]
-  -- Before the place, so that there is none if something else is kept under this key.
-  redis.call('ZADD', alive, string.format('%.0f', millis() + tonumber(kept)), client)
+  -- Before the place, so that there is none if something else is kept under this key. Not sooner than other places of this client end.
+  redis.call('ZADD', alive, 'GT', string.format('%.0f', millis() + tonumber(kept)), client)
   -- Not before the last one, even if the clock was set back.
   redis.call('ZADD', queue, 'NX', string.format('%.0f', math.max(micros(), tonumber(last or 0) + 1)), place)
   keep(queue, tonumber(kept))
