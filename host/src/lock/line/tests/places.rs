@@ -53,7 +53,10 @@ fn a_place_that_lasts_shorter_ends_no_other() {
     line.join(brief(2), later);
     assert_eq!(keep(&mut line, later, later), Some(Number(2)));
     assert_eq!(asked(&line.step(later, 0)), None, "the others' places are kept for 800 ms");
-    let last = now + 801 * MS;
+    let later = now + 100 * MS;
+    assert_eq!(keep(&mut line, later, later), Some(Number(0)));
+    assert_eq!(asked(&line.step(later, 0)), None, "and so is this one, by theirs");
+    let last = now + 901 * MS;
     for number in [0, 1, 2] {
         assert_eq!(keep(&mut line, last, last), Some(Number(number)), "and not for longer");
     }
