@@ -19,6 +19,9 @@ pub(crate) const FIXED_LEASE: Duration = Duration::from_millis(250);
 /// What a failover forgets shows only there, as shorter leases have ended before a replica is in the place of its primary.
 const LONG_LEASE: Duration = Duration::from_secs(4);
 
+/// The longest pause between two attempts of those who renew; others make shorter ones.
+const RETRY: Duration = Duration::from_millis(100);
+
 /// What tells the locks of one kind apart. In a cluster these are on three shards, and locks of all kinds meet the same faults there.
 pub(crate) const TAGS: [&str; 3] = ["{a}", "{b}", LONG];
 
@@ -118,7 +121,8 @@ impl Kind {
     /// How its locks behave.
     pub(crate) fn options(self, lock: &str, renew: bool) -> LockOptions {
         let kind = if self == Self::Quorum { lock::Kind::Quorum } else { lock::Kind::Simple };
-        let retry = Duration::from_millis(100);
+        // Two that wait in one process keep their places for different times, and neither may end the other's.
+        let retry = if renew { RETRY } else { RETRY / 10 };
         let lease = Some(if renew { lease(lock) } else { FIXED_LEASE });
         LockOptions { kind, lease, renew, fair: self == Self::Fair, retry }
     }

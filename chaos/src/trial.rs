@@ -9,7 +9,7 @@ use bellwether::store::{self, StoreOptions};
 use tokio::runtime::Handle;
 
 use crate::check::{Rules, Verdict, check};
-use crate::client::{STORE_TIMEOUT, is_held};
+use crate::client::{STORE_TIMEOUT, WORKERS, is_held};
 use crate::clock::millis;
 use crate::fleet::{Fleet, Orders};
 use crate::history::History;
@@ -31,9 +31,9 @@ const BOUND: u64 = millis(3000);
 /// How long after the store's time-outs an acquire may still be under way, for the same reason.
 const SLACK: Duration = Duration::from_secs(2);
 
-/// How many who ask later may get a fair lock before one who waits for it: all other tasks once, as the order is made on the server, and
-/// a busy machine may have a place be taken anew. In practice it is three at most.
-const PASSED: usize = 7;
+/// How many who ask later may get a fair lock before one who waits for it: all other tasks twice, as the order is made on the server, and
+/// a busy machine may have all places be taken anew. In practice it is three at most.
+const PASSED: usize = 2 * (CLIENTS * WORKERS - 1);
 
 /// How long clients may take to find servers that are well again.
 const GRACE: u64 = millis(1500);

@@ -1,4 +1,10 @@
 //! Nobody is passed again and again by those who come later, where the order of arrival is promised.
+//!
+//! How many may pass one who waits is twice all others: once as they came, and once more as places may be taken anew. A server, or a
+//! client, that stands still on a busy machine for longer than places are kept makes all of them queue anew, or all of its own, in
+//! whatever order they come then (docs/locks.md). Nobody notes such a stall, and it does not show in the history either: others
+//! acquire while one client stands still, and nobody does while one holder keeps the lock. So waits are not cut there, which would
+//! leave next to nothing of those for a lock that is held for long. Who starves is passed by more, and by more with each second.
 
 use super::progress::{cut, stopped};
 use super::{Figures, Rules, Turn};

@@ -1,4 +1,9 @@
 //! When there was room for one more, as far as anybody has heard.
+//!
+//! Two things it does not see. With a writer among three there is hardly ever a span in which none has a read-write lock or wants it, so
+//! of readers that wait little is judged here; those they wait for are judged by their own spans, and all of them by the order. And a
+//! permit whose holder died counts as free from the last that was heard of him: what is left of his lease is allowed to each wait once,
+//! so a chain of deaths, each before the lease of the one before is over, would be told as a late permit that is none.
 
 use super::Turn;
 use crate::history::{Share, Span};

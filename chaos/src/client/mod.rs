@@ -28,6 +28,9 @@ pub(crate) const STORE_TIMEOUT: Duration = Duration::from_millis(500);
 /// How long releases in the background may take once all is well.
 const SETTLES: Duration = Duration::from_secs(8);
 
+/// How many tasks of a client use the locks of each kind.
+pub(crate) const WORKERS: usize = 2;
+
 /// How a client process is started.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Options {
@@ -44,7 +47,7 @@ pub(crate) struct Options {
     #[arg(long)]
     pub(crate) seed: u64,
     /// How many tasks use the locks of each kind.
-    #[arg(long, default_value_t = 2)]
+    #[arg(long, default_value_t = WORKERS)]
     pub(crate) workers: usize,
     /// The kinds of locks it uses.
     #[arg(long)]

@@ -11,7 +11,8 @@ use crate::time::millis;
 /// A named lock for readers and writers. A [`Lock`](super::Lock) of the same name has nothing to do with it.
 ///
 /// It is always fair: a writer who waits keeps out the readers that come later, and is kept out by those that came before. So do not
-/// ask to read again while you read: a writer may wait in between. Its guards cannot be handed over.
+/// ask to read again while you read: a writer may wait in between. Of more than 16 who wait in one host process, the others get their
+/// turns among those of other processes only as these are served, unless the options say `fair`. Its guards cannot be handed over.
 ///
 /// ```no_run
 /// # use bellwether_guest::{LockOptions, RwLock};

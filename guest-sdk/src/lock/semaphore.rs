@@ -11,8 +11,9 @@ use crate::time::millis;
 /// A named semaphore: so many may hold it at once, wherever they run. A [`Lock`](super::Lock) of the same name has
 /// nothing to do with it.
 ///
-/// It is always fair. Each permit has a lease of its own, so that of a holder that died comes back by itself. Its guards cannot be
-/// handed over.
+/// It is always fair. Each permit has a lease of its own, so that of a holder that died comes back by itself. Of more than 16 who wait in
+/// one host process, the others get their turns among those of other processes only as these are served, unless the options say `fair`.
+/// Its guards cannot be handed over.
 ///
 /// ```no_run
 /// # use bellwether_guest::{LockOptions, Semaphore};

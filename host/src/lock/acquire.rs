@@ -101,7 +101,7 @@ impl<'a> Claim<'a> {
         let mut insists = wait == Wait::None || self.open;
         loop {
             let mut queueing = Queueing { joins: false, fair: lock.terms.fair, brief: false };
-            let visit = lock.shared.lines.visit(&lock.keys, self.token()?, insists);
+            let visit = lock.shared.lines.visit(&lock.keys, self.token()?, lock.terms.places, insists);
             if let Some(visit) = &visit {
                 queueing.joins = visit.joins && wait != Wait::None;
                 match self.attempt(visit, queueing).await {
@@ -160,7 +160,7 @@ impl<'a> Claim<'a> {
     async fn turn(&mut self, visit: Option<Visit<'_>>, queueing: Queueing, deadline: Option<Instant>) -> Option<Turn> {
         let ticket = self.ticket.clone()?;
         let Lock { shared, keys, terms, .. } = self.lock;
-        let seat = self.seat.insert(shared.lines.join(keys, ticket, queueing, terms.pulse, &self.runtime));
+        let seat = self.seat.insert(shared.lines.join(keys, ticket, queueing, terms, &self.runtime));
         self.stood = true;
         // Not sooner: a grant for the place that was asked for may be here already.
         drop(visit);

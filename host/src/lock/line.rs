@@ -4,6 +4,9 @@
 //! case nobody tells it anything, takes a place in the store's queue by that, and keeps it. Whoever is fair has a place of its own
 //! from the beginning; the others are served by the line: a holder in this process passes the lock to the first of them in the
 //! request that releases it, but not more than [`offer::TURNS`] times in a row while other processes wait.
+//!
+//! A lock that many can hold is given by the store alone. The first [`PLACES`](super::waiter::PLACES) of its line have places there,
+//! those behind them nothing: whoever gets the lock or leaves lets the next one have a place.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -15,8 +18,10 @@ use super::pace::Pace;
 use super::visitors::Visitors;
 use super::waiter::{Number, Standing, Waiter};
 use crate::error::Error;
+use crate::names::LockKeys;
 use crate::store::{Attempt, Queueing, Ticket, Token, Word};
 
+mod ask;
 mod come;
 pub(super) mod offer;
 mod places;
@@ -53,7 +58,7 @@ pub(super) enum Turn {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Step {
     /// Ask the store on behalf of a waiter.
-    Ask { number: Number, ticket: Ticket, queueing: Queueing },
+    Ask { number: Number, lock: LockKeys, ticket: Ticket, queueing: Queueing },
     /// Nothing until then, or until something happens.
     Sleep { until: Instant },
     /// Nothing, as nobody waits.
@@ -80,6 +85,11 @@ impl<R> Line<R> {
     /// Whether one who comes now, and is not fair, need not ask the store: somebody of this process has the lock, or asks already.
     pub(super) fn is_occupied(&self) -> bool {
         !self.is_idle()
+    }
+
+    /// Whether so many who want the lock are here, in the line or on the way to it.
+    pub(super) fn is_crowded(&self, places: usize) -> bool {
+        self.waiters.len() + self.visitors.len() >= places
     }
 
     /// Leaves the line, wherever in it. Gives whether the store may know of the waiter; `None` for one that was told its turn.
@@ -140,28 +150,6 @@ impl<R> Line<R> {
     /// Whether a grant is heard.
     pub(super) fn is_listening(&self) -> bool {
         self.pace.is_listening()
-    }
-
-    /// What is to be done now. `random` decides by how much a pause is shortened.
-    pub(super) fn step(&mut self, now: Instant, random: u64) -> Step {
-        let Some(first) = self.waiters.front() else { return Step::Rest };
-        let may_queue = self.pace.may_queue(now);
-        // Those who are fair have come before whoever comes now.
-        let unknown = self.waiters.iter().position(|waiter| waiter.fair && !waiter.is_queued()).filter(|_| may_queue);
-        let held_back = unknown.and_then(|at| self.waiters.get(at)).and_then(|waiter| self.held_back(waiter, now));
-        let first_waits_in_vain = !first.is_queued() && !first.offered && self.held.is_none() && may_queue;
-        let at = match (unknown, held_back) {
-            (Some(at), None) => at,
-            (Some(0), Some(until)) => return Step::Sleep { until },
-            _ if first_waits_in_vain || self.pace.is_due(now) => 0,
-            (_, until) => return Step::Sleep { until: until.map_or(self.pace.due(), |until| until.min(self.pace.due())) },
-        };
-        let Some(waiter) = self.waiters.get_mut(at) else { return Step::Rest };
-        waiter.standing = Standing::Queued;
-        let (number, ticket) = (waiter.number, waiter.ticket.clone());
-        let queueing = Queueing { joins: true, fair: waiter.fair, brief: true };
-        self.pace.ask(waiter.pulse, now, random);
-        Step::Ask { number, ticket, queueing }
     }
 
     /// Takes the answer to what [`Step::Ask`] asked at `sent`, and gives whom to tell what.

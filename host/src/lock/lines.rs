@@ -13,19 +13,19 @@ use tokio::time::Instant;
 
 use super::line::offer::Offer;
 use super::line::{Line, Turn};
+use super::options::Terms;
 use super::server::{Ending, serve};
 use super::waiter::{Arrival, Number};
-use crate::clock::Span;
 use crate::error::Error;
 use crate::names::LockKeys;
 use crate::pause::random;
 use crate::store::{Attempt, Queueing, Released, Store, Ticket, Token};
 
-/// All lines, by the lock and the share of it that is wanted. Cheap to clone.
+/// All lines, by the lock's key. Those who want different shares of one lock stand in one line. Cheap to clone.
 #[derive(Debug, Clone)]
 pub(super) struct Lines {
     store: Arc<dyn Store>,
-    open: Arc<Mutex<HashMap<LockKeys, Served>>>,
+    open: Arc<Mutex<HashMap<String, Served>>>,
 }
 
 /// A line, and the task that serves it.
@@ -75,11 +75,12 @@ impl Lines {
     }
 
     /// Asks the store without standing in the line; `None` if there is no use in that, because somebody of this process has the
-    /// lock or asks for it already, and the line will be served by that. Where a lock can be held by many, that tells nothing.
-    pub(super) fn visit<'a>(&'a self, lock: &'a LockKeys, token: Token, insists: bool) -> Option<Visit<'a>> {
+    /// lock or asks for it already, and the line will be served by that. Where a lock can be held by many, that tells nothing, but
+    /// there is no use in it for one who comes behind as many as may have `places`.
+    pub(super) fn visit<'a>(&'a self, lock: &'a LockKeys, token: Token, places: usize, insists: bool) -> Option<Visit<'a>> {
         self.with(lock, |served| {
             let alone = lock.share().is_alone();
-            if !insists && alone && served.line.is_occupied() {
+            if !insists && if alone { served.line.is_occupied() } else { served.line.is_crowded(places) } {
                 return None;
             }
             let joins = (!alone || served.line.is_empty()) && served.line.is_listening() && served.server.is_some();
@@ -89,10 +90,12 @@ impl Lines {
     }
 
     /// Takes a place in a line, behind all who came before, and has it served on `runtime`.
-    pub(super) fn join(&self, lock: &LockKeys, ticket: Ticket, queueing: Queueing, pulse: Span, runtime: &Handle) -> Seat {
+    pub(super) fn join(&self, lock: &LockKeys, ticket: Ticket, queueing: Queueing, terms: &Terms, runtime: &Handle) -> Seat {
         let (reply, turn) = oneshot::channel();
         let now = Instant::now();
-        let arrival = Arrival { ticket, fair: queueing.fair, pulse, queued: queueing.joins, reply };
+        let Terms { places, pulse, .. } = *terms;
+        let (fair, queued) = (queueing.fair, queueing.joins);
+        let arrival = Arrival { lock: lock.clone(), ticket, fair, places, pulse, queued, reply };
         let (number, told, unserved) = self.with(lock, |served| {
             let (number, told) = served.line.join(arrival, now);
             let unserved = served.server.is_none();
@@ -130,22 +133,22 @@ impl Lines {
     /// Does something with the line of a lock, and forgets it if it is idle then.
     pub(super) fn with<T>(&self, lock: &LockKeys, change: impl FnOnce(&mut Served) -> T) -> T {
         let mut open = self.open();
-        if let Some(served) = open.get_mut(lock) {
+        if let Some(served) = open.get_mut(lock.key()) {
             let given = change(served);
             if served.server.is_none() && served.line.is_idle() {
-                open.remove(lock);
+                open.remove(lock.key());
             }
             return given;
         }
         let mut served = Served { line: Line::new(Instant::now()), server: None };
         let given = change(&mut served);
         if served.server.is_some() || !served.line.is_idle() {
-            open.insert(lock.clone(), served);
+            open.insert(lock.key().to_owned(), served);
         }
         given
     }
 
-    fn open(&self) -> MutexGuard<'_, HashMap<LockKeys, Served>> {
+    fn open(&self) -> MutexGuard<'_, HashMap<String, Served>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

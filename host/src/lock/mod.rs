@@ -162,7 +162,8 @@ impl Locks {
 
     /// A named read-write lock. Checks the name and the options, and touches no store.
     ///
-    /// It is always fair. It has nothing to do with the lock of the same name, nor with the semaphore.
+    /// It is always fair; [`LockOptions::fair`] says what more there is to that where many wait in one process. It has nothing to do with
+    /// the lock of the same name, nor with the semaphore.
     ///
     /// # Errors
     /// As of [`Locks::open`]; [`Error::Invalid`] also for kind quorum.
@@ -173,8 +174,8 @@ impl Locks {
 
     /// A named semaphore of so many permits. Checks the name and the options, and touches no store.
     ///
-    /// It is always fair. It has nothing to do with the lock of the same name, nor with the read-write lock. Everybody should open
-    /// it with the same number of permits; see [`Semaphore::acquire`] for what is if not.
+    /// It is always fair, as a read-write lock is. It has nothing to do with the lock of the same name, nor with the read-write lock.
+    /// Everybody should open it with the same number of permits; see [`Semaphore::acquire`] for what is if not.
     ///
     /// # Errors
     /// As of [`Locks::open`]; [`Error::Invalid`] also for 0 permits, and for kind quorum.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::quorum::Quorum;
+use super::waiter::PLACES;
 use crate::clock::Span;
 use crate::error::Invalid;
 
@@ -32,6 +33,10 @@ pub struct LockOptions {
     pub renew: bool,
     /// Whether waiters are served in the order in which they came, over all processes. If not, a process may pass the lock on
     /// among its own waiters, a few times in a row while others wait, which is faster.
+    ///
+    /// Read-write locks and semaphores are always given in order. Of these it says whether each who waits has a place in that order at
+    /// once. If not, the first 16 of a process have, and those behind them one after the other, as these are served: however many wait
+    /// in a process, others wait for 16 of them.
     pub fair: bool,
     /// The longest pause between two attempts while waiting, in case nobody tells that the lock was granted, as after the release by
     /// another program: at least 1 ms, and less than the lease; over 2 s counts as 2 s. All waiters of one process share these
@@ -59,6 +64,8 @@ pub(super) struct Terms {
     /// Only with a lease.
     pub(super) renew: bool,
     pub(super) fair: bool,
+    /// How many waiters of this process have places of their own in the store's queue, if it is fair.
+    pub(super) places: usize,
     /// The longest pause between two requests while waiting; less than the lease.
     pub(super) pulse: Span,
     /// How long a place in the store's queue lasts without a request, and a grant until it is confirmed.
@@ -74,7 +81,7 @@ pub(super) struct Terms {
 const LONGEST_PULSE: Duration = Duration::from_secs(2);
 
 /// What a request may be late before its place is lost.
-const LATENESS: Duration = Duration::from_millis(500);
+pub(super) const LATENESS: Duration = Duration::from_millis(500);
 
 impl Terms {
     /// Checks options. `quorum` is what a lock of that kind needs here.
@@ -92,7 +99,16 @@ impl Terms {
         let pulse = Span::new("retry", options.retry.min(LONGEST_PULSE))?;
         let kept = Span::new("retry", 3 * pulse.duration() + LATENESS)?;
         let quorum = (options.kind == Kind::Quorum).then_some(quorum);
-        Ok(Self { lease, renew: options.renew, fair: options.fair, pulse, kept, quorum, among_several: false })
+        Ok(Self {
+            lease,
+            renew: options.renew,
+            fair: options.fair,
+            places: usize::MAX,
+            pulse,
+            kept,
+            quorum,
+            among_several: false,
+        })
     }
 
     /// Checks options of a lock that many can hold.
@@ -101,7 +117,8 @@ impl Terms {
             let what = "a read-write lock or semaphore of kind quorum";
             return Err(Invalid::NotYet { what, instead: "use kind simple" });
         }
-        Ok(Self { fair: true, ..Self::parse(options, Quorum::default())? })
+        let places = if options.fair { usize::MAX } else { PLACES };
+        Ok(Self { fair: true, places, ..Self::parse(options, Quorum::default())? })
     }
 
     /// How the lock is kept.

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::options::LATENESS;
 use crate::clock::{Span, after};
 use crate::pause::{back_off, jittered};
 
@@ -19,8 +20,8 @@ pub(super) struct Pace {
     watching: bool,
     /// Until when to wait for that with a place in the queue, as a grant would not be heard before.
     deaf_until: Instant,
-    /// When the last request was sent that took or kept a place in the queue and was answered.
-    kept_since: Option<Instant>,
+    /// Until when places in the queue are kept for certain, by the requests that took or kept one and were answered.
+    kept_until: Option<Instant>,
     /// Failures since the store last answered.
     failures: u32,
 }
@@ -30,12 +31,16 @@ const LEASE_MARGIN: Duration = Duration::from_millis(2);
 
 impl Pace {
     pub(super) fn new(now: Instant) -> Self {
-        Self { due: now, lease_ends: None, watching: false, deaf_until: now, kept_since: None, failures: 0 }
+        Self { due: now, lease_ends: None, watching: false, deaf_until: now, kept_until: None, failures: 0 }
     }
 
     /// Somebody is the first of the line from here on.
     pub(super) fn begin(&mut self, pulse: Span, now: Instant) {
-        let pause = after(now, pulse.duration());
+        let mut pause = after(now, pulse.duration());
+        // The places may have been kept by one with shorter pauses until now.
+        if let Some(until) = self.kept_until.filter(|until| *until > now) {
+            pause = pause.min(until.checked_sub(LATENESS).unwrap_or(now));
+        }
         self.due = self.lease_ends.filter(|end| *end > now).map_or(pause, |end| end.min(pause));
     }
 
@@ -76,13 +81,13 @@ impl Pace {
         self.due = after(now, jittered(pulse.duration(), random));
     }
 
-    /// A request of `sent` took or kept a place in the queue, and with that all places of this process. Gives whether others may have
-    /// been lost before it was done: places are kept for so long from when a request is done, which is after it was sent and before
-    /// it is answered.
+    /// A request of `sent` took or kept a place in the queue, and with that all places of this process, for `kept` at least. Gives
+    /// whether others may have been lost before it was done: places are kept for so long from when a request is done, which is after it
+    /// was sent and before it is answered, and no request makes them end sooner than another did.
     pub(super) fn keeps_places(&mut self, sent: Instant, kept: Duration, now: Instant) -> bool {
-        let since = self.kept_since;
-        self.kept_since = since.max(Some(sent));
-        since.is_some_and(|since| now.saturating_duration_since(since) > kept)
+        let until = self.kept_until;
+        self.kept_until = until.max(Some(after(sent, kept)));
+        until.is_some_and(|until| until < now)
     }
 
     /// The lock is held by others, for so long.

@@ -7,7 +7,9 @@ use crate::error::Error;
 /// A named read-write lock, not (yet) held. Clones are cheap.
 ///
 /// Many can hold it to read, or one to write. All who wait are served in the order in which they came, over all processes: a writer
-/// who waits keeps out the readers that come later, and is kept out by those that came before, so neither starves the other.
+/// who waits keeps out the readers that come later, and is kept out by those that came before, so neither starves the other. Of a crowd in
+/// one process, the first 16 have places in that order, and those behind them one after the other, so others do not wait for all of
+/// them; with [`LockOptions::fair`](super::LockOptions::fair), each has one at once.
 /// For the same reason, who holds it to read and asks to read again can wait behind a writer that waits for the first: do not.
 #[derive(Debug, Clone)]
 pub struct RwLock {

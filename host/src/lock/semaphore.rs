@@ -9,7 +9,8 @@ use crate::error::Error;
 /// A named counting semaphore. Clones are cheap.
 ///
 /// Each permit has a lease of its own, so those of a holder that died come back by themselves. All who wait are served in the order
-/// in which they came, over all processes.
+/// in which they came, over all processes. Of a crowd in one process, the first 16 have places in that order, and those behind them one
+/// after the other, so others do not wait for all of them; with [`LockOptions::fair`](super::LockOptions::fair), each has one at once.
 #[derive(Debug, Clone)]
 pub struct Semaphore {
     pub(super) permits: NonZeroU32,

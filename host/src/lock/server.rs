@@ -2,14 +2,15 @@
 
 use std::time::Duration;
 
-use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, OptionFuture};
+use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt, StreamExt};
 use tokio::time::{Instant, sleep_until};
 
 use super::line::{Step, Turn};
 use super::lines::{Lines, Served};
 use super::metrics;
-use super::waiter::Number;
+use super::waiter::{Number, PLACES};
 use crate::error::Error;
 use crate::names::LockKeys;
 use crate::pause::random;
@@ -26,7 +27,9 @@ pub(super) async fn serve(mut ending: Ending) {
     let (lines, lock) = (ending.lines.clone(), ending.lock.clone());
     let Some(changed) = lines.with(&lock, |served| served.server.clone()) else { return };
     let (mut watch, mut listens_from) = (None, Instant::now());
-    let (mut listening, mut asking) = (None, None);
+    let (mut listening, mut asking) = (None, FuturesUnordered::new());
+    // One after the other, where the order is made here.
+    let most = if lock.share().is_alone() { 1 } else { PLACES };
     let mut lingers_until = None;
     loop {
         let now = Instant::now();
@@ -34,18 +37,23 @@ pub(super) async fn serve(mut ending: Ending) {
             lines.with(&lock, |served| served.line.listen(now));
             listening = Some(listen(&lines, &lock));
         }
-        let step = lines.with(&lock, |served| if asking.is_some() { Step::Rest } else { served.line.step(now, random()) });
-        let mut until = None;
-        match step {
-            Step::Ask { number, ticket, queueing } => {
-                let (lines, lock) = (lines.clone(), lock.clone());
-                let question = async move { (number, now, lines.store().attempt(&lock, &ticket, queueing).await) };
-                asking = Some(question.boxed());
+        let until = loop {
+            let step = lines.with(&lock, |served| match asking.len() {
+                0 => served.line.step(now, random()),
+                some if some < most => served.line.step_besides(now, random()),
+                _ => Step::Rest,
+            });
+            match step {
+                Step::Ask { number, lock, ticket, queueing } => {
+                    let lines = lines.clone();
+                    let question = async move { (number, now, lines.store().attempt(&lock, &ticket, queueing).await) };
+                    asking.push(question.boxed());
+                }
+                Step::Sleep { until } => break Some(until),
+                Step::Rest => break None,
             }
-            Step::Sleep { until: due } => until = Some(due),
-            Step::Rest => {}
-        }
-        let waits = asking.is_some() || lines.with(&lock, |served| !served.line.is_empty());
+        };
+        let waits = !asking.is_empty() || lines.with(&lock, |served| !served.line.is_empty());
         lingers_until = if waits { None } else { lingers_until.or(Some(now + LINGER)) };
         if lingers_until.is_some_and(|end| end <= now) && ending.ends() {
             return;
@@ -61,8 +69,7 @@ pub(super) async fn serve(mut ending: Ending) {
                 }
                 Served::tell(told);
             }
-            Some((number, sent, answer)) = OptionFuture::from(asking.as_mut()) => {
-                asking = None;
+            Some((number, sent, answer)) = asking.next() => {
                 take(&lines, &lock, number, sent, answer);
             }
             Some(listened) = OptionFuture::from(listening.as_mut()) => {

@@ -44,6 +44,10 @@ impl Visitors {
         self.visits.is_empty()
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.visits.len()
+    }
+
     /// One comes.
     pub(super) fn enter(&mut self, token: Token, number: Number, now: Instant) {
         self.visits.insert(number, Visit { came: now, answered: false, in_doubt: false, granted: None });

@@ -43,6 +43,9 @@ pub trait LockStore: Send + Sync {
     /// Lets go of the lock if it is held by this token, remembers that this token released it, and gives it to the next who waits:
     /// all in one step. Repeating it is harmless and has the same answer. The last eight tokens that were released are remembered
     /// for a day.
+    ///
+    /// That nobody can be told, as by a user who has lost the right to look for those who wait, is no error of who lets go: the lock is
+    /// free then, the store logs why, and those who wait ask by themselves. The same holds for [`LockStore::break_lock`].
     fn release<'a>(&'a self, lock: &'a LockKeys, release: Release<'a>) -> Reply<'a, Released>;
 
     /// Adds `by` to the time that is left, if the lock is held by `token`. Not repeated on a lost connection.

@@ -11,6 +11,7 @@ use bellwether_tests::{Server, until};
 use tokio::time::Instant;
 
 mod commands;
+mod crowd;
 mod fair;
 mod fleet;
 mod outage;

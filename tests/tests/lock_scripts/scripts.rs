@@ -11,9 +11,11 @@ macro_rules! lua {
 
 /// As `host/src/store/redis/script.rs` puts them together.
 const ACQUIRE: [&str; 2] = [lua!("acquire_usual"), lua!("clock" "fence" "queue" "acquire")];
-const RELEASE: [&str; 2] = [lua!("release_usual"), lua!("clock" "fence" "queue" "release")];
+pub(crate) const RELEASE: [&str; 2] = [lua!("release_usual"), lua!("clock" "fence" "queue" "release")];
 const ADOPT: &str = lua!("clock" "fence" "adopt");
-const BREAK: &str = lua!("clock" "fence" "queue" "break");
+pub(crate) const BREAK: &str = lua!("clock" "fence" "queue" "break");
+pub(crate) const SHARED_RELEASE: &str = lua!("clock" "fence" "queue" "shared" "shared_release");
+pub(crate) const SHARED_BREAK: &str = lua!("clock" "fence" "queue" "shared" "shared_break");
 const RENEW: &str = lua!("outlast" "renew");
 const EXTEND: &str = lua!("outlast" "extend");
 

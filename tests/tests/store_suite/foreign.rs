@@ -80,11 +80,13 @@ async fn a_release_lets_go_whatever_is_kept_for_those_who_wait() {
                 }
                 plant(key);
                 assert_eq!(store.release(&lock, Release::of(&holder)).await.unwrap(), Released::Now, "{key}");
+                assert!(there(key), "{key} is not ours");
                 assert!(!store.is_locked(&lock).await.unwrap());
                 assert_eq!(store.release(&lock, Release::of(&holder)).await.unwrap(), Released::Before, "it is noted");
                 // Nor does it keep from leaving a place, or from letting go of what was not held.
                 let leaving = Release { withdraws: Some(&first), ..Release::of(&first.token) };
                 assert_eq!(store.release(&lock, leaving).await.unwrap(), Released::NotHeld);
+                assert!(there(key), "{key} is not ours");
                 SERVER.command::<()>(&["DEL", lock.queue(), lock.alive()]).unwrap();
                 fence(store.acquire(&lock, &after, Some(ms(LONG))).await.unwrap());
                 assert_eq!(store.release(&lock, Release::of(&after)).await.unwrap(), Released::Now);
@@ -106,9 +108,11 @@ async fn a_release_to_the_next_of_its_process_needs_no_queue() {
             let release = Release { next: Some(&next), yields, ..Release::of(&holder) };
             let passed = store.release(&lock, release).await.unwrap();
             assert!(matches!(passed, Released::Passed { fence } if fence > first), "{key}: {passed:?}");
+            assert!(there(key), "{key} is not ours");
             // It takes the lock for good without a place.
             fence(store.attempt(&lock, &next, JOINS).await.unwrap());
             assert_eq!(store.release(&lock, Release::of(&next.token)).await.unwrap(), Released::Now);
+            assert!(there(key), "{key} is not ours");
             SERVER.command::<()>(&["DEL", lock.queue(), lock.alive()]).unwrap();
         }
     }
@@ -130,8 +134,65 @@ async fn who_can_have_the_lock_at_once_needs_no_place() {
         fence(store.attempt(&lock, &waiter, JOINS).await.unwrap());
         assert!(there(lock.fence()), "it has a fence, and not only the lock");
         assert_eq!(store.release(&lock, Release::of(&waiter.token)).await.unwrap(), Released::Now);
+        assert!(there(lock.queue()));
         SERVER.command::<()>(&["DEL", lock.queue()]).unwrap();
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_leaves_the_queue_as_its_last_takes_nothing_along() {
+    let store = opened(&SERVER.url()).await;
+    let (_, writer) = rw("foreign-last");
+    for lock in [lock("foreign-last"), writer, permit("foreign-last", 1)] {
+        for gets in [true, false] {
+            let (holder, waiter) = (token(), ticket(&token(), Some(ms(LONG))));
+            fence(store.acquire(&lock, &holder, Some(ms(LONG))).await.unwrap());
+            assert!(matches!(store.attempt(&lock, &waiter, JOINS).await.unwrap(), Attempt::Busy { .. }));
+            plant(lock.alive());
+            if gets {
+                SERVER.command::<()>(&["DEL", lock.key()]).unwrap();
+                // Its own place is the only one, and is not looked at by who is not fair.
+                if lock.share() == bellwether::names::Share::Alone {
+                    fence(store.attempt(&lock, &waiter, JOINS).await.unwrap());
+                }
+            }
+            let leaving = Release { withdraws: Some(&waiter), ..Release::of(&waiter.token) };
+            store.release(&lock, leaving).await.unwrap();
+            assert!(there(lock.alive()) && !there(lock.queue()));
+            SERVER.command::<()>(&["DEL", lock.key(), lock.alive()]).unwrap();
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_not_ours_does_not_end_with_the_lock() {
+    let store = opened(&SERVER.url()).await;
+    let (reader, writer) = rw("foreign-end");
+    let endless = |key: &str| SERVER.command::<i64>(&["PTTL", key]).unwrap() == -1;
+    for lock in [reader, writer, permit("foreign-end", 2)] {
+        let (holder, other) = (token(), token());
+        fence(store.acquire(&lock, &holder, Some(ms(LONG))).await.unwrap());
+        if !matches!(lock.share(), bellwether::names::Share::Writer) {
+            fence(store.acquire(&lock, &other, Some(ms(LONG))).await.unwrap());
+        }
+        plant(lock.fences());
+        assert!(left(store.extend(&lock, &holder, ms(LONG)).await.unwrap()) > ms(LONG).duration());
+        assert!(endless(lock.fences()), "after more time for {:?}", lock.share());
+        let renewal = Renewal { lock: lock.clone(), token: holder.clone(), lease: Some(ms(LONG)) };
+        assert!(matches!(store.renew(&[renewal]).await.pop().unwrap().unwrap(), Holding::Left(_)));
+        assert_eq!(store.release(&lock, Release::of(&holder)).await.unwrap(), Released::Now);
+        assert!(there(lock.fences()) && endless(lock.fences()), "after a release of {:?}", lock.share());
+        store.release(&lock, Release::of(&other)).await.unwrap();
+        SERVER.command::<()>(&["DEL", lock.fences()]).unwrap();
+    }
+    let (lock, holder) = (lock("foreign-end"), token());
+    fence(store.acquire(&lock, &holder, Some(ms(LONG))).await.unwrap());
+    SERVER.command::<()>(&["DEL", lock.fence()]).unwrap();
+    SERVER.command::<u64>(&["RPUSH", lock.fence(), "something else"]).unwrap();
+    let renewal = Renewal { lock: lock.clone(), token: holder.clone(), lease: Some(ms(LONG)) };
+    assert!(matches!(store.renew(&[renewal]).await.pop().unwrap().unwrap(), Holding::Left(_)));
+    store.extend(&lock, &holder, ms(LONG)).await.unwrap();
+    assert!(endless(lock.fence()));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -178,3 +178,48 @@ pub(crate) async fn a_late_attempt_does_not_shorten_a_lease(store: Shared, name:
     assert_eq!(fence(store.attempt(&lock, &late, JOINS).await.unwrap()), first);
     assert!(left(store.holding(&lock, &mine).await.unwrap()) > ms(LONG / 2).duration());
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_place_that_lasts_shorter_ends_no_other() {
+    let store = opened(&SERVER.url()).await;
+    for lock in [lock("shorter-place"), crate::shared::permit("shorter-place", 1)] {
+        fence(store.acquire(&lock, &token(), Some(ms(LONG))).await.unwrap());
+        for kept in [LONG, 1] {
+            busy(store.attempt(&lock, &Ticket { kept: ms(kept), ..ticket(&token(), None) }, FAIR).await.unwrap());
+        }
+        let alive = || SERVER.command::<Vec<String>>(&["ZRANGE", lock.alive(), "0", "-1", "WITHSCORES"]).unwrap();
+        let left = || {
+            let now: Vec<u64> = SERVER.command(&["TIME"]).unwrap();
+            alive()[1].parse::<u64>().unwrap().saturating_sub(now[0] * 1_000)
+        };
+        assert!(left() > LONG / 2, "{} ms", left());
+        let newcomer = opened(&SERVER.url()).await;
+        busy(newcomer.attempt(&lock, &Ticket { kept: ms(1), ..ticket(&token(), None) }, FAIR).await.unwrap());
+        assert_eq!(alive().len(), 4, "each process counts for itself");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn processes_that_have_gone_are_forgotten_while_others_wait() {
+    let store = opened(&SERVER.url()).await;
+    for lock in [lock("gone"), crate::shared::permit("gone", 1)] {
+        fence(store.acquire(&lock, &token(), Some(ms(LONG))).await.unwrap());
+        busy(store.attempt(&lock, &Ticket { kept: ms(LONG), ..ticket(&token(), None) }, FAIR).await.unwrap());
+        for _ in 0..5 {
+            let brief = opened(&SERVER.url()).await;
+            busy(brief.attempt(&lock, &Ticket { kept: ms(1), ..ticket(&token(), None) }, FAIR).await.unwrap());
+        }
+        let (last, mut lasting) = (Instant::now() + SOON / 2, 1);
+        loop {
+            let other = opened(&SERVER.url()).await;
+            busy(other.attempt(&lock, &Ticket { kept: ms(LONG), ..ticket(&token(), None) }, FAIR).await.unwrap());
+            // The five have gone by now, or by one of the next times.
+            let alive: u64 = SERVER.command(&["ZCARD", lock.alive()]).unwrap();
+            lasting += 1;
+            if alive == lasting {
+                break;
+            }
+            assert!(Instant::now() < last, "{alive} count as alive, and {lasting} are");
+        }
+    }
+}

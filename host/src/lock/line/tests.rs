@@ -3,6 +3,7 @@
 use super::*;
 use crate::clock::Span;
 use crate::lock::waiter::Arrival;
+use crate::names::Prefix;
 use crate::store::Released;
 
 mod places;
@@ -16,7 +17,8 @@ fn span(millis: u64) -> Span {
 
 fn arrival(fair: bool, reply: u64) -> Arrival<u64> {
     let ticket = Ticket { token: Token::random().unwrap(), lease: Some(span(2_000)), kept: span(800) };
-    Arrival { ticket, fair, pulse: span(100), queued: false, reply }
+    let lock = LockKeys::new(&Prefix::default(), "lock").unwrap();
+    Arrival { lock, ticket, fair, places: usize::MAX, pulse: span(100), queued: false, reply }
 }
 
 /// A line with these waiters, by number, of which all are heard.
@@ -54,6 +56,40 @@ fn one_asks_for_all_and_each_who_is_fair_once_for_itself() {
     assert_eq!(fair.heard(Word::Doubt, now).map(|(to, _)| to), None);
     assert_eq!(asked(&fair.step(now, 0)), Some(Number(0)), "all places are in doubt");
     assert_eq!(asked(&fair.step(now, 0)), Some(Number(1)));
+}
+
+#[test]
+fn the_first_few_of_many_have_places_and_each_who_goes_lets_one_come() {
+    let now = Instant::now();
+    let mut line = Line::new(now);
+    for number in 0..1_000 {
+        line.join(Arrival { places: 4, ..arrival(true, number) }, now);
+    }
+    line.listen(now);
+    line.listening(true, now);
+    let busy = Attempt::Busy { lease_left: None, fence: 1 };
+    assert_eq!(asked(&line.step(now, 0)), Some(Number(0)));
+    for number in 1..4 {
+        assert_eq!(asked(&line.step_besides(now, 0)), Some(Number(number)), "all of them at once");
+    }
+    assert_eq!(line.step_besides(now, 0), Step::Rest);
+    for number in 0..4 {
+        assert!(line.answered(Number(number), busy, now, now).is_none());
+    }
+    assert_eq!(asked(&line.step(now, 0)), None);
+    // One gets the lock, one gives up, and one of those behind does.
+    assert!(line.answered(Number(2), Attempt::Acquired { fence: 2 }, now, now).is_some_and(|(to, _)| to == 2));
+    assert_eq!((line.leave(Number(0), now), line.leave(Number(4), now)), (Some(true), Some(false)));
+    assert_eq!((asked(&line.step(now, 0)), asked(&line.step_besides(now, 0))), (Some(Number(5)), Some(Number(6))));
+    assert_eq!(line.step_besides(now, 0), Step::Rest);
+    // Places that are in doubt are asked for again one after the other, and no question is asked twice at once.
+    line.heard(Word::Doubt, now);
+    assert_eq!(line.leave(Number(1), now), Some(true));
+    assert_eq!(line.step_besides(now, 0), Step::Rest, "who never asked does not come before them");
+    for number in [3, 5, 6, 7] {
+        assert_eq!(asked(&line.step(now, 0)), Some(Number(number)));
+    }
+    assert!(line.is_crowded(996) && !line.is_crowded(997));
 }
 
 #[test]

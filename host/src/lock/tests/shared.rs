@@ -8,6 +8,7 @@ use tokio::time::Instant;
 use super::*;
 use crate::clock::Wait;
 use crate::error::Invalid;
+use crate::lock::waiter::PLACES;
 use crate::lock::{Kind, RwLock, Semaphore};
 
 fn rw(locks: &Locks) -> RwLock {
@@ -248,4 +249,94 @@ async fn permits_are_given_in_the_order_in_which_they_were_asked_for() {
         assert!(next.fence() > last.fence());
         last = next;
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_who_tries_for_a_moment_ends_nobodys_wait() {
+    let (store, locks) = setup();
+    let ms = Duration::from_millis;
+    let open = |locks: &Locks, retry| locks.open_semaphore("lock", 1, LockOptions { retry, ..LockOptions::default() }).unwrap();
+    for other in [locks.clone(), Locks::new(store)] {
+        let holder = open(&locks, SECOND).acquire(Wait::None).await.unwrap().unwrap();
+        let patient = open(&locks, 2 * SECOND);
+        let waiter = tokio::spawn(async move { patient.acquire(Wait::Forever).await.unwrap().unwrap() });
+        tokio::time::sleep(ms(1)).await;
+        assert!(open(&other, ms(10)).acquire(Wait::UpTo(ms(5))).await.unwrap().is_none());
+        tokio::time::sleep(ms(560)).await;
+        holder.release().await.unwrap();
+        assert!(open(&other, SECOND).acquire(Wait::None).await.unwrap().is_none(), "somebody was before it");
+        let began = Instant::now();
+        waiter.await.unwrap().release().await.unwrap();
+        assert_eq!(began.elapsed(), Duration::ZERO);
+        other.settled().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_crowd_of_readers_and_writers_is_served_as_it_came() {
+    let (store, locks) = setup();
+    let rw = rw(&locks);
+    let holder = rw.write(Wait::None).await.unwrap().unwrap();
+    let order = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let before = store.calls(Op::Attempt);
+    let crowd: Vec<_> = (0..100)
+        .map(|number| {
+            let (rw, order) = (rw.clone(), Arc::clone(&order));
+            // 20 writers, 5 readers, and so on; readers come in together.
+            let writes = number % 25 < 20;
+            let group = if writes { number } else { number / 25 * 25 + 20 };
+            tokio::spawn(async move {
+                let guard = if writes { rw.write(Wait::Forever).await } else { rw.read(Wait::Forever).await };
+                order.lock().unwrap().push(group);
+                tokio::time::sleep(Duration::from_millis(1)).await;
+                guard.unwrap().unwrap().release().await.unwrap();
+            })
+        })
+        .collect();
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    assert!(store.calls(Op::Attempt) - before <= 2 * PLACES, "{} attempts", store.calls(Op::Attempt) - before);
+    holder.release().await.unwrap();
+    join_all(crowd).await;
+    let order = order.lock().unwrap();
+    assert!(order.is_sorted(), "{order:?}");
+    assert_eq!(locks.shared.lines.len(), 1, "one line for all who want it");
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_of_a_crowd_depends_on_no_other_and_leaves_no_trace() {
+    let (store, locks) = setup();
+    let one = semaphore(&locks, 1);
+    let holder = one.acquire(Wait::None).await.unwrap().unwrap();
+    // Nobody looks after these any more.
+    let mut stalled: Vec<_> = (0..3 * PLACES).map(|_| Box::pin(one.acquire(Wait::Forever))).collect();
+    for waiter in &mut stalled {
+        assert!(waiter.now_or_never().is_none());
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    let (began, last) = (Instant::now(), one.clone());
+    let last = tokio::spawn(async move { last.acquire(Wait::UpTo(3600 * SECOND)).await.unwrap() });
+    assert!(one.acquire(Wait::UpTo(5 * SECOND)).await.unwrap().is_none());
+    assert_eq!(began.elapsed(), 5 * SECOND, "its time runs from the beginning");
+    let before = (store.calls(Op::Attempt), store.calls(Op::Release));
+    let gone = tokio::time::timeout(SECOND / 10, one.acquire(Wait::Forever)).await;
+    locks.settled().await;
+    assert!(gone.is_err() && before == (store.calls(Op::Attempt), store.calls(Op::Release)), "the store never heard of it");
+    holder.release().await.unwrap();
+    assert!(last.await.unwrap().is_some());
+    drop(stalled);
+    locks.settled().await;
+    assert!(one.acquire(Wait::None).await.unwrap().is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_behind_a_crowd_is_told_that_the_store_cannot_be_reached() {
+    let (store, locks) = setup();
+    let one = semaphore(&locks, 1);
+    let _holder = one.acquire(Wait::None).await.unwrap().unwrap();
+    store.fail(Op::Attempt, Fault::RequestLost, usize::MAX);
+    let mut crowd: Vec<_> = (0..2 * PLACES).map(|_| Box::pin(one.acquire(Wait::Forever))).collect();
+    for waiter in &mut crowd {
+        assert!(waiter.now_or_never().is_none());
+    }
+    assert!(matches!(one.acquire(Wait::UpTo(SECOND)).await, Err(Error::Unavailable(_))));
 }

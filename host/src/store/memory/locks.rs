@@ -152,7 +152,7 @@ impl LockTable {
         let Some(queue) = self.queues.get_mut(lock.key(), now) else {
             return self.queues.insert(lock.key(), VecDeque::from([ticket.clone()]), ends, now);
         };
-        queue.ends = ends;
+        queue.ends = queue.ends.max(ends);
         if !queue.value.contains(ticket) {
             queue.value.push_back(ticket.clone());
         }
@@ -367,6 +367,24 @@ mod tests {
         assert_eq!(table.sight(&lock, gone).unwrap().waiters, 0);
         attempt(&mut table, &second, joins, gone);
         assert_eq!(table.first(&lock, gone), Some(&second), "the place of before is not found again");
+    }
+
+    #[test]
+    fn a_place_that_lasts_shorter_ends_no_other() {
+        let (mut table, lock, lease, [a, b], now) = setup();
+        let joins = Queueing { joins: true, fair: true, brief: true };
+        let [first, c] = [&a, &Token::random().unwrap()].map(|token| ticket(token, Some(lease)));
+        let second = Ticket { kept: Span::new("kept", SECOND / 10).unwrap(), ..ticket(&b, Some(lease)) };
+        let held = Token::random().unwrap();
+        table.acquire(&lock, &held, None, now);
+        for ticket in [&first, &second] {
+            table.attempt(&lock, ticket, joins, &|_| false, now);
+        }
+        let almost = now + SECOND / 2 - Duration::from_millis(1);
+        table.release(&lock, Release::of(&held), &|_| false, almost);
+        let visits = Queueing { joins: false, ..joins };
+        assert!(matches!(table.attempt(&lock, &c, visits, &|_| false, almost), Some(Attempt::Busy { .. })));
+        assert_eq!(table.first(&lock, almost), Some(&first));
     }
 
     #[test]

@@ -65,7 +65,8 @@ impl Room {
     }
 
     fn join(&mut self, share: Share, ticket: &Ticket, now: Instant) {
-        self.kept = Some(after(now, ticket.kept.duration()));
+        let kept = Some(after(now, ticket.kept.duration()));
+        self.kept = if self.queue.is_empty() { kept } else { self.kept.max(kept) };
         if !self.queue.iter().any(|(_, waiting)| waiting == ticket) {
             self.queue.push_back((share, ticket.clone()));
         }

@@ -53,7 +53,7 @@ if not taken then
   end
 end
 if joins then
-  leave(KEYS[3], KEYS[4], place)
+  leave(KEYS[3], place)
 end
 if taken or fence == 0 then
   fence = after(fence)

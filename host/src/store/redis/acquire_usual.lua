@@ -19,8 +19,8 @@ if ARGV[6] ~= 'fair' and #ARGV[1] >= 16 then
         else
           redis.call('SET', KEYS[2], fence .. string.sub(kept, 17), 'PX', ARGV[3])
         end
-        if ARGV[5] == 'join' and redis.pcall('ZREM', KEYS[3], ARGV[4]) == 1 and redis.call('EXISTS', KEYS[3]) == 0 then
-          redis.call('DEL', KEYS[4])
+        if ARGV[5] == 'join' then
+          redis.pcall('ZREM', KEYS[3], ARGV[4])
         end
         return {1, tonumber(fence)}
       end

@@ -2,7 +2,7 @@
 -- KEYS: the lock, its fence, its queue, its clients alive, what its channels begin with.
 -- ARGV: the digest of the holder's token, PUBLISH or SPUBLISH.
 -- Gives {1, fence up to which all are stale, 1 if somebody has the lock now or else 0}, {0} if nobody held it any more, {2} if
--- somebody else does.
+-- somebody else does; and behind it why those who wait could not be told, if so.
 local seen = ARGV[1]
 local holder = redis.call('GET', KEYS[1])
 local last, notes = recall(KEYS[2])
@@ -27,6 +27,6 @@ notes = with_note(notes, '~', seen)
 if string.find(holder, '^[!-~]+$') then
   notes = with_note(notes, '!', holder)
 end
-local given = hand_on_if_known(KEYS[1], KEYS[3], KEYS[4], KEYS[5], ARGV[2], stale)
+local given, why = hand_on_if_possible(KEYS[1], KEYS[3], KEYS[4], KEYS[5], ARGV[2], stale)
 redis.call('SET', KEYS[2], digits(given or stale) .. notes, 'PX', 86400000)
-return {1, stale, given and 1 or 0}
+return {1, stale, given and 1 or 0, why}

@@ -127,6 +127,12 @@ fn code(error: &ServerError) -> &str {
     }
 }
 
+/// The text of an error that a script has caught, without what servers add about the script: behind it, or before 7.0 before it.
+pub(super) fn said(text: &str) -> &str {
+    let text = text.split_once(" script: ").map_or(text, |(before, _)| before);
+    text.rsplit_once(": -").map_or(text, |(_, error)| error)
+}
+
 /// The text of an error reply, without what servers add about the script in which it came up.
 fn told(error: &ServerError) -> String {
     let details = error.details().unwrap_or_default();

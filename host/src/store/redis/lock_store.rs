@@ -3,7 +3,7 @@
 use futures_util::future::{BoxFuture, FutureExt};
 use redis::Value;
 
-use super::fault::{Fault, integer, time_left};
+use super::fault::{Fault, integer, said, time_left};
 use super::request::{Argument, Request};
 use super::script::{self, Deed, Script};
 use super::topology::Topology;
@@ -55,7 +55,7 @@ impl LockStore for RedisStore {
     fn release<'a>(&'a self, lock: &'a LockKeys, release: Release<'a>) -> Reply<'a, Released> {
         async move {
             let reply = self.run(Deed::Release.script(lock), lock, release.token, Argument::Next(self.waiter(), release)).await?;
-            match numbers(&reply).as_deref() {
+            match done(lock, &reply).as_deref() {
                 Some([0]) => Ok(Released::NotHeld),
                 Some([1]) => Ok(Released::Now),
                 Some([2]) => Ok(Released::Before),
@@ -120,7 +120,7 @@ impl LockStore for RedisStore {
     fn break_lock<'a>(&'a self, lock: &'a LockKeys, seen: &'a Fingerprint) -> Reply<'a, Broken> {
         async move {
             let reply = self.ask(Request::Break(lock, seen, self.waiter().publish)).await?;
-            match numbers(&reply).as_deref() {
+            match done(lock, &reply).as_deref() {
                 Some([1, fence, held]) => Ok(Broken::Yes { fence: fence.unsigned_abs(), handed_on: *held != 0 }),
                 Some([0]) => Ok(Broken::Free),
                 Some([2]) => Ok(Broken::ChangedHands),
@@ -146,9 +146,23 @@ impl RedisStore {
     }
 }
 
+/// A reply that is a list of numbers, and behind them why those who wait were not told, if so. What the numbers say was done all the
+/// same, so that is no error of whoever let go: those who wait ask by themselves, and are told what they may not do.
+fn done(lock: &LockKeys, reply: &Value) -> Option<Vec<i64>> {
+    let Value::Array(parts) = reply else { return None };
+    let [done @ .., Value::BulkString(why)] = parts.as_slice() else { return integers(parts) };
+    let why = String::from_utf8_lossy(why);
+    tracing::warn!(lock = lock.name(), why = said(&why), "let go of, but those who wait could not be told");
+    integers(done)
+}
+
 /// A reply that is a list of numbers.
 fn numbers(reply: &Value) -> Option<Vec<i64>> {
     let Value::Array(parts) = reply else { return None };
+    integers(parts)
+}
+
+fn integers(parts: &[Value]) -> Option<Vec<i64>> {
     parts.iter().map(|part| integer(part).ok()).collect()
 }
 

@@ -2,7 +2,8 @@
 -- half a day more or less is left as it is.
 local function outlast(fence, lease)
   local day = 86400000
-  if redis.call('PTTL', fence) < day / 2 + lease then
+  -- What else is kept there is not to end.
+  if redis.call('PTTL', fence) < day / 2 + lease and type(redis.pcall('GET', fence)) == 'string' then
     redis.call('PEXPIRE', fence, string.format('%.0f', day + lease))
   end
 end

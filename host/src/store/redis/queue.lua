@@ -7,30 +7,48 @@ local function read_place(place)
   return string.match(place, '^(%S+) (%S+) (%S+) (%S+) (%S+)$')
 end
 
--- Makes a key last for this many ms at least, so that nothing is left behind when all who wait have died.
+-- Makes a key last for this many ms at least, so that nothing is left behind when all who wait have died. Gives whether it had an end
+-- before, as one has not that is new.
 local function keep(key, ms)
-  if redis.call('PTTL', key) < ms then
+  local left = redis.call('PTTL', key)
+  if left < ms then
     redis.call('PEXPIRE', key, ms)
   end
+  return left >= 0
+end
+
+-- Has a client count as alive for this many ms at least: not shorter than before where it may have other places, which may last longer.
+-- Gives whether it did not count.
+local function enliven(alive, client, ms, others)
+  local ends = string.format('%.0f', millis() + ms)
+  if others then
+    return redis.call('ZADD', alive, 'GT', ends, client) == 1
+  end
+  return redis.call('ZADD', alive, ends, client) == 1
 end
 
 -- Takes the last place, or keeps the one that is there already.
 local function join(queue, alive, place)
   local _, _, kept, client = read_place(place)
+  kept = tonumber(kept)
   local last = redis.call('ZRANGE', queue, -1, -1, 'WITHSCORES')[2]
   -- Before the place, so that there is none if something else is kept under this key.
-  redis.call('ZADD', alive, string.format('%.0f', millis() + tonumber(kept)), client)
+  local is_new = enliven(alive, client, kept, last)
   -- Not before the last one, even if the clock was set back.
   redis.call('ZADD', queue, 'NX', string.format('%.0f', math.max(micros(), tonumber(last or 0) + 1)), place)
-  keep(queue, tonumber(kept))
-  keep(alive, tonumber(kept))
+  keep(queue, kept)
+  if keep(alive, kept) and is_new then
+    -- Where there is always somebody who waits, those who have gone would add up.
+    for _, gone in ipairs(redis.call('ZRANGEBYSCORE', alive, '-inf', string.format('%.0f', millis()))) do
+      redis.call('ZREM', alive, gone)
+    end
+  end
 end
 
--- Where something else is kept under the key of the queue, nobody has a place in it, and whoever has the lock keeps it.
-local function leave(queue, alive, place)
-  if redis.pcall('ZREM', queue, place) == 1 and redis.call('EXISTS', queue) == 0 then
-    redis.call('DEL', alive)
-  end
+-- Where something else is kept under the key of the queue, nobody has a place in it, and whoever has the lock keeps it. Who counts as
+-- alive is left to be forgotten by itself: that key may be another's.
+local function leave(queue, place)
+  redis.pcall('ZREM', queue, place)
 end
 
 -- The first place whose client is alive, after `from` others that are passed over. Those of the dead are taken away.
@@ -75,7 +93,7 @@ local function hand_on(lock, queue, alive, channel, publish, last)
     local fence = after(last)
     grant(lock, token, lease, kept)
     if tell(channel, publish, client, token .. ' ' .. digits(fence)) then
-      leave(queue, alive, place)
+      leave(queue, place)
       return fence
     end
     -- Nobody there listens: a process that died just now, or that has lost its connection and will ask by itself. Its place stays
@@ -85,9 +103,21 @@ local function hand_on(lock, queue, alive, channel, publish, last)
   end
 end
 
--- The same for a lock that was just let go of, which stays so: if something else is kept under a key of those who wait, nobody is told,
--- and whoever asks for a place learns why.
-local function hand_on_if_known(...)
-  local known, fence = pcall(hand_on, ...)
-  return known and fence or nil
+-- The text of an error that was caught, which is a text by itself before 7.0. None of one that says that something else is kept under a key
+-- of those who wait: then nobody has a place, and whoever asks for one learns why.
+local function reason(caught)
+  local text = type(caught) == 'table' and caught.err or tostring(caught)
+  if not string.find(text, 'WRONGTYPE', 1, true) then
+    return text
+  end
+end
+
+-- The same for a lock that was just let go of, which stays so, whatever comes of this. Gives no fence and the reason if those who wait cannot
+-- be found or told: a user may have lost rights since they came.
+local function hand_on_if_possible(...)
+  local done, given = pcall(hand_on, ...)
+  if done then
+    return given
+  end
+  return nil, reason(given)
 end

@@ -11,7 +11,7 @@ if not last then
   return notes
 end
 if withdrawn ~= '' then
-  leave(KEYS[3], KEYS[4], withdrawn)
+  leave(KEYS[3], withdrawn)
 end
 
 if holder ~= token then
@@ -35,22 +35,27 @@ end
 redis.call('DEL', KEYS[1])
 local fence = tonumber(last)
 notes = with_note(notes, '-', token)
-local passes = place ~= ''
+local passes, why = place ~= '', nil
 if passes and yields then
   local known, first = pcall(function()
     join(KEYS[3], KEYS[4], place)
     return first_place(KEYS[3], KEYS[4], 0)
   end)
-  -- As in hand_on_if_known: it need not wait for those that nobody can find.
-  passes = not known or first == place
+  -- It need not wait for those whom nobody can find, but passes nobody who may be there.
+  why = not known and reason(first) or nil
+  passes = not why and (not known or first == place)
 end
-local passed
 if passes then
-  leave(KEYS[3], KEYS[4], place)
+  leave(KEYS[3], place)
   local next_token, lease, kept = read_place(place)
   grant(KEYS[1], next_token, lease, tonumber(kept))
-  passed = after(fence)
+  fence = after(fence)
+else
+  local given, untold = hand_on_if_possible(KEYS[1], KEYS[3], KEYS[4], KEYS[5], ARGV[2], fence)
+  fence, why = given or fence, untold or why
 end
-fence = passed or hand_on_if_known(KEYS[1], KEYS[3], KEYS[4], KEYS[5], ARGV[2], fence) or fence
 redis.call('SET', KEYS[2], digits(fence) .. notes, 'PX', 86400000)
-return passed and {3, fence} or {1}
+if passes then
+  return {3, fence}
+end
+return {1, why}

@@ -1,7 +1,6 @@
 -- What release.lua nearly always comes to, before the functions are made that the other cases need: the token holds the lock, no place is
 -- given up or passed to, and nobody waits or the first who waits can be told. Numbers stay texts, as in acquire_usual.lua. When there is
--- much to do elsewhere, what a script costs is the code that it goes through, so it has as few commands as can be: who counts as
--- alive is left to a later release, or to be forgotten by itself.
+-- much to do elsewhere, what a script costs is the code that it goes through, so it has as few commands as can be.
 if not ARGV[3] and #ARGV[1] >= 16 then
   local found = redis.call('MGET', KEYS[1], KEYS[2])
   local kept, note = found[2], ' -' .. string.sub(ARGV[1], 1, 16)
@@ -12,7 +11,7 @@ if not ARGV[3] and #ARGV[1] >= 16 then
     local first = redis.pcall('ZPOPMIN', KEYS[3])
     local place = first[1]
     if not place and not first.err then
-      redis.call('DEL', KEYS[1], KEYS[4])
+      redis.call('DEL', KEYS[1])
       redis.call('SET', KEYS[2], string.sub(kept, 1, 16) .. notes, 'PX', '86400000')
       return {1}
     end

@@ -38,31 +38,29 @@ local function first_end(lock)
   return left_until(tonumber(redis.call('ZRANGE', lock, 0, 0, 'WITHSCORES')[2]))
 end
 
-local function last_as_long_as_needed(lock, fences)
+-- Given the last answer of the key of the fences: what else is kept there is not to end with the lock.
+local function last_as_long_as_needed(lock, fences, answer)
   local latest = tonumber(redis.call('ZRANGE', lock, -1, -1, 'WITHSCORES')[2])
-  if latest and latest < NEVER then
-    redis.call('PEXPIREAT', lock, string.format('%.0f', latest))
-    redis.call('PEXPIREAT', fences, string.format('%.0f', latest))
-  elseif latest then
-    redis.call('PERSIST', lock)
-    redis.call('PERSIST', fences)
+  for _, key in ipairs({lock, type(answer) ~= 'table' and fences or nil}) do
+    if latest and latest < NEVER then
+      redis.call('PEXPIREAT', key, string.format('%.0f', latest))
+    elseif latest then
+      redis.call('PERSIST', key)
+    end
   end
 end
 
 -- Without a fence it keeps the one it has. The fence comes first: where something else is kept under its key, nobody is to have the lock.
 local function hold(lock, fences, member, ends, fence)
-  if fence then
-    redis.call('HSET', fences, member, digits(fence))
-  end
+  local answer = fence and redis.call('HSET', fences, member, digits(fence)) or redis.pcall('HGET', fences, member)
   redis.call('ZADD', lock, string.format('%.0f', ends), member)
-  last_as_long_as_needed(lock, fences)
+  last_as_long_as_needed(lock, fences, answer)
 end
 
 local function let_go(lock, fences, member)
   local held = redis.call('ZREM', lock, member) == 1
   -- Whatever is kept there, the lock is let go of.
-  redis.pcall('HDEL', fences, member)
-  last_as_long_as_needed(lock, fences)
+  last_as_long_as_needed(lock, fences, redis.pcall('HDEL', fences, member))
   return held
 end
 
@@ -78,19 +76,19 @@ local function fits(lock, share)
 end
 
 -- Gives the lock to those who wait, in their order, for as long as it fits the first of them. Each has it not for longer than its
--- place is kept, until that is confirmed. Gives the last fence.
-local function hand_out(lock, fences, queue, alive, channel, publish, last)
+-- place is kept, until that is confirmed. The last fence is `given.last`.
+local function hand_out_each(lock, fences, queue, alive, channel, publish, given)
   local from = 0
   while true do
     local place, token, lease, kept, client, share = first_place(queue, alive, from)
     if not place or not fits(lock, share) then
-      return last
+      return
     end
-    local member, fence = holder(share, token), after(last)
+    local member, fence = holder(share, token), after(given.last)
     hold(lock, fences, member, math.min(lease_end(lease), millis() + kept), fence)
     if tell(channel, publish, client, token .. ' ' .. digits(fence)) then
-      leave(queue, alive, place)
-      last = fence
+      leave(queue, place)
+      given.last = fence
     else
       -- Nobody there listens, as in hand_on: its place stays as long as it counts as alive.
       let_go(lock, fences, member)
@@ -99,8 +97,16 @@ local function hand_out(lock, fences, queue, alive, channel, publish, last)
   end
 end
 
--- The same for a share that was just let go of, as hand_on_if_known says.
-local function hand_out_if_known(lock, fences, queue, alive, channel, publish, last)
-  local known, given = pcall(hand_out, lock, fences, queue, alive, channel, publish, last)
-  return known and given or last
+-- The same. Gives the last fence.
+local function hand_out(lock, fences, queue, alive, channel, publish, last)
+  local given = {last = last}
+  hand_out_each(lock, fences, queue, alive, channel, publish, given)
+  return given.last
+end
+
+-- The same for a share that was just let go of, as hand_on_if_possible says. Gives the last fence, and the reason.
+local function hand_out_if_possible(lock, fences, queue, alive, channel, publish, last)
+  local given = {last = last}
+  local done, caught = pcall(hand_out_each, lock, fences, queue, alive, channel, publish, given)
+  return given.last, not done and reason(caught) or nil
 end

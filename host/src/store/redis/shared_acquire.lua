@@ -31,7 +31,7 @@ end
 fence = after(fence)
 -- Never shorter: this may be an attempt that comes late, when the lock was confirmed or extended.
 hold(KEYS[1], KEYS[6], member, math.max(lease_end(lease), ends or 0), fence)
-leave(KEYS[3], KEYS[4], place)
+leave(KEYS[3], place)
 local given = hand_out(KEYS[1], KEYS[6], KEYS[3], KEYS[4], KEYS[5], publish, fence)
 redis.call('SET', KEYS[2], digits(given) .. notes, 'PX', 86400000)
 return {1, fence}

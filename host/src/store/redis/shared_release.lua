@@ -6,7 +6,7 @@ if not last then
   return notes
 end
 if withdrawn ~= '' then
-  leave(KEYS[3], KEYS[4], withdrawn)
+  leave(KEYS[3], withdrawn)
 end
 drop_ended(KEYS[1], KEYS[6])
 local held = let_go(KEYS[1], KEYS[6], holder(share, token))
@@ -15,10 +15,10 @@ if not before then
   notes = with_note(notes, held and '-' or '!', token)
 end
 -- Also if it did not hold the lock: those behind a place that was given up may fit where it did not.
-local fence = hand_out_if_known(KEYS[1], KEYS[6], KEYS[3], KEYS[4], KEYS[5], publish, tonumber(last))
+local fence, why = hand_out_if_possible(KEYS[1], KEYS[6], KEYS[3], KEYS[4], KEYS[5], publish, tonumber(last))
 local noted = redis.pcall('SET', KEYS[2], digits(fence) .. notes, 'PX', 86400000)
 -- A server out of memory cannot note it, nor grant an attempt that is still under way, which changes nothing about the answer.
 if noted.err and not string.find(noted.err, 'OOM', 1, true) then
   return noted
 end
-return {held and 1 or before and 2 or 0}
+return {held and 1 or before and 2 or 0, why}

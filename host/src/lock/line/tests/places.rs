@@ -39,6 +39,45 @@ fn places_that_may_have_been_lost_before_a_late_answer_are_asked_for_anew() {
     assert_eq!(asked(&line.step(late, 0)), None);
 }
 
+/// One who waits with pauses of 10 ms, and whose place is kept for 30 ms.
+fn brief(reply: u64) -> Arrival<u64> {
+    let Arrival { ticket, .. } = arrival(true, reply);
+    Arrival { ticket: Ticket { kept: span(30), ..ticket }, pulse: span(10), ..arrival(true, reply) }
+}
+
+#[test]
+fn a_place_that_lasts_shorter_ends_no_other() {
+    let now = Instant::now();
+    let mut line = queued(2, now);
+    let later = now + 50 * MS;
+    line.join(brief(2), later);
+    assert_eq!(keep(&mut line, later, later), Some(Number(2)));
+    assert_eq!(asked(&line.step(later, 0)), None, "the others' places are kept for 800 ms");
+    let later = now + 100 * MS;
+    assert_eq!(keep(&mut line, later, later), Some(Number(0)));
+    assert_eq!(asked(&line.step(later, 0)), None, "and so is this one, by theirs");
+    let last = now + 901 * MS;
+    for number in [0, 1, 2] {
+        assert_eq!(keep(&mut line, last, last), Some(Number(number)), "and not for longer");
+    }
+}
+
+#[test]
+fn who_is_next_keeps_a_place_that_would_end_before_its_pause() {
+    let now = Instant::now();
+    let mut line = Line::new(now);
+    let (first, _) = line.join(brief(0), now);
+    line.join(Arrival { pulse: span(1_000), ..arrival(true, 1) }, now);
+    line.listen(now);
+    line.listening(true, now);
+    for number in 0..2 {
+        assert_eq!(keep(&mut line, now, now), Some(Number(number)));
+    }
+    let later = now + 700 * MS;
+    line.leave(first, later);
+    assert_eq!(asked(&line.step(later, 0)), Some(Number(1)), "its place is kept for 800 ms, and it would ask after 1,700 ms");
+}
+
 #[test]
 fn a_request_that_was_not_answered_keeps_no_places() {
     let now = Instant::now();

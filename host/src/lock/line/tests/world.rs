@@ -172,7 +172,9 @@ impl World {
         let process = &mut self.processes[at];
         let reply = process.joined;
         process.joined += 1;
-        let arrival = Arrival { ticket: ticket.clone(), fair, pulse: span(100), queued, reply };
+        // Also few places, as those have who share a lock.
+        let (lock, places) = (self.lock.clone(), if reply.is_multiple_of(2) { usize::MAX } else { 2 });
+        let arrival = Arrival { lock, ticket: ticket.clone(), fair, places, pulse: span(100), queued, reply };
         let (number, told) = process.line.join(arrival, Instant::now());
         process.waiters.push(Waiting { number, reply, ticket, fair, open });
         self.told(at, told);
@@ -261,7 +263,7 @@ impl World {
             Event::Leave { at: waiter } => self.leave(at, waiter),
             Event::Step { fate } => {
                 if process.asked.is_none()
-                    && let Step::Ask { number, ticket, queueing } = process.line.step(now, 0)
+                    && let Step::Ask { number, ticket, queueing, .. } = process.line.step(now, 0)
                 {
                     self.processes[at].asked = Some((number, now, self.ask(&ticket, queueing, fate)));
                 }

@@ -201,6 +201,27 @@ fn places_last_as_long_as_one_of_them_is_heard_of() {
 }
 
 #[test]
+fn a_place_that_lasts_shorter_ends_no_other() {
+    let (mut table, lock, now) = (SharedTable::default(), keys(permit(1)), Instant::now());
+    let [one, two, three, four] = [1, 2, 3, 4].map(ticket);
+    let brief = Ticket { kept: Span::new("kept", MS).unwrap(), ..three };
+    let joins = Queueing { joins: true, fair: true, brief: false };
+    let mut attempt = |ticket: &Ticket, queueing, ms| acquired(table.attempt(&lock, ticket, queueing, &|_| false, now + ms * MS));
+    assert!(attempt(&one, Queueing::NONE, 0));
+    assert!(!attempt(&two, joins, 12) && !attempt(&brief, joins, 13));
+    assert!(!attempt(&four, Queueing::NONE, 21), "the lock is free, and the place of another is before this one");
+    assert!(attempt(&four, Queueing::NONE, 22));
+    // Who waits when nobody else does is kept for its own time.
+    let (mut table, late) = (SharedTable::default(), now + 30 * MS);
+    table.attempt(&lock, &one, Queueing::NONE, &|_| true, now);
+    table.attempt(&lock, &two, joins, &|_| true, now);
+    table.release(&lock, Release { withdraws: Some(&two), ..Release::of(&two.token) }, &|_| true, now);
+    table.attempt(&lock, &brief, joins, &|_| true, now + MS);
+    assert_eq!(table.sight(&lock, now + 2 * MS).unwrap().waiters, 0);
+    assert_eq!(table.holders(&lock, late), 0);
+}
+
+#[test]
 fn nothing_is_kept_of_a_lock_that_nobody_holds_or_wants() {
     let (mut table, lock, now) = (SharedTable::default(), keys(Share::Writer), Instant::now());
     table.attempt(&lock, &ticket(1), Queueing::NONE, &|_| true, now);
