@@ -110,8 +110,9 @@ impl<R> Line<R> {
     /// Notes that this token holds it no more. Gives whether it did.
     pub(super) fn unhold(&mut self, token: &Token, now: Instant) -> bool {
         let held = self.held.take_if(|held| held == token).is_some();
-        if held {
-            // Nobody passes the lock on any more.
+        // Nobody passes the lock on any more. One that many can hold is passed on by the store: a question beside its word would have the
+        // store count a fence for the waiter that it never learns of.
+        if held && self.waiters.front().is_some_and(|first| first.lock.share().is_alone()) {
             self.pace.hurry(now);
         }
         held

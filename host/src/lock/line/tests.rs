@@ -3,7 +3,7 @@
 use super::*;
 use crate::clock::Span;
 use crate::lock::waiter::Arrival;
-use crate::names::Prefix;
+use crate::names::{Prefix, Share};
 use crate::store::Released;
 
 mod places;
@@ -111,6 +111,24 @@ fn while_this_process_holds_the_lock_nobody_asks_and_after_sixteen_turns_others_
     assert!(offer.yields);
     assert!(line.offered(&offer, Some(Released::Now), now, now).is_none());
     assert!(!line.offer().unwrap().yields, "it was others' turn");
+}
+
+#[test]
+fn nobody_asks_when_a_share_is_let_go_of_as_the_store_passes_it_on() {
+    let now = Instant::now();
+    let asks_when_let_go_of = |share| {
+        let lock = LockKeys::shared(&Prefix::default(), "lock", share).unwrap();
+        let (mut line, held) = (Line::new(now), Token::random().unwrap());
+        line.hold(held.clone());
+        line.join(Arrival { lock, queued: true, ..arrival(true, 0) }, now);
+        line.listening(true, now);
+        assert!(asked(&line.step(now, 0)).is_some());
+        assert_eq!(asked(&line.step(now, 0)), None);
+        assert!(line.unhold(&held, now));
+        asked(&line.step(now, 0)).is_some()
+    };
+    assert!(asks_when_let_go_of(Share::Alone));
+    assert!(!asks_when_let_go_of(Share::Writer));
 }
 
 #[test]
