@@ -317,6 +317,11 @@ async fn one_of_a_crowd_depends_on_no_other_and_leaves_no_trace() {
     let last = tokio::spawn(async move { last.acquire(Wait::UpTo(3600 * SECOND)).await.unwrap() });
     assert!(one.acquire(Wait::UpTo(5 * SECOND)).await.unwrap().is_none());
     assert_eq!(began.elapsed(), 5 * SECOND, "its time runs from the beginning");
+    // The first of the line asks now and then. Once it just has, it does not for a while.
+    let asked = store.calls(Op::Attempt);
+    while store.calls(Op::Attempt) == asked {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
     let before = (store.calls(Op::Attempt), store.calls(Op::Release));
     let gone = tokio::time::timeout(SECOND / 10, one.acquire(Wait::Forever)).await;
     locks.settled().await;
