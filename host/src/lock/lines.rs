@@ -4,7 +4,9 @@
 //! another being polled. The task lingers for a while when nobody waits: who takes turns with others is back soon, and then a
 //! grant is heard already.
 
+use std::borrow::Borrow;
 use std::collections::HashMap;
+use std::hash::{Hash, Hasher};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::runtime::Handle;
@@ -25,8 +27,12 @@ use crate::store::{Attempt, Queueing, Released, Store, Ticket, Token};
 #[derive(Debug, Clone)]
 pub(super) struct Lines {
     store: Arc<dyn Store>,
-    open: Arc<Mutex<HashMap<String, Served>>>,
+    open: Arc<Mutex<HashMap<Whole, Served>>>,
 }
+
+/// A lock, whichever share of it is meant: found by its key.
+#[derive(Debug)]
+struct Whole(LockKeys);
 
 /// A line, and the task that serves it.
 #[derive(Debug)]
@@ -143,12 +149,12 @@ impl Lines {
         let mut served = Served { line: Line::new(Instant::now()), server: None };
         let given = change(&mut served);
         if served.server.is_some() || !served.line.is_idle() {
-            open.insert(lock.key().to_owned(), served);
+            open.insert(Whole(lock.clone()), served);
         }
         given
     }
 
-    fn open(&self) -> MutexGuard<'_, HashMap<String, Served>> {
+    fn open(&self) -> MutexGuard<'_, HashMap<Whole, Served>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -253,5 +259,25 @@ impl Passing<'_> {
 impl Drop for Passing<'_> {
     fn drop(&mut self) {
         self.finish(None);
+    }
+}
+
+impl Borrow<str> for Whole {
+    fn borrow(&self) -> &str {
+        self.0.key()
+    }
+}
+
+impl PartialEq for Whole {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.key() == other.0.key()
+    }
+}
+
+impl Eq for Whole {}
+
+impl Hash for Whole {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.key().hash(state);
     }
 }

@@ -63,7 +63,7 @@ mod semaphore;
 mod server;
 mod sightings;
 #[cfg(test)]
-pub(crate) mod tests;
+mod tests;
 mod visitors;
 mod waiter;
 mod watchdog;

@@ -21,6 +21,8 @@ mod attempt;
 pub mod browse;
 mod claims;
 mod entries;
+#[cfg(test)]
+pub(crate) mod faulty;
 mod locks;
 pub mod memory;
 mod mirror;

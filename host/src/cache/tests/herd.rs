@@ -1,7 +1,7 @@
 //! Herd caches: one computes, the others get what there is.
 
 use super::*;
-use crate::lock::tests::faulty::{Fault, Faulty, Op};
+use crate::store::faulty::{Fault, Faulty, Op};
 
 const SECOND: Duration = Duration::from_secs(1);
 

@@ -3,7 +3,7 @@
 use tokio::time::Instant;
 
 use super::*;
-use crate::lock::tests::faulty::{Fault, Faulty, Op};
+use crate::store::faulty::{Fault, Faulty, Op};
 
 const SECOND: Duration = Duration::from_secs(1);
 

@@ -5,16 +5,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use self::faulty::{Fault, Faulty, Op};
 use super::{Lock, LockOptions, Locks};
 use crate::error::{Error, Unavailable};
 use crate::names::LockKeys;
+use crate::store::faulty::{Fault, Faulty, Op};
 use crate::store::{Attempt, LockStore, Release, Store, Token};
 
 mod acquire;
 mod cancel;
 mod class;
-pub(crate) mod faulty;
 mod guard;
 mod many;
 mod metrics;

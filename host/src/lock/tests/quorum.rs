@@ -1,71 +1,24 @@
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
-
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep};
 
 use super::*;
 use crate::clock::Wait;
 use crate::error::{Invalid, Outage};
 use crate::lock::{Kind, Quorum};
+use crate::store::Copies;
+use crate::store::faulty::Fleet;
 use crate::store::memory::MemoryStore;
-use crate::store::{Copies, Replicas, Reply, Survey};
 
 const MS: Duration = Duration::from_millis(1);
-
-/// Replicas that say what a test has them say, a millisecond after they were asked.
-#[derive(Debug)]
-pub(super) struct Fleet {
-    copies: Mutex<Copies>,
-    surveys: AtomicUsize,
-}
-
-struct Asked<'a> {
-    fleet: &'a Fleet,
-    due: Option<Instant>,
-}
-
-impl Replicas for Fleet {
-    fn survey<'a>(&'a self, _: &'a LockKeys, _: &'a Token, _: Option<Instant>) -> Box<dyn Survey + 'a> {
-        self.surveys.fetch_add(1, Ordering::Relaxed);
-        Box::new(Asked { fleet: self, due: None })
-    }
-}
-
-impl Survey for Asked<'_> {
-    fn ask(&mut self, _: bool) {
-        self.due.get_or_insert(Instant::now() + MS);
-    }
-
-    fn news(&mut self) -> Reply<'_, Copies> {
-        Box::pin(async move {
-            let Some(due) = self.due else { return std::future::pending().await };
-            sleep_until(due).await;
-            self.due = None;
-            Ok(*self.fleet.copies.lock().unwrap())
-        })
-    }
-}
 
 pub(super) fn of_two(holding: usize) -> Copies {
     Copies::Counted { replicas: 2, holding, most: 2, fresh: true }
 }
 
 pub(super) fn setup(copies: Copies) -> (Arc<Faulty>, Lock) {
-    let fleet = Fleet { copies: Mutex::new(copies), surveys: AtomicUsize::new(0) };
-    let store = Arc::new(Faulty { fleet: Some(fleet), ..Faulty::default() });
+    let store = Arc::new(Faulty { fleet: Some(Fleet::new(copies)), ..Faulty::default() });
     let locks = Locks::new(Arc::clone(&store) as Arc<dyn Store>);
     let lock = locks.open("lock", LockOptions { kind: Kind::Quorum, renew: false, ..LockOptions::default() }).unwrap();
     (store, lock)
-}
-
-impl Faulty {
-    fn say(&self, copies: Copies) {
-        *self.fleet.as_ref().unwrap().copies.lock().unwrap() = copies;
-    }
-
-    fn surveys(&self) -> usize {
-        self.fleet.as_ref().unwrap().surveys.load(Ordering::Relaxed)
-    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -74,13 +27,13 @@ async fn a_lock_is_returned_once_the_quorum_is_there_and_its_lease_counts_from_t
     let began = Instant::now();
     let (guard, ()) = tokio::join!(lock.acquire(Wait::UpTo(20 * SECOND)), async {
         sleep(10 * SECOND).await;
-        store.say(of_two(2));
+        store.fleet.as_ref().unwrap().say(of_two(2));
     });
     let guard = guard.unwrap().unwrap();
     assert!((10 * SECOND..10 * SECOND + 30 * MS).contains(&began.elapsed()), "{:?}", began.elapsed());
     assert_eq!(guard.lost().await, crate::error::LossReason::Expired);
     assert_eq!(began.elapsed(), 30 * SECOND);
-    assert_eq!(store.surveys(), 1);
+    assert_eq!(store.fleet.as_ref().unwrap().surveys(), 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -100,9 +53,9 @@ async fn it_tries_again_with_another_token_while_there_is_time() {
     let (guard, ()) = tokio::join!(lock.acquire(Wait::Forever), async {
         sleep(SECOND).await;
         // The lease ends without a quorum, and the next attempt has a lease of its own.
-        store.say(of_two(0));
+        store.fleet.as_ref().unwrap().say(of_two(0));
         sleep(40 * SECOND).await;
-        store.say(of_two(2));
+        store.fleet.as_ref().unwrap().say(of_two(2));
     });
     assert!(store.calls(Op::Attempt) > 3 && store.calls(Op::Attempt) < 20, "{} attempts", store.calls(Op::Attempt));
     assert!(guard.unwrap().unwrap().held().await.unwrap());
@@ -117,7 +70,7 @@ async fn what_can_never_be_is_told_at_once_and_leaves_nothing() {
     let memory = Locks::new(Arc::new(MemoryStore::new()));
     let error = memory.open("lock", LockOptions { kind: Kind::Quorum, ..LockOptions::default() }).unwrap_err();
     assert!(matches!(&error, Error::Invalid(Invalid::NoReplicas { store }) if store == "memory:"), "{error}");
-    assert_eq!(store.surveys(), 1);
+    assert_eq!(store.fleet.as_ref().unwrap().surveys(), 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -128,12 +81,12 @@ async fn whoever_is_passed_the_lock_has_it_confirmed_too() {
         sleep(SECOND).await;
         guard.release().await.unwrap();
     });
-    assert_eq!(store.surveys(), 2);
+    assert_eq!(store.fleet.as_ref().unwrap().surveys(), 2);
     let token = next.unwrap().unwrap().hand_over().await.unwrap();
     let adopted = lock.adopt(&token).await.unwrap();
-    assert_eq!(store.surveys(), 3);
+    assert_eq!(store.fleet.as_ref().unwrap().surveys(), 3);
 
-    store.say(of_two(1));
+    store.fleet.as_ref().unwrap().say(of_two(1));
     let token = adopted.hand_over().await.unwrap();
     let error = lock.adopt(&token).await.unwrap_err();
     assert!(matches!(error, Error::Unavailable(Unavailable { why: Outage::NoQuorum, .. })), "{error}");
@@ -152,7 +105,7 @@ async fn time_counts_only_once_the_replicas_have_heard_of_it() {
     guard.renew().await.unwrap();
     // A primary that is cut off from its replicas, and takes everything.
     let (cut, left) = (Instant::now(), guard.remaining().await.unwrap().unwrap());
-    store.say(of_two(0));
+    store.fleet.as_ref().unwrap().say(of_two(0));
     let refused = |answer| matches!(answer, Err(Error::Unavailable(Unavailable { why: Outage::NoQuorum, .. })));
     sleep(SECOND).await;
     assert!(refused(guard.extend(60 * SECOND).await) && refused(guard.renew().await));
@@ -166,7 +119,7 @@ async fn a_lock_of_another_kind_asks_no_replica() {
     let (store, _) = setup(of_two(0));
     let locks = Locks::new(Arc::clone(&store) as Arc<dyn Store>).with_quorum(Quorum::All);
     assert!(super::lock(&locks).acquire(Wait::None).await.unwrap().is_some());
-    assert_eq!(store.surveys(), 0);
+    assert_eq!(store.fleet.as_ref().unwrap().surveys(), 0);
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,13 +1,13 @@
 //! A store that loses requests and replies, for the tests of locks and of caches.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::collections::HashMap;
 use std::sync::Mutex;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 
-use super::SECOND;
-use super::quorum::Fleet;
 use crate::clock::Span;
 use crate::error::{Error, Limit, Outage, Unavailable};
 use crate::names::{LockKeys, Prefix};
@@ -18,6 +18,9 @@ use crate::store::{
 };
 
 mod entries;
+mod fleet;
+
+pub(crate) use fleet::Fleet;
 
 /// Operations that can be made to fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -52,15 +55,15 @@ pub(crate) enum Fault {
 /// The embedded store, on a bad line.
 #[derive(Debug, Default)]
 pub(crate) struct Faulty {
-    pub(super) inner: MemoryStore,
+    pub(crate) inner: MemoryStore,
     /// The fault of an operation, and how often it still comes.
-    pub(super) faults: Mutex<HashMap<Op, (Fault, usize)>>,
-    pub(super) calls: Mutex<HashMap<Op, usize>>,
+    pub(crate) faults: Mutex<HashMap<Op, (Fault, usize)>>,
+    pub(crate) calls: Mutex<HashMap<Op, usize>>,
     /// Makes every operation pause before and after it is done.
-    pub(super) slow: bool,
-    pub(super) fleet: Option<Fleet>,
+    pub(crate) slow: bool,
+    pub(crate) fleet: Option<Fleet>,
     /// Keeps every two locks in places that no one step reaches.
-    pub(super) apart: bool,
+    pub(crate) apart: bool,
 }
 
 impl Faulty {
@@ -68,7 +71,7 @@ impl Faulty {
         self.faults.lock().unwrap().insert(op, (fault, times));
     }
 
-    pub(super) fn calls(&self, op: Op) -> usize {
+    pub(crate) fn calls(&self, op: Op) -> usize {
         self.calls.lock().unwrap().get(&op).copied().unwrap_or(0)
     }
 
@@ -78,7 +81,7 @@ impl Faulty {
             *times = times.checked_sub(1)?;
             Some(*fault)
         });
-        let lost = || Unavailable { store: "faulty:".into(), why: Outage::TimedOut(SECOND) }.into();
+        let lost = || Unavailable { store: "faulty:".into(), why: Outage::TimedOut(Duration::from_secs(1)) }.into();
         match fault {
             None if self.slow => {
                 tokio::task::yield_now().await;

@@ -1,0 +1,58 @@
+//! Replicas of the store of tests.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep_until};
+
+use crate::names::LockKeys;
+use crate::store::{Copies, Replicas, Reply, Survey, Token};
+
+/// Replicas that say what a test has them say, a millisecond after they were asked.
+#[derive(Debug)]
+pub(crate) struct Fleet {
+    copies: Mutex<Copies>,
+    surveys: AtomicUsize,
+}
+
+struct Asked<'a> {
+    fleet: &'a Fleet,
+    due: Option<Instant>,
+}
+
+impl Fleet {
+    pub(crate) fn new(copies: Copies) -> Self {
+        Self { copies: Mutex::new(copies), surveys: AtomicUsize::new(0) }
+    }
+
+    pub(crate) fn say(&self, copies: Copies) {
+        *self.copies.lock().unwrap() = copies;
+    }
+
+    pub(crate) fn surveys(&self) -> usize {
+        self.surveys.load(Ordering::Relaxed)
+    }
+}
+
+impl Replicas for Fleet {
+    fn survey<'a>(&'a self, _: &'a LockKeys, _: &'a Token, _: Option<Instant>) -> Box<dyn Survey + 'a> {
+        self.surveys.fetch_add(1, Ordering::Relaxed);
+        Box::new(Asked { fleet: self, due: None })
+    }
+}
+
+impl Survey for Asked<'_> {
+    fn ask(&mut self, _: bool) {
+        self.due.get_or_insert(Instant::now() + Duration::from_millis(1));
+    }
+
+    fn news(&mut self) -> Reply<'_, Copies> {
+        Box::pin(async move {
+            let Some(due) = self.due else { return std::future::pending().await };
+            sleep_until(due).await;
+            self.due = None;
+            Ok(*self.fleet.copies.lock().unwrap())
+        })
+    }
+}
