@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::future::{BoxFuture, join_all, select_ok};
+use futures_util::future::{BoxFuture, select_ok};
 use redis::aio::MultiplexedConnection;
 use redis::io::tcp::TcpSettings;
 use redis::{
@@ -13,7 +13,6 @@ use redis::{
 };
 
 use super::fault::{Fault, odd};
-use super::sentinels::Testimony;
 use crate::error::{Error, Invalid};
 use crate::store::address::{Endpoint, Login, RedisAddress, Tls, Topology};
 
@@ -122,39 +121,6 @@ impl Connector {
             }
         };
         tokio::time::timeout(self.shared.timeout, attempt).await.unwrap_or_else(|_| Err(self.too_slow()))
-    }
-
-    /// What all Sentinels say of the primary that answer in time; `None` if there are no Sentinels.
-    pub(super) async fn testimonies(&self) -> Option<Result<Vec<Testimony>, Fault>> {
-        let Target::Primary { sentinels, service, login } = &self.target else { return None };
-        let asked = sentinels.iter().map(|sentinel| async move {
-            tokio::time::timeout(self.shared.timeout, self.hear(sentinel, service, login))
-                .await
-                .unwrap_or_else(|_| Err(self.too_slow()))
-        });
-        let (mut heard, mut failed) = (Vec::new(), None);
-        for answer in join_all(asked).await {
-            match answer {
-                Ok(testimony) => heard.push(testimony),
-                Err(fault) => failed = Some(fault),
-            }
-        }
-        Some(match failed {
-            Some(fault) if heard.is_empty() => Err(fault),
-            _ => Ok(heard),
-        })
-    }
-
-    async fn hear(&self, sentinel: &Endpoint, service: &str, login: &Login) -> Result<Testimony, Fault> {
-        let mut connection = self.dial(sentinel, login, 0, None).await?;
-        let mut questions = redis::pipe();
-        questions.cmd("SENTINEL").arg("MASTER").arg(service).cmd("SENTINEL").arg("REPLICAS").arg(service);
-        let replies =
-            connection.send_packed_commands(&questions, 0, 2).await.map_err(|error| Fault::connecting(sentinel, &error))?;
-        match replies.as_slice() {
-            [primary, replicas] => Testimony::read(primary, replicas),
-            _ => Err(Fault::Odd("there are not as many replies as questions".into())),
-        }
     }
 
     fn too_slow(&self) -> Fault {

@@ -12,8 +12,9 @@ use tokio::time::Instant;
 use super::fault::{Fault, odd};
 use super::followers::{Followers, Links};
 use super::link::{Link, Live};
-use super::sentinels;
+use super::sentinels::Sentinels;
 use super::slots::known;
+use super::testimony;
 use crate::store::address::Endpoint;
 
 /// For how long a replica that is gone counts as one that does not hold a lock, where there are no Sentinels to say what became of it.
@@ -29,6 +30,8 @@ pub(super) struct Primary(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     link: Arc<Link>,
+    /// Who says which server it is, if not the address.
+    sentinels: Option<Sentinels>,
     timeout: Duration,
     roster: Mutex<Roster>,
     asking: AtomicBool,
@@ -51,8 +54,14 @@ struct Roster {
 impl Primary {
     /// The server that a link leads to, which has this long for a reply.
     pub(super) fn new(link: Arc<Link>, timeout: Duration) -> Self {
+        let sentinels = Sentinels::of(link.connector(), timeout);
         let (roster, asking, told) = (Mutex::default(), AtomicBool::new(false), watch::Sender::new(()));
-        Self(Arc::new(Inner { link, timeout, roster, asking, told }))
+        Self(Arc::new(Inner { link, sentinels, timeout, roster, asking, told }))
+    }
+
+    /// The Sentinels that say which server it is, if there are any.
+    pub(super) fn sentinels(&self) -> Option<&Sentinels> {
+        self.0.sentinels.as_ref()
     }
 
     /// The link to it.
@@ -114,12 +123,13 @@ impl Primary {
             live.close();
             return Err(Fault::Unreachable(format!("{} is no primary", self.0.link.connector().target)));
         };
-        let replicas = match self.0.link.connector().testimonies().await {
+        let replicas = match self.sentinels() {
             None => self.roster().seen(following, asked),
-            Some(testimonies) => {
+            Some(sentinels) => {
+                let testimonies = sentinels.testimonies().await?;
                 let run_id = run_id(&live, deadline).await?;
                 // One that they have yet to find cannot become the primary either.
-                let Some(replicas) = sentinels::replicas(&testimonies?, &run_id) else {
+                let Some(replicas) = testimony::replicas(&testimonies, &run_id) else {
                     live.close();
                     return Err(Fault::Unreachable(format!("{} is another by now", self.0.link.connector().target)));
                 };

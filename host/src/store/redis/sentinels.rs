@@ -1,185 +1,103 @@
-//! What Sentinels say of a primary and its replicas.
+//! Asks Sentinels what they say of a primary, over connections that are kept.
 //!
-//! A primary that is about to be replaced does not know it: the replica that is promoted leaves it first, and it then names only those
-//! who are still with it. The Sentinels go on to name all.
+//! A primary that they replace while it is well does not know: it takes itself for the primary, and serves who is connected, until they tell
+//! it, some 10 s later. What is written to the new one meanwhile it does not have.
 
-use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
-use redis::Value;
+use futures_util::future::{join_all, select_all};
+use redis::Pipeline;
+use tokio::time::{Instant, sleep};
 
-use super::fault::{Fault, odd};
-use crate::store::address::Endpoint;
+use super::connect::Connector;
+use super::fault::Fault;
+use super::link::Link;
+use super::testimony::{Named, Testimony};
 
-/// What one Sentinel says.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Testimony {
-    /// Rises with every failover.
-    epoch: u64,
-    /// The run id of the primary.
-    primary: String,
-    /// Whether this Sentinel is about to have another take its place.
-    replacing: bool,
-    /// How many Sentinels there are, itself included.
-    sentinels: usize,
-    replicas: Vec<Known>,
+/// The Sentinels of a store.
+#[derive(Debug)]
+pub(super) struct Sentinels {
+    links: Vec<Link>,
+    service: Arc<str>,
+    timeout: Duration,
+    /// The latest that was heard of. One that is cut off from the others goes on to name the primary of an earlier one.
+    epoch: AtomicU64,
 }
 
-/// A replica.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Known {
-    endpoint: Endpoint,
-    run_id: String,
-    /// Whether this Sentinel cannot reach it.
-    down: bool,
-}
-
-impl Testimony {
-    /// Understands the replies to `SENTINEL MASTER` and `SENTINEL REPLICAS`.
-    pub(super) fn read(primary: &Value, replicas: &Value) -> Result<Self, Fault> {
-        let fields = fields(primary)?;
-        let field = |name: &str| fields.get(name).ok_or_else(|| odd("what a Sentinel says of a primary", primary));
-        let number = |name: &str| field(name)?.parse().map_err(|_| odd("a number", primary));
-        let Value::Array(listed) = replicas else { return Err(odd("a list of replicas", replicas)) };
-        Ok(Self {
-            epoch: number("config-epoch")?,
-            primary: field("runid")?.clone(),
-            replacing: has_flag(field("flags")?, &["failover_in_progress"]),
-            sentinels: usize::try_from(number("num-other-sentinels")?).unwrap_or(usize::MAX).saturating_add(1),
-            replicas: listed.iter().map(Known::read).collect::<Result<_, _>>()?,
-        })
+impl Sentinels {
+    /// Those that a connector finds the primary by, if it does. Each has `timeout` for a reply.
+    pub(super) fn of(connector: &Connector, timeout: Duration) -> Option<Self> {
+        let (sentinels, service) = connector.sentinels()?;
+        let links = sentinels.into_iter().map(|sentinel| Link::new(sentinel, timeout, None)).collect();
+        Some(Self { links, service: service.clone(), timeout, epoch: AtomicU64::new(0) })
     }
 
-    /// How many failovers this Sentinel has heard of.
-    pub(super) fn epoch(&self) -> u64 {
-        self.epoch
+    /// What all of them say that answer in time. It fails if none does.
+    pub(super) async fn testimonies(&self) -> Result<Vec<Testimony>, Fault> {
+        let (mut heard, mut failed) = (Vec::new(), None);
+        for answer in join_all(self.links.iter().map(|sentinel| self.hear(sentinel))).await {
+            match answer {
+                Ok(testimony) => heard.push(testimony),
+                Err(fault) => failed = Some(fault),
+            }
+        }
+        match failed {
+            Some(fault) if heard.is_empty() => Err(fault),
+            _ => Ok(heard),
+        }
     }
 
-    /// Whether the server with this run id is the primary, and is to stay it.
-    pub(super) fn names(&self, run_id: &str) -> bool {
-        self.primary == run_id && !self.replacing
+    /// Whether no Sentinel that answers says that the server with this run id is not the primary, or is to be replaced.
+    pub(super) async fn agrees_on(&self, run_id: &str) -> bool {
+        let asked = self.links.iter().map(|sentinel| self.objects(sentinel, run_id));
+        !join_all(asked).await.contains(&true)
     }
-}
 
-impl Known {
-    fn read(value: &Value) -> Result<Self, Fault> {
-        let fields = fields(value)?;
-        let field = |name: &str| fields.get(name).ok_or_else(|| odd("what a Sentinel says of a replica", value));
-        let port = field("port")?.parse().map_err(|_| odd("a port", value))?;
-        Ok(Self {
-            endpoint: Endpoint { host: field("ip")?.clone(), port },
-            run_id: field("runid")?.clone(),
-            down: has_flag(field("flags")?, &["s_down", "o_down"]),
-        })
-    }
-}
-
-fn has_flag(flags: &str, any: &[&str]) -> bool {
-    flags.split(',').any(|flag| any.contains(&flag))
-}
-
-/// The replicas of the primary with this run id: all that any Sentinel of the latest epoch knows, but for those that more than half of
-/// all Sentinels call down. A few that are cut off from the others have no say in that. `None` if another is named as the primary.
-pub(super) fn replicas(testimonies: &[Testimony], run_id: &str) -> Option<Vec<Endpoint>> {
-    let latest = testimonies.iter().map(|testimony| testimony.epoch).max()?;
-    let latest: Vec<_> = testimonies.iter().filter(|testimony| testimony.epoch == latest).collect();
-    if latest.iter().any(|testimony| testimony.primary != run_id) {
-        return None;
-    }
-    let sentinels = latest.iter().map(|testimony| testimony.sentinels).max()?;
-    let mut seen = HashSet::new();
-    let all = latest.iter().flat_map(|testimony| &testimony.replicas);
-    let new = all.filter(|known| known.run_id != run_id && seen.insert(&known.endpoint));
-    let down = |endpoint: &Endpoint| {
-        let says = |testimony: &&&Testimony| testimony.replicas.iter().any(|known| known.down && known.endpoint == *endpoint);
-        latest.iter().filter(says).count() > sentinels / 2
-    };
-    Some(new.map(|known| &known.endpoint).filter(|endpoint| !down(endpoint)).cloned().collect())
-}
-
-/// The fields of a reply, whichever way the protocol has them.
-fn fields(value: &Value) -> Result<HashMap<String, String>, Fault> {
-    let text = |value: &Value| match value {
-        Value::BulkString(bytes) => Ok(String::from_utf8_lossy(bytes).into_owned()),
-        Value::SimpleString(text) => Ok(text.clone()),
-        Value::Int(number) => Ok(number.to_string()),
-        other => Err(odd("a field", other)),
-    };
-    match value {
-        Value::Map(pairs) => pairs.iter().map(|(name, value)| Ok((text(name)?, text(value)?))).collect(),
-        Value::Array(parts) => parts
-            .chunks(2)
-            .map(|pair| match pair {
-                [name, value] => Ok((text(name)?, text(value)?)),
-                _ => Err(odd("a field with a value", value)),
+    /// Returns once one of them says so. Each is asked at this interval, whatever the others take.
+    pub(super) async fn objection(&self, run_id: &str, interval: Duration) {
+        let asked = self.links.iter().map(|sentinel| {
+            Box::pin(async move {
+                loop {
+                    sleep(interval).await;
+                    if self.objects(sentinel, run_id).await {
+                        return;
+                    }
+                }
             })
-            .collect(),
-        Value::ServerError(error) => Err(Fault::Answer(error.clone())),
-        other => Err(odd("fields", other)),
-    }
-}
-
-#[cfg(test)]
-#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-mod tests {
-    use super::*;
-
-    fn endpoint(port: u16) -> Endpoint {
-        Endpoint { host: "a".into(), port }
+        });
+        select_all(asked).await;
     }
 
-    /// Of a Sentinel among three, on replicas by their ports; those below 0 are down.
-    fn says(epoch: u64, primary: &str, replicas: &[i32]) -> Testimony {
-        let replica = |port: &i32| Known {
-            endpoint: endpoint(port.unsigned_abs().try_into().unwrap()),
-            run_id: port.abs().to_string(),
-            down: *port < 0,
-        };
-        Testimony {
-            epoch,
-            primary: primary.into(),
-            replacing: false,
-            sentinels: 3,
-            replicas: replicas.iter().map(replica).collect(),
+    async fn objects(&self, sentinel: &Link, run_id: &str) -> bool {
+        match self.ask(sentinel).await {
+            Ok(named) => {
+                let latest = self.epoch.fetch_max(named.epoch(), Ordering::SeqCst);
+                named.epoch() >= latest && !named.names(run_id)
+            }
+            // None that is down or cut off from this process alone can keep it from having copies.
+            Err(fault) => {
+                tracing::debug!(sentinel = %sentinel.connector().target, ?fault, "a Sentinel does not say who the primary is");
+                false
+            }
         }
     }
 
-    #[test]
-    fn all_count_but_those_that_most_sentinels_call_down() {
-        let of = |testimonies: &[Testimony]| replicas(testimonies, "1").map(|all| all.into_iter().map(|it| it.port).collect());
-        assert_eq!(of(&[says(1, "1", &[2, 3]), says(1, "1", &[3])]), Some(vec![2, 3]));
-        assert_eq!(of(&[says(1, "1", &[2, -3])]), Some(vec![2, 3]), "one of three has no say");
-        assert_eq!(of(&[says(1, "1", &[2, -3]), says(1, "1", &[2, 3])]), Some(vec![2, 3]));
-        assert_eq!(of(&[says(1, "1", &[2, -3]), says(1, "1", &[2, -3])]), Some(vec![2]));
-        assert_eq!(of(&[says(1, "1", &[1, 2])]), Some(vec![2]), "a primary is no replica of its own");
-        assert_eq!(of(&[says(1, "1", &[2]), says(2, "2", &[1])]), None, "the latest epoch counts");
-        assert_eq!(of(&[says(1, "2", &[3]), says(2, "1", &[2])]), Some(vec![2]));
-        assert_eq!(of(&[]), None);
+    async fn ask(&self, sentinel: &Link) -> Result<Named, Fault> {
+        let deadline = Instant::now() + self.timeout;
+        let live = sentinel.live(deadline).await?;
+        Named::read(&live.send(redis::cmd("SENTINEL").arg("MASTER").arg(&*self.service), deadline).await?)
     }
 
-    #[test]
-    fn who_is_about_to_be_replaced_is_not_named_any_more() {
-        assert!(says(1, "1", &[]).names("1"));
-        assert!(!says(1, "1", &[]).names("2"));
-        assert!(!Testimony { replacing: true, ..says(1, "1", &[]) }.names("1"));
-    }
-
-    #[test]
-    fn replies_are_understood_in_both_protocols() {
-        let text = |text: &str| Value::BulkString(text.into());
-        let primary = [("runid", "1"), ("config-epoch", "7"), ("num-other-sentinels", "2"), ("flags", "master")];
-        let replica = [("runid", "2"), ("ip", "a"), ("port", "2"), ("flags", "slave,s_down,disconnected")];
-        let map = |fields: &[(&str, &str)]| Value::Map(fields.iter().map(|(name, value)| (text(name), text(value))).collect());
-        let flat =
-            |fields: &[(&str, &str)]| Value::Array(fields.iter().flat_map(|(name, value)| [text(name), text(value)]).collect());
-        for form in [&map as &dyn Fn(&[(&str, &str)]) -> Value, &flat] {
-            let read = Testimony::read(&form(&primary), &Value::Array(vec![form(&replica)]));
-            assert_eq!(read.unwrap(), says(7, "1", &[-2]));
-            let replacing = [&primary[..3], &[("flags", "master,failover_in_progress,force_failover")]].concat();
-            let read = Testimony::read(&form(&replacing), &Value::Array(Vec::new()));
-            assert_eq!(read.unwrap(), Testimony { replacing: true, ..says(7, "1", &[]) });
+    async fn hear(&self, sentinel: &Link) -> Result<Testimony, Fault> {
+        let deadline = Instant::now() + self.timeout;
+        let live = sentinel.live(deadline).await?;
+        let mut questions = Pipeline::with_capacity(2);
+        questions.cmd("SENTINEL").arg("MASTER").arg(&*self.service).cmd("SENTINEL").arg("REPLICAS").arg(&*self.service);
+        match live.send_all(&questions, deadline).await?.as_slice() {
+            [primary, replicas] => Testimony::read(primary, replicas),
+            _ => Err(Fault::Odd("there are not as many replies as questions".into())),
         }
-        assert!(Testimony::read(&map(&primary[1..]), &Value::Array(Vec::new())).is_err());
-        assert!(Testimony::read(&Value::Nil, &Value::Array(Vec::new())).is_err());
-        assert!(Testimony::read(&map(&primary), &Value::Array(vec![text("?")])).is_err());
     }
 }

@@ -2,7 +2,6 @@
 
 use std::ops::Deref;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -12,7 +11,6 @@ use super::connect::Connector;
 use super::fault::Fault;
 use super::followers::Followers;
 use super::link::Link;
-use super::naming::Naming;
 use super::primary::Primary;
 use super::slots::redirection;
 
@@ -86,14 +84,6 @@ impl Topology {
     /// How to connect to whoever is thought to have a key.
     pub(super) fn connector(&self, key: &str) -> Connector {
         self.owner(key).connector().clone()
-    }
-
-    /// The Sentinels that say who the one server is, if there are any. Each has `timeout` for a reply.
-    pub(super) fn naming(&self, timeout: Duration) -> Option<Naming> {
-        match self {
-            Self::One(primary) => Naming::of(primary.link().connector(), timeout),
-            Self::Many(_) => None,
-        }
     }
 
     /// Has requests to the one server go over a new connection, which may lead to another by now. The nodes of a cluster say themselves

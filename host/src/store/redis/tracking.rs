@@ -15,7 +15,6 @@ use tokio::runtime::{Handle, Id};
 use tokio::sync::Notify;
 use tokio::time::sleep;
 
-use super::naming::Naming;
 use super::topology::Topology;
 use crate::errand::{self, Errand};
 use crate::store::Mirror;
@@ -32,7 +31,6 @@ pub(super) struct Tracker(Arc<Inner>);
 struct Inner {
     topology: Topology,
     timeout: Duration,
-    naming: Option<Naming>,
     tracked: Mutex<Tracked>,
     /// Told when there is something new to track, or nothing any more.
     changed: Notify,
@@ -60,8 +58,7 @@ struct Until(Weak<Inner>, u64);
 impl Tracker {
     /// A tracker of nothing. A server has `timeout` for a reply.
     pub(super) fn new(topology: Topology, timeout: Duration) -> Self {
-        let naming = topology.naming(timeout);
-        Self(Arc::new(Inner { topology, timeout, naming, tracked: Mutex::default(), changed: Notify::new() }))
+        Self(Arc::new(Inner { topology, timeout, tracked: Mutex::default(), changed: Notify::new() }))
     }
 
     /// Tracks the entries whose keys begin with `prefix`.

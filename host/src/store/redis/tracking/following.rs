@@ -61,7 +61,7 @@ pub(super) async fn follow(inner: &Arc<Inner>, mirrors: &HashMap<u64, Entries>) 
     });
     let feeds = try_join_all(feeds).await?;
     let run_id = match (&inner.topology, feeds.as_slice()) {
-        (Topology::One(primary), [feed]) => confirmed(inner, primary, feed, deadline).await?,
+        (Topology::One(primary), [feed]) => confirmed(primary, feed, deadline).await?,
         _ => None,
     };
     Ok(Following { primaries, feeds, run_id })
@@ -69,13 +69,13 @@ pub(super) async fn follow(inner: &Arc<Inner>, mirrors: &HashMap<u64, Entries>) 
 
 /// The run id of the server that tells, once requests go to that one too, and no Sentinel calls another the primary: whoever copies
 /// what one server has needs that one's news. `None` for a server that does not say who it is.
-async fn confirmed(inner: &Inner, primary: &Primary, feed: &Live, deadline: Instant) -> Result<Option<String>, Fault> {
+async fn confirmed(primary: &Primary, feed: &Live, deadline: Instant) -> Result<Option<String>, Fault> {
     let run_id = match run_id(feed, deadline).await {
         Err(fault) if fault.code() == "NOPERM" => return Ok(None),
         run_id => run_id?,
     };
-    if let Some(naming) = &inner.naming
-        && !naming.agrees_on(&run_id).await
+    if let Some(sentinels) = primary.sentinels()
+        && !sentinels.agrees_on(&run_id).await
     {
         return Err(Fault::Unreachable("the Sentinels are about to replace the primary, or have".into()));
     }
@@ -144,9 +144,10 @@ impl Following {
 
     /// Returns once a Sentinel does not call the one server the primary.
     async fn objected(&self, inner: &Inner) {
-        match (&inner.naming, &self.run_id) {
-            (Some(naming), Some(run_id)) => naming.objection(run_id, CHECK).await,
-            _ => pending().await,
+        let (Topology::One(primary), Some(run_id)) = (&inner.topology, &self.run_id) else { return pending().await };
+        match primary.sentinels() {
+            Some(sentinels) => sentinels.objection(run_id, CHECK).await,
+            None => pending().await,
         }
     }
 
