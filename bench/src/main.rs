@@ -16,6 +16,9 @@ use tokio::runtime;
 
 use self::report::Report;
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Measures figures and prints each beside its raw reference.
 #[derive(Debug, Parser)]
 #[command(args_conflicts_with_subcommands = true)]

@@ -89,6 +89,10 @@ pub(crate) struct Set {
     /// A tag of the entry, by which it can be invalidated; up to 16.
     #[arg(long = "tag", value_name = "TAG")]
     tags: Vec<String>,
+
+    /// Prints an object with `stored`, which is true.
+    #[arg(long)]
+    json: bool,
 }
 
 /// Deletes an entry, or all whose keys match a pattern.
@@ -173,6 +177,9 @@ pub(crate) async fn set(settings: &Settings, command: &Set) -> Result<u8, Failur
     let cache = open(settings, &command.entry.cache, &command.entry.stages).await?;
     let cache = cache.with_tags(&command.tags)?;
     cache.set_cbor(&command.entry.key, value.into(), content.as_deref(), command.expire).await?;
+    if command.json {
+        output::json(&json!({ "stored": true }))?;
+    }
     Ok(0)
 }
 

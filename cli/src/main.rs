@@ -22,6 +22,9 @@ mod stages;
 mod time;
 mod value;
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let cli = Cli::of_process();
     output::trace(cli.settings.verbose, &cli.command);

@@ -101,7 +101,8 @@ pub(super) async fn claims(url: &str, rounds: usize, report: &mut Report) -> any
     let store = store::open(url, &StoreOptions::default()).await?;
     let mut raw = redis::Client::open(url)?.get_multiplexed_async_connection().await?;
     let (cache, value) = (open(url).await?, document_value());
-    let script = redis::Script::new("return redis.call('GET', KEYS[1])");
+    // The least that one can do which looks at what is claimed: a claim has no bytes sent that its caller has seen.
+    let script = redis::Script::new("return redis.call('GETRANGE', KEYS[1], 0, 49)");
     let (mut claims, mut evals) = (Vec::new(), Vec::new());
     for _ in 0..rounds {
         let mut entries = Vec::with_capacity(ENTRIES);
@@ -126,7 +127,7 @@ pub(super) async fn claims(url: &str, rounds: usize, report: &mut Report) -> any
     }
     let n = claims.len();
     let figure = Figure::new(CASE, "µs", (micros(median(&mut claims)), micros(median(&mut evals))), n);
-    report.print(&figure.against("raw EVALSHA of a GET, p50").goal("≤ 1.3 ×"))
+    report.print(&figure.against("raw EVALSHA that reads an envelope, p50").goal("≤ 1.3 ×"))
 }
 
 /// A cache whose entries can be claimed, and whose payload is the value as it is.

@@ -22,6 +22,7 @@ pub(crate) mod components;
 mod entry;
 mod many;
 mod near;
+mod sweep;
 
 const KEY: &str = "document";
 const TASKS: usize = 64;
@@ -35,7 +36,8 @@ pub(crate) async fn run(url: &str, rounds: usize, report: &mut Report) -> anyhow
     many::run(url, rounds, report).await?;
     near::run(url, rounds, report).await?;
     entry::overhead(url, report).await?;
-    entry::claims(url, rounds, report).await
+    entry::claims(url, rounds, report).await?;
+    sweep::run(url, report).await
 }
 
 /// Measures `cache-hit` and `cache-throughput-64*`.

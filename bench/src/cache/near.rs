@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, ensure};
 use bellwether::cache::{Cache, CacheOptions, CachePolicy, Caches, StageChoice};
 use bellwether::store::{self, StoreOptions};
+use redis::aio::MultiplexedConnection;
 
 use super::{KEY, document_text, document_value, raw_get};
 use crate::cached::Cached;
@@ -16,13 +17,14 @@ pub(super) const CACHE: &str = "bench-near";
 const HIT: &str = "near-hit";
 const HIT_CACHED: &str = "near-hit-cached";
 const STALE: &str = "near-stale-p99";
+const STALE_CUT: &str = "near-stale-cut-p99";
 
 /// How often each is called in a round.
 const CALLS: u32 = 20_000;
 
 /// Measures the wanted cases.
 pub(super) async fn run(url: &str, rounds: usize, report: &mut Report) -> anyhow::Result<()> {
-    if ![HIT, HIT_CACHED, STALE].into_iter().any(|case| report.wants(case)) {
+    if ![HIT, HIT_CACHED, STALE, STALE_CUT].into_iter().any(|case| report.wants(case)) {
         return Ok(());
     }
     let (near, far) = (open(url, true).await?, open(url, false).await?);
@@ -46,7 +48,15 @@ pub(super) async fn run(url: &str, rounds: usize, report: &mut Report) -> anyhow
         let figure = Figure::new(HIT_CACHED, "µs", (micros(median(&mut peers)), raw), peers.len());
         report.print(&figure.against("raw GET of the same bytes, p50").goal("report"))?;
     }
-    if report.wants(STALE) { stale(&near, &far, raw, report).await } else { Ok(()) }
+    if report.wants(STALE) {
+        let mut ages = stale(500, &near, &far, async || Ok(())).await?;
+        report.print(&stale_figure(STALE, &mut ages, raw))?;
+    }
+    if report.wants(STALE_CUT) {
+        let mut ages = stale(100, &near, &far, async || cut(&mut connection.clone()).await).await?;
+        report.print(&stale_figure(STALE_CUT, &mut ages, raw))?;
+    }
+    Ok(())
 }
 
 /// The peer, with copies in this process by client-side caching. It does not find what it has set itself: its `set` reads first, and it
@@ -57,12 +67,18 @@ async fn peer(url: &str) -> anyhow::Result<Cached> {
     open(true).await
 }
 
-/// From the answer to a write elsewhere until no read here gives the old value any more.
-async fn stale(near: &Cache, far: &Cache, raw: f64, report: &mut Report) -> anyhow::Result<()> {
+/// From the answer to a write elsewhere until no read here gives the old value any more. Something happens just before the write.
+async fn stale(
+    rounds: u32,
+    near: &Cache,
+    far: &Cache,
+    before: impl AsyncFn() -> anyhow::Result<()>,
+) -> anyhow::Result<Vec<Duration>> {
     let mut ages = Vec::new();
-    for round in 0..500_u32 {
+    for round in 0..rounds {
         near.set(KEY, &round, None).await?;
         copied(near).await?;
+        before().await?;
         far.set(KEY, &(round + 1), None).await?;
         let written = Instant::now();
         while near.get::<u32>(KEY).await? != Some(round + 1) {
@@ -71,8 +87,25 @@ async fn stale(near: &Cache, far: &Cache, raw: f64, report: &mut Report) -> anyh
         }
         ages.push(written.elapsed());
     }
-    let figure = Figure::new(STALE, "µs", (micros(percentile(&mut ages, 99)), raw), ages.len());
-    report.print(&figure.of(format!("p50 {:.0} µs", micros(median(&mut ages)))).against("raw GET, p50").goal("report"))
+    Ok(ages)
+}
+
+fn stale_figure(case: &'static str, ages: &mut [Duration], raw: f64) -> Figure {
+    let most = ages.iter().max().copied().unwrap_or_default();
+    let detail = format!("p50 {:.0} µs, at most {:.0} µs", micros(median(ages)), micros(most));
+    let figure = Figure::new(case, "µs", (micros(percentile(ages, 99)), raw), ages.len());
+    figure.of(detail).against("raw GET, p50").goal("report")
+}
+
+/// Closes the connection over which changes are told, so that the next one goes unheard.
+async fn cut(connection: &mut MultiplexedConnection) -> anyhow::Result<()> {
+    let clients: String = redis::cmd("CLIENT").arg("LIST").query_async(connection).await?;
+    let field = |client: &'_ str, name: &str| client.split(' ').find_map(|field| field.strip_prefix(name)).map(str::to_owned);
+    let tracking = clients.lines().find(|client| field(client, "flags=").is_some_and(|flags| flags.contains('B')));
+    let id = tracking.and_then(|client| field(client, "id=")).context("nobody is told of changes")?;
+    let closed: u32 = redis::cmd("CLIENT").arg("KILL").arg("ID").arg(id).query_async(connection).await?;
+    ensure!(closed == 1, "the connection was closed already");
+    Ok(())
 }
 
 /// The cache over a connection of its own, with copies or without.

@@ -12,6 +12,7 @@ fn a_value_of_json_comes_back_as_it_was() {
         [("null", "null"), ("number", "-1.5"), ("text", r#""a\nb""#), ("object", r#"{"a":[1,{"b":null}],"c":-1}"#)]
     {
         assert_eq!(on(store, &["set", "c", key, value]).ok(), "");
+        assert_eq!(on(store, &["set", "c", key, value, "--json"]).ok(), "{\"stored\":true}\n");
         assert_eq!(on(store, &["get", "c", key]).ok(), format!("{value}\n"));
         let object: Value = serde_json::from_str(&on(store, &["get", "c", key, "--json"]).ok()).unwrap();
         assert_eq!(object, json!({ "found": true, "value": serde_json::from_str::<Value>(value).unwrap(), "due": false }));
