@@ -1,7 +1,7 @@
 //! What is stored around a payload: who wrote it, how, and whether it is whole.
 //!
-//! All versions are the postcard encoding of these fields in this order, all of fixed width and little-endian, so that a script can
-//! read and patch one in place. An entry that nobody ever computes anew is written in version 1:
+//! All versions are these fields in this order, all of fixed width and little-endian, so that a script can read and patch one in place
+//! (which is what postcard makes of them). An entry that nobody ever computes anew is written in version 1:
 //!
 //! | offset | bytes | field |
 //! | --- | --- | --- |

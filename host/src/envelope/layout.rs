@@ -2,8 +2,7 @@
 
 use std::ops::Range;
 
-use bytes::Bytes;
-use serde::{Deserialize, Serialize};
+use bytes::{Buf as _, BufMut as _, Bytes, TryGetError};
 
 use super::{CLAIMABLE_HEADER, Claim, Envelope, HEADER, Holds, MAGIC, StageId, TAGGED, tags};
 
@@ -29,69 +28,100 @@ const CHECKED_2: [Range<usize>; 2] = [0..22, 38..46];
 /// `None` for a payload whose length cannot be said.
 pub(super) fn seal(envelope: &Envelope, payload: &[u8]) -> Option<Bytes> {
     let length = u32::try_from(payload.len()).ok()?;
-    let version = envelope.version();
-    // The fields have fixed widths and fill the headers exactly.
-    if version == 1 {
-        let mut head = [0; HEADER];
-        let (magic, flags, expires) = (MAGIC, flags(envelope), envelope.expires.unwrap_or(0));
-        let (serializer, compressor, created) = (envelope.serializer.0, envelope.compressor.0, envelope.created);
-        let fields = Version1 { magic, version, flags, serializer, compressor, created, expires, length, checksum: 0 };
-        postcard::to_slice(&fields, &mut head).ok()?;
-        return Some(joined(&mut head, &CHECKED_1, &[payload]));
+    if envelope.version() == 1 {
+        let mut sealed = Vec::with_capacity(HEADER + payload.len());
+        put_beginning(&mut sealed, envelope, 1);
+        sealed.put_u32_le(length);
+        return Some(finished(sealed, &CHECKED_1, &[payload]));
     }
-    let mut head = claimable(envelope, version, length)?;
-    Some(joined(&mut head, &CHECKED_2, &[payload]))
+    let mut sealed = Vec::with_capacity(CLAIMABLE_HEADER + payload.len());
+    put_claimable(&mut sealed, envelope, 2, length);
+    Some(finished(sealed, &CHECKED_2, &[payload]))
 }
 
 /// The same with tags, of which this is the section.
 pub(super) fn seal_tagged(envelope: &Envelope, section: &[u8], payload: &[u8]) -> Option<Bytes> {
-    let mut head = claimable(envelope, TAGGED, u32::try_from(payload.len()).ok()?)?;
-    Some(joined(&mut head, &CHECKED_2, &[section, payload]))
+    let length = u32::try_from(payload.len()).ok()?;
+    let mut sealed = Vec::with_capacity(CLAIMABLE_HEADER + section.len() + payload.len());
+    put_claimable(&mut sealed, envelope, TAGGED, length);
+    Some(finished(sealed, &CHECKED_2, &[section, payload]))
 }
 
-/// The header of version 2, with which version 3 begins too.
-fn claimable(envelope: &Envelope, version: u8, length: u32) -> Option<[u8; CLAIMABLE_HEADER]> {
-    let mut head = [0; CLAIMABLE_HEADER];
-    let (magic, flags, expires) = (MAGIC, flags(envelope), envelope.expires.unwrap_or(0));
-    let (serializer, compressor, created) = (envelope.serializer.0, envelope.compressor.0, envelope.created);
-    let (claim, took) = (envelope.claim.map_or(0, Claim::number), envelope.took);
-    let fields = Version2 { magic, version, flags, serializer, compressor, created, expires, claim, took, length, checksum: 0 };
-    postcard::to_slice(&fields, &mut head).ok()?;
-    Some(head)
+/// What all versions begin with.
+fn put_beginning(sealed: &mut Vec<u8>, envelope: &Envelope, version: u8) {
+    sealed.put_slice(&MAGIC);
+    sealed.put_u8(version);
+    sealed.put_u8(flags(envelope));
+    sealed.put_u32_le(envelope.serializer.0);
+    sealed.put_u32_le(envelope.compressor.0);
+    sealed.put_u64_le(envelope.created);
+    sealed.put_u64_le(envelope.expires.unwrap_or(0));
+}
+
+/// The header of version 2, with which version 3 begins too, up to the checksum.
+fn put_claimable(sealed: &mut Vec<u8>, envelope: &Envelope, version: u8, length: u32) {
+    put_beginning(sealed, envelope, version);
+    sealed.put_u64_le(envelope.claim.map_or(0, Claim::number));
+    sealed.put_u32_le(envelope.took);
+    sealed.put_u32_le(length);
+}
+
+/// The header with its checksum, and what comes after it.
+fn finished(mut sealed: Vec<u8>, checked: &[Range<usize>], rest: &[&[u8]]) -> Bytes {
+    sealed.put_u32_le(checksum(&sealed, checked, rest));
+    for part in rest {
+        sealed.put_slice(part);
+    }
+    sealed.into()
 }
 
 /// `None` for what is shorter than its header, and the tags in it. `version` is 1, 2 or 3.
 pub(super) fn open(version: u8, stored: &[u8]) -> Option<Opened<'_>> {
-    if version == 1 {
-        let (head, payload): (Version1, &[u8]) = postcard::take_from_bytes(stored).ok()?;
-        let envelope = Envelope {
-            holds: Holds::Value,
-            compressed: head.flags & COMPRESSED != 0,
-            serializer: StageId(head.serializer),
-            compressor: StageId(head.compressor),
-            created: head.created,
-            expires: (head.expires != 0).then_some(head.expires),
-            claim: None,
-            took: 0,
-        };
-        let known = head.flags & !COMPRESSED == 0;
-        let whole = checksum(stored, &CHECKED_1, &[payload]) == head.checksum;
-        return Some(Opened { envelope: known.then_some(envelope), flags: head.flags, length: head.length, payload, whole });
-    }
-    let (head, rest): (Version2, &[u8]) = postcard::take_from_bytes(stored).ok()?;
+    let mut rest = stored;
+    let beginning = Beginning::read(&mut rest).ok()?;
+    let (checked, claim, took) = match version {
+        1 => (&CHECKED_1, 0, 0),
+        _ => (&CHECKED_2, rest.try_get_u64_le().ok()?, rest.try_get_u32_le().ok()?),
+    };
+    let (length, expected) = (rest.try_get_u32_le().ok()?, rest.try_get_u32_le().ok()?);
     let payload = if version == TAGGED { tags::split(stored)?.1 } else { rest };
-    let envelope = holds(head.flags).map(|holds| Envelope {
+    let holds = match version {
+        1 => (beginning.flags & !COMPRESSED == 0).then_some(Holds::Value),
+        _ => holds(beginning.flags),
+    };
+    let envelope = holds.map(|holds| Envelope {
         holds,
-        compressed: head.flags & COMPRESSED != 0,
-        serializer: StageId(head.serializer),
-        compressor: StageId(head.compressor),
-        created: head.created,
-        expires: (head.expires != 0).then_some(head.expires),
-        claim: Claim::of_number(head.claim),
-        took: head.took,
+        compressed: beginning.flags & COMPRESSED != 0,
+        serializer: StageId(beginning.serializer),
+        compressor: StageId(beginning.compressor),
+        created: beginning.created,
+        expires: (beginning.expires != 0).then_some(beginning.expires),
+        claim: Claim::of_number(claim),
+        took,
     });
-    let whole = checksum(stored, &CHECKED_2, &[rest]) == head.checksum;
-    Some(Opened { envelope, flags: head.flags, length: head.length, payload, whole })
+    Some(Opened { envelope, flags: beginning.flags, length, payload, whole: checksum(stored, checked, &[rest]) == expected })
+}
+
+/// What all versions begin with, after magic and version.
+struct Beginning {
+    flags: u8,
+    serializer: u32,
+    compressor: u32,
+    created: u64,
+    expires: u64,
+}
+
+impl Beginning {
+    fn read(stored: &mut &[u8]) -> Result<Self, TryGetError> {
+        stored.try_copy_to_slice(&mut [0; MAGIC.len() + 1])?;
+        Ok(Self {
+            flags: stored.try_get_u8()?,
+            serializer: stored.try_get_u32_le()?,
+            compressor: stored.try_get_u32_le()?,
+            created: stored.try_get_u64_le()?,
+            expires: stored.try_get_u64_le()?,
+        })
+    }
 }
 
 /// What an entry of version 2 or 3 holds that has these flags; `None` for unknown ones.
@@ -113,20 +143,6 @@ fn flags(envelope: &Envelope) -> u8 {
     if envelope.compressed { kind | COMPRESSED } else { kind }
 }
 
-/// Header and what comes after it, with the checksum in the header's last bytes.
-fn joined(head: &mut [u8], checked: &[Range<usize>], rest: &[&[u8]]) -> Bytes {
-    let checksum = checksum(head, checked, rest).to_le_bytes();
-    if let Some(end) = head.last_chunk_mut() {
-        *end = checksum;
-    }
-    let mut sealed = Vec::with_capacity(head.len() + rest.iter().map(|part| part.len()).sum::<usize>());
-    sealed.extend_from_slice(head);
-    for part in rest {
-        sealed.extend_from_slice(part);
-    }
-    sealed.into()
-}
-
 fn checksum(head: &[u8], checked: &[Range<usize>], rest: &[&[u8]]) -> u32 {
     let mut hasher = crc32fast::Hasher::new();
     for part in checked {
@@ -136,46 +152,4 @@ fn checksum(head: &[u8], checked: &[Range<usize>], rest: &[&[u8]]) -> u32 {
         hasher.update(part);
     }
     hasher.finalize()
-}
-
-#[derive(Serialize, Deserialize)]
-struct Version1 {
-    magic: [u8; 4],
-    version: u8,
-    flags: u8,
-    #[serde(with = "postcard::fixint::le")]
-    serializer: u32,
-    #[serde(with = "postcard::fixint::le")]
-    compressor: u32,
-    #[serde(with = "postcard::fixint::le")]
-    created: u64,
-    #[serde(with = "postcard::fixint::le")]
-    expires: u64,
-    #[serde(with = "postcard::fixint::le")]
-    length: u32,
-    #[serde(with = "postcard::fixint::le")]
-    checksum: u32,
-}
-
-#[derive(Serialize, Deserialize)]
-struct Version2 {
-    magic: [u8; 4],
-    version: u8,
-    flags: u8,
-    #[serde(with = "postcard::fixint::le")]
-    serializer: u32,
-    #[serde(with = "postcard::fixint::le")]
-    compressor: u32,
-    #[serde(with = "postcard::fixint::le")]
-    created: u64,
-    #[serde(with = "postcard::fixint::le")]
-    expires: u64,
-    #[serde(with = "postcard::fixint::le")]
-    claim: u64,
-    #[serde(with = "postcard::fixint::le")]
-    took: u32,
-    #[serde(with = "postcard::fixint::le")]
-    length: u32,
-    #[serde(with = "postcard::fixint::le")]
-    checksum: u32,
 }
