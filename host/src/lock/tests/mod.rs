@@ -20,6 +20,7 @@ mod metrics;
 mod quorum;
 mod shared;
 mod sightings;
+mod spans;
 mod watchdog;
 
 const SECOND: Duration = Duration::from_secs(1);
