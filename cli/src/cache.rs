@@ -245,19 +245,17 @@ fn named<'a>(key: &'a str, content: Option<&[u8]>) -> Result<Key<'a>, Failure> {
 async fn read_value() -> Result<Vec<u8>, Failure> {
     // No server takes more in one value.
     const MOST: u64 = 512 << 20;
-    let mut bytes = Vec::new();
-    let read = tokio::io::stdin().take(MOST + 1).read_to_end(&mut bytes).await;
-    read.map_err(|why| Failure::new(status::NO_INPUT, format!("cannot read standard input: {why}")))?;
+    let bytes = read_stdin(MOST + 1).await?;
     if bytes.len() as u64 > MOST {
         return Err(Failure::new(status::LIMIT, "the value on standard input has over 512 MiB, and no store takes that"));
     }
     Ok(bytes)
 }
 
-/// All of standard input.
-pub(crate) async fn read_stdin() -> Result<Vec<u8>, Failure> {
+/// All of standard input, or so many bytes of it.
+pub(crate) async fn read_stdin(most: u64) -> Result<Vec<u8>, Failure> {
     let mut bytes = Vec::new();
-    let read = tokio::io::stdin().read_to_end(&mut bytes).await;
+    let read = tokio::io::stdin().take(most).read_to_end(&mut bytes).await;
     read.map_err(|why| Failure::new(status::NO_INPUT, format!("cannot read standard input: {why}")))?;
     Ok(bytes)
 }

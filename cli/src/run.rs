@@ -84,7 +84,7 @@ pub(crate) async fn run(settings: &Settings, options: &Options) -> Result<u8, Fa
         let runtime = settings.runtime(&options.stages).await?;
         let guest = load(&runtime, &options.component).await?;
         let stdin = if options.repeat.get() > 1 && !io::stdin().is_terminal() {
-            Input::Bytes(cache::read_stdin().await?.into())
+            Input::Bytes(cache::read_stdin(u64::MAX).await?.into())
         } else {
             Input::Inherit
         };
