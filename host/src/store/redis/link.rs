@@ -16,6 +16,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use super::connect::Connector;
 use super::fault::Fault;
+use crate::store::address::Endpoint;
 
 /// A way to one server. At most one connection is open or being opened at a time.
 pub(super) struct Link {
@@ -40,6 +41,7 @@ enum State {
 /// An open connection, or one that was open a moment ago.
 pub(super) struct Live {
     connection: MultiplexedConnection,
+    endpoint: Endpoint,
     closed: Arc<Closed>,
     timeout: Duration,
 }
@@ -134,7 +136,7 @@ impl Live {
         let closed = Arc::new(Closed::default());
         let told = Closing(closed.clone());
         let handler = on_push.clone();
-        let connection = connector
+        let (connection, endpoint) = connector
             .connect(Box::new(move |push| {
                 if push.kind == PushKind::Disconnection {
                     told.closed().close();
@@ -143,11 +145,16 @@ impl Live {
                 }
             }))
             .await?;
-        let live = Arc::new(Self { connection, closed, timeout });
+        let live = Arc::new(Self { connection, endpoint, closed, timeout });
         if on_push.is_some() {
             tokio::spawn(keep_alive(Arc::downgrade(&live), live.closed.clone()));
         }
         Ok(live)
+    }
+
+    /// The server that it leads to.
+    pub(super) fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
     }
 
     /// Sends one command and waits for its reply, which may be an error of the server's.
