@@ -156,9 +156,8 @@ impl Guard {
         let sent = Instant::now();
         let mut unsure = Unsure { held, sent, known: false };
         let Some(answer) = held.shared.lines.store().renew(std::slice::from_ref(&renewal)).await.pop() else { return Ok(()) };
-        let holding = answer?;
+        let holding = held.vouched(answer?, sent).await?;
         unsure.known = true;
-        let holding = held.vouched(holding, sent).await?;
         held.renewed(holding, sent)
     }
 
@@ -191,7 +190,7 @@ impl Drop for Surrender<'_> {
     }
 }
 
-/// A renewal under way. Dropped before the answer is there, it counts for what it may have done.
+/// A renewal under way. Dropped before the answer is there and believed, it counts for what it may have done.
 struct Unsure<'a> {
     held: &'a Arc<Held>,
     sent: Instant,

@@ -162,8 +162,9 @@ impl Held {
     pub(super) fn may_have_renewed(self: &Arc<Self>, sent: Instant) {
         let mut state = self.open();
         if state.lost.is_none() {
-            state.lease.may_have_renewed(sent);
-            self.tend(&mut state, Instant::now());
+            let now = Instant::now();
+            state.lease.may_have_renewed(sent, now);
+            self.tend(&mut state, now);
             self.changed.notify_waiters();
         }
     }
