@@ -57,6 +57,13 @@ local function hold(lock, fences, member, ends, fence)
   last_as_long_as_needed(lock, fences, answer)
 end
 
+-- Resets when the lease of somebody who has the lock ends. Also on a server out of memory, which refuses the first write of a script if
+-- that may need some: so it is one that needs none, and changes nothing.
+local function prolong(lock, fences, member, ends)
+  redis.call('PERSIST', lock)
+  hold(lock, fences, member, ends)
+end
+
 local function let_go(lock, fences, member)
   local held = redis.call('ZREM', lock, member) == 1
   -- Whatever is kept there, the lock is let go of.
