@@ -22,7 +22,7 @@ use super::{Shared, metrics};
 use crate::clock::Span;
 use crate::errand::{self, Errand};
 use crate::error::{Error, Outage, Unavailable};
-use crate::store::Holding;
+use crate::store::{Holding, Route};
 
 /// The guards to be renewed.
 #[derive(Debug)]
@@ -164,6 +164,7 @@ async fn renew(shared: &Shared, mut due: Due) {
         return;
     }
     due.sent = Some(sent);
+    let routes: Vec<_> = due.guards.iter().map(|held| held.route()).collect();
     let span = tracing::debug_span!("renew", guards = renewals.len());
     let answers = shared.lines.store().renew(&renewals).instrument(span).await;
     // A store that answers less than it was asked has not answered.
@@ -175,16 +176,17 @@ async fn renew(shared: &Shared, mut due: Due) {
     join_all(
         due.guards
             .iter()
+            .zip(routes)
             .zip(answers.into_iter().chain(std::iter::repeat_with(missing)))
-            .map(|(held, answer)| take(held, answer, sent)),
+            .map(|((held, route), answer)| take(held, answer, sent, route)),
     )
     .await;
     due.guards.clear();
 }
 
-async fn take(held: &Arc<Held>, answer: Result<Holding, Error>, sent: Instant) {
+async fn take(held: &Arc<Held>, answer: Result<Holding, Error>, sent: Instant, route: Option<Route>) {
     let vouched = match answer {
-        Ok(holding) => held.vouched(holding, sent).await,
+        Ok(holding) => held.vouched(holding, sent, route).await,
         Err(error) => Err(error),
     };
     match vouched {

@@ -17,6 +17,7 @@ mod failovers;
 mod lagging;
 mod needs;
 mod ordinary;
+mod routes;
 mod sentinels;
 
 const MS: Duration = Duration::from_millis(1);
