@@ -13,7 +13,7 @@ use super::lease::Lease;
 use super::line::Turn;
 use super::lines::{Seat, Visit};
 use super::quorum::limit;
-use super::{Lock, runtime};
+use super::{Lock, metrics, runtime};
 use crate::clock::{Span, Wait, after};
 use crate::error::{Error, LossReason, NotHeld, Outage, Unavailable};
 use crate::pause::{back_off, random};
@@ -202,7 +202,11 @@ impl<'a> Claim<'a> {
         let limit = limit(wait, deadline, lease.ends(), Instant::now());
         let Lock { shared, keys, terms, .. } = self.lock;
         let subject = Subject { store: shared.lines.store(), lock: keys, quorum: terms.quorum, route: self.route };
-        confirm(subject, &self.token()?, lease.ends(), limit).await
+        let confirmed = confirm(subject, &self.token()?, lease.ends(), limit).await;
+        if matches!(confirmed, Ok(false)) {
+            metrics::no_quorum();
+        }
+        confirmed
     }
 
     /// Lets go of the lock, now. What is not settled then is left to the background.

@@ -2,7 +2,6 @@
 
 use tokio::time::{Instant, timeout_at};
 
-use super::metrics;
 use super::quorum::{Action, Confirming, Event, Quorum};
 use crate::error::{Error, Invalid};
 use crate::names::LockKeys;
@@ -40,7 +39,6 @@ pub(super) async fn confirm(subject: Subject<'_>, token: &Token, ends: Option<In
             Action::Listen { until } => until,
             Action::Reached => return Ok(true),
             Action::NotReached => {
-                metrics::no_quorum();
                 tracing::warn!(lock = lock.name(), ?quorum, ?seen, "the replicas do not hold it");
                 return Ok(false);
             }
