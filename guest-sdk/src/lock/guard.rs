@@ -100,7 +100,8 @@ pub(super) async fn while_not_lost<F: Future>(work: F, lost: impl Future<Output 
     }
 }
 
-/// Proof of a held lock, to hand it to another guest or process. Whoever has it can adopt, extend and release the lock.
+/// Proof of a held lock, to hand it to another guest or process. All that it is good for is [`crate::Lock::adopt`]:
+/// whoever adopts first has the lock, and the token is worth nothing more.
 ///
 /// Its `Debug` form does not show it, so that it stays out of logs.
 #[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -6,18 +6,18 @@ use tokio::runtime::Handle;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::background::{Surrender, let_go};
-use super::confirm::{Subject, confirm};
+use super::confirm::{Subject, confirm, route};
 use super::guard::Guard;
 use super::held::Held;
 use super::lease::Lease;
 use super::line::Turn;
 use super::lines::{Seat, Visit};
 use super::quorum::limit;
-use super::{Lock, runtime};
+use super::{Lock, metrics, runtime};
 use crate::clock::{Span, Wait, after};
 use crate::error::{Error, LossReason, NotHeld, Outage, Unavailable};
 use crate::pause::{back_off, random};
-use crate::store::{Attempt, Queueing, Ticket, Token};
+use crate::store::{Attempt, Queueing, Route, Ticket, Token};
 
 /// Takes the lock, as [`Lock::acquire`] says.
 pub(super) async fn acquire(lock: &Lock, wait: Wait) -> Result<Option<Guard>, Error> {
@@ -50,6 +50,7 @@ pub(super) fn is_over(wait: Wait, deadline: Option<Instant>) -> bool {
 pub(super) async fn adopt(lock: &Lock, old: &Token) -> Result<Guard, Error> {
     let mut claim = Claim::new(lock, Token::of(&lock.holder)?)?;
     claim.open = true;
+    claim.sends();
     let new = claim.token()?;
     let answer = lock.shared.lines.store().adopt(&lock.keys, old, &new).await;
     claim.open = answer.as_ref().map_or_else(Error::may_have_happened, Option::is_some);
@@ -75,8 +76,9 @@ pub(super) struct Claim<'a> {
     /// Until a guard has it.
     ticket: Option<Ticket>,
     runtime: Handle,
-    /// When the last attempt was sent.
+    /// When the last attempt was sent, and by which way, if replicas are to be asked about it.
     sent: Instant,
+    route: Option<Route>,
     /// Whether a request was sent of which the outcome is not known.
     pub(super) open: bool,
     /// Whether it ever stood in line.
@@ -87,7 +89,13 @@ pub(super) struct Claim<'a> {
 impl<'a> Claim<'a> {
     pub(super) fn new(lock: &'a Lock, token: Token) -> Result<Self, Error> {
         let ticket = Some(Ticket { token, lease: lock.terms.lease, kept: lock.terms.kept });
-        Ok(Self { lock, ticket, runtime: runtime()?, sent: Instant::now(), open: false, stood: false, seat: None })
+        Ok(Self { lock, ticket, runtime: runtime()?, sent: Instant::now(), route: None, open: false, stood: false, seat: None })
+    }
+
+    /// Takes note that a request is about to be sent.
+    fn sends(&mut self) {
+        self.sent = Instant::now();
+        self.route = route(self.lock.shared.lines.store(), &self.lock.keys, self.lock.terms.quorum);
     }
 
     fn token(&self) -> Result<Token, Error> {
@@ -131,9 +139,9 @@ impl<'a> Claim<'a> {
     }
 
     async fn attempt(&mut self, visit: &Visit<'_>, queueing: Queueing) -> Result<Attempt, Error> {
+        self.sends();
         let Some(ticket) = &self.ticket else { return Err(gone(self.lock)) };
         let lock = self.lock;
-        self.sent = Instant::now();
         self.stood |= queueing.joins;
         // Once the outcome of one attempt is unknown, the answer to a later one does not tell where the earlier went.
         let was_open = std::mem::replace(&mut self.open, true);
@@ -193,8 +201,12 @@ impl<'a> Claim<'a> {
     async fn confirm(&self, wait: Wait, deadline: Option<Instant>, lease: &Lease) -> Result<bool, Error> {
         let limit = limit(wait, deadline, lease.ends(), Instant::now());
         let Lock { shared, keys, terms, .. } = self.lock;
-        let subject = Subject { store: shared.lines.store(), lock: keys, quorum: terms.quorum };
-        confirm(subject, &self.token()?, lease.ends(), limit).await
+        let subject = Subject { store: shared.lines.store(), lock: keys, quorum: terms.quorum, route: self.route };
+        let confirmed = confirm(subject, &self.token()?, lease.ends(), limit).await;
+        if matches!(confirmed, Ok(false)) {
+            metrics::no_quorum();
+        }
+        confirmed
     }
 
     /// Lets go of the lock, now. What is not settled then is left to the background.

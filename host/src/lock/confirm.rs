@@ -2,11 +2,10 @@
 
 use tokio::time::{Instant, timeout_at};
 
-use super::metrics;
 use super::quorum::{Action, Confirming, Event, Quorum};
 use crate::error::{Error, Invalid};
 use crate::names::LockKeys;
-use crate::store::{Copies, Store, Token};
+use crate::store::{Copies, Route, Store, Token};
 
 /// A lock that replicas are asked about.
 #[derive(Debug, Clone, Copy)]
@@ -14,14 +13,21 @@ pub(super) struct Subject<'a> {
     pub(super) store: &'a dyn Store,
     pub(super) lock: &'a LockKeys,
     pub(super) quorum: Option<Quorum>,
+    /// By which the request went that set or renewed it.
+    pub(super) route: Option<Route>,
+}
+
+/// By which way a request goes that is sent now, if replicas are to be asked about it.
+pub(super) fn route(store: &dyn Store, lock: &LockKeys, quorum: Option<Quorum>) -> Option<Route> {
+    quorum.and_then(|_| Some(store.replicas()?.route(lock)))
 }
 
 /// Asks the replicas until `limit` whether they hold the lock for `token`, about until `ends`. True for a lock of another kind, of
 /// which no replica is asked; false if too few do, or none can tell.
 pub(super) async fn confirm(subject: Subject<'_>, token: &Token, ends: Option<Instant>, limit: Instant) -> Result<bool, Error> {
-    let Subject { store, lock, quorum: Some(quorum) } = subject else { return Ok(true) };
-    let Some(replicas) = store.replicas() else { return Err(too_few(store, quorum, 0)) };
-    let mut survey = replicas.survey(lock, token, ends);
+    let Subject { store, lock, quorum: Some(quorum), route } = subject else { return Ok(true) };
+    let Some((replicas, route)) = store.replicas().zip(route) else { return Err(too_few(store, quorum, 0)) };
+    let mut survey = replicas.survey(lock, token, ends, route);
     let mut seen = Copies::Unknown;
     let (mut confirming, mut action) = Confirming::new(quorum, limit, Instant::now());
     loop {
@@ -33,7 +39,6 @@ pub(super) async fn confirm(subject: Subject<'_>, token: &Token, ends: Option<In
             Action::Listen { until } => until,
             Action::Reached => return Ok(true),
             Action::NotReached => {
-                metrics::no_quorum();
                 tracing::warn!(lock = lock.name(), ?quorum, ?seen, "the replicas do not hold it");
                 return Ok(false);
             }

@@ -57,9 +57,9 @@ impl Guard {
         if self.held.lease()?.ends().is_none() {
             return Ok(());
         }
-        let sent = Instant::now();
+        let (sent, route) = (Instant::now(), self.held.route());
         let holding = self.held.shared.lines.store().extend(&self.held.lock, &self.held.token, by).await?;
-        let holding = self.held.vouched(holding, sent).await?;
+        let holding = self.held.vouched(holding, sent, route).await?;
         self.held.hear(holding, sent)
     }
 
@@ -153,12 +153,11 @@ impl Guard {
     async fn reset(&self, lease: Option<Span>) -> Result<(), Error> {
         let held = &self.held;
         let renewal = held.renewal(lease);
-        let sent = Instant::now();
+        let (sent, route) = (Instant::now(), held.route());
         let mut unsure = Unsure { held, sent, known: false };
         let Some(answer) = held.shared.lines.store().renew(std::slice::from_ref(&renewal)).await.pop() else { return Ok(()) };
-        let holding = answer?;
+        let holding = held.vouched(answer?, sent, route).await?;
         unsure.known = true;
-        let holding = held.vouched(holding, sent).await?;
         held.renewed(holding, sent)
     }
 
@@ -191,7 +190,7 @@ impl Drop for Surrender<'_> {
     }
 }
 
-/// A renewal under way. Dropped before the answer is there, it counts for what it may have done.
+/// A renewal under way. Dropped before the answer is there and believed, it counts for what it may have done.
 struct Unsure<'a> {
     held: &'a Arc<Held>,
     sent: Instant,

@@ -9,7 +9,7 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, timeout_at};
 
 use super::class::Ending;
-use super::confirm::{Subject, confirm};
+use super::confirm::{Subject, confirm, route};
 use super::lease::Lease;
 use super::quorum::{Quorum, limit};
 use super::schedule::Slot;
@@ -17,7 +17,7 @@ use super::{Lock, Shared, metrics};
 use crate::clock::{Wait, after};
 use crate::error::{Error, LossReason, NotHeld, Outage, Unavailable};
 use crate::names::LockKeys;
-use crate::store::{Holding, Token};
+use crate::store::{Holding, Route, Token};
 
 mod end;
 mod upkeep;
@@ -112,9 +112,14 @@ impl Held {
         self.take(|lease, now| lease.hear(holding, sent, now))
     }
 
+    /// By which way a request goes that is sent now, if replicas are to be asked about it.
+    pub(super) fn route(&self) -> Option<Route> {
+        route(self.shared.lines.store(), &self.lock, self.quorum)
+    }
+
     /// What of an answer to a request of `sent`, which was to add time, may be believed: of a lock of kind quorum only what enough
     /// replicas know of too. A primary that is cut off from them goes on to renew what its successor has given to somebody else.
-    pub(super) async fn vouched(&self, holding: Holding, sent: Instant) -> Result<Holding, Error> {
+    pub(super) async fn vouched(&self, holding: Holding, sent: Instant, route: Option<Route>) -> Result<Holding, Error> {
         let (Some(quorum), Holding::Left(left)) = (self.quorum, holding) else { return Ok(holding) };
         let (now, known) = (Instant::now(), self.lease()?.ends());
         let ends = Some(after(sent, left));
@@ -122,7 +127,7 @@ impl Held {
             return Ok(holding);
         }
         let store = self.shared.lines.store();
-        let subject = Subject { store, lock: &self.lock, quorum: Some(quorum) };
+        let subject = Subject { store, lock: &self.lock, quorum: Some(quorum), route };
         if confirm(subject, &self.token, ends, limit(Wait::None, None, known, now)).await? {
             return Ok(holding);
         }
@@ -162,8 +167,9 @@ impl Held {
     pub(super) fn may_have_renewed(self: &Arc<Self>, sent: Instant) {
         let mut state = self.open();
         if state.lost.is_none() {
-            state.lease.may_have_renewed(sent);
-            self.tend(&mut state, Instant::now());
+            let now = Instant::now();
+            state.lease.may_have_renewed(sent, now);
+            self.tend(&mut state, now);
             self.changed.notify_waiters();
         }
     }

@@ -13,7 +13,8 @@
 //! - `kind`: `simple` or `quorum` for a plain lock; `reader` or `writer` for a read-write lock; `semaphore` for a permit; `several` for a
 //!   lock over several names, where a wait is for all of them, and a hold for each.
 //! - `outcome` of a wait: `acquired`; `busy`, as somebody else held the lock until the wait was over; `failed`, with an error;
-//!   `cancelled`, as the caller dropped it. Of a renewal: `renewed`; `lost`, as the lock was no more; `failed`, to be repeated.
+//!   `cancelled`, as the caller dropped it. Of a renewal: `renewed`; `lost`, as the lock was no more; `failed`, to be repeated, also
+//!   where too few replicas heard of it.
 //! - `by`: `process`, as a holder in the same process passed it on; `queue`, as the store gave it to the first in its queue.
 //! - `reason`: `expired`, as the lease ended; `gone`, as the store had the token no more.
 //!

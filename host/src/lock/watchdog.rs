@@ -22,7 +22,7 @@ use super::{Shared, metrics};
 use crate::clock::Span;
 use crate::errand::{self, Errand};
 use crate::error::{Error, Outage, Unavailable};
-use crate::store::Holding;
+use crate::store::{Holding, Route};
 
 /// The guards to be renewed.
 #[derive(Debug)]
@@ -127,7 +127,7 @@ async fn run(shared: Arc<Shared>) {
     let mut renewals = FuturesUnordered::new();
     while let Some(next) = shared.watchdog.next(Instant::now(), !renewals.is_empty()) {
         match next {
-            Ok(due) => renewals.push(renew(&shared, Due(due))),
+            Ok(due) => renewals.push(renew(&shared, Due { guards: due, sent: None })),
             Err(until) => tokio::select! {
                 () = shared.watchdog.sooner.notified() => {}
                 Some(()) = renewals.next() => {}
@@ -138,23 +138,33 @@ async fn run(shared: Arc<Shared>) {
 }
 
 /// Guards that are being renewed. Should the task be dropped meanwhile, they go back on the schedule.
-struct Due(Vec<Arc<Held>>);
+struct Due {
+    guards: Vec<Arc<Held>>,
+    /// When the request was sent.
+    sent: Option<Instant>,
+}
 
 impl Drop for Due {
     fn drop(&mut self) {
-        self.0.iter().for_each(Held::unanswered);
+        self.guards.iter().for_each(|held| held.unanswered(self.sent));
     }
 }
 
 /// Renews what is due in one request, and puts it back on the schedule.
 async fn renew(shared: &Shared, mut due: Due) {
     let sent = Instant::now();
-    let (held, renewals): (Vec<_>, Vec<_>) =
-        due.0.iter().filter_map(|held| held.due(sent).map(|renewal| (held, renewal))).unzip();
+    let mut renewals = Vec::with_capacity(due.guards.len());
+    due.guards.retain(|held| {
+        let renewal = held.due(sent);
+        let is_due = renewal.is_some();
+        renewals.extend(renewal);
+        is_due
+    });
     if renewals.is_empty() {
-        due.0.clear();
         return;
     }
+    due.sent = Some(sent);
+    let routes: Vec<_> = due.guards.iter().map(|held| held.route()).collect();
     let span = tracing::debug_span!("renew", guards = renewals.len());
     let answers = shared.lines.store().renew(&renewals).instrument(span).await;
     // A store that answers less than it was asked has not answered.
@@ -164,17 +174,19 @@ async fn renew(shared: &Shared, mut due: Due) {
     };
     // Side by side, as replicas may have to be asked about some, who are slow to answer.
     join_all(
-        held.iter()
+        due.guards
+            .iter()
+            .zip(routes)
             .zip(answers.into_iter().chain(std::iter::repeat_with(missing)))
-            .map(|(held, answer)| take(held, answer, sent)),
+            .map(|((held, route), answer)| take(held, answer, sent, route)),
     )
     .await;
-    due.0.clear();
+    due.guards.clear();
 }
 
-async fn take(held: &Arc<Held>, answer: Result<Holding, Error>, sent: Instant) {
+async fn take(held: &Arc<Held>, answer: Result<Holding, Error>, sent: Instant, route: Option<Route>) {
     let vouched = match answer {
-        Ok(holding) => held.vouched(holding, sent).await,
+        Ok(holding) => held.vouched(holding, sent, route).await,
         Err(error) => Err(error),
     };
     match vouched {
@@ -185,7 +197,7 @@ async fn take(held: &Arc<Held>, answer: Result<Holding, Error>, sent: Instant) {
         }
         Err(error) => {
             metrics::renewed(None);
-            held.renewal_failed(&error);
+            held.renewal_failed(&error, sent);
         }
     }
 }

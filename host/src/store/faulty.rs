@@ -29,6 +29,7 @@ pub(crate) enum Op {
     AttemptAll,
     Adopt,
     Release,
+    Extend,
     Renew,
     Watch,
     Claim,
@@ -148,7 +149,7 @@ impl LockStore for Faulty {
     }
 
     fn extend<'a>(&'a self, lock: &'a LockKeys, token: &'a Token, by: Span) -> Reply<'a, Holding> {
-        self.inner.extend(lock, token, by)
+        Box::pin(async move { self.through(Op::Extend, self.inner.extend(lock, token, by)).await? })
     }
 
     fn renew<'a>(&'a self, renewals: &'a [Renewal]) -> BoxFuture<'a, Vec<Result<Holding, Error>>> {

@@ -43,7 +43,7 @@ pub(crate) use locks::not_adoptable;
 pub use locks::{Adopted, Holding, LockStore, Release, Released, Renewal};
 pub use mirror::{Mirror, Tracking};
 pub use open::{StoreOptions, open};
-pub use replicas::{Copies, Replicas, Survey};
+pub use replicas::{Copies, Replicas, Route, Survey};
 pub use sighting::{Broken, Fingerprint, MOST_SEEN, Part, SeenHolder, Sighting};
 pub use tagging::{REMEMBERED, Tagged, Tagging};
 pub use token::Token;

@@ -10,10 +10,19 @@ use crate::names::LockKeys;
 
 /// The replicas of a store's servers.
 pub trait Replicas: Send + Sync {
-    /// Begins to ask the replicas of the server that has the lock whether they hold it for `token`, and for about as long as its
-    /// holder believes, until `ends`. Nothing is sent before the first [`Survey::ask`].
-    fn survey<'a>(&'a self, lock: &'a LockKeys, token: &'a Token, ends: Option<Instant>) -> Box<dyn Survey + 'a>;
+    /// Which way a request about the lock goes that is sent now. It is to be asked for before the request is sent whose outcome the
+    /// replicas are asked about: by the time of its answer, another server may be the primary, whose replicas tell nothing about it.
+    fn route(&self, lock: &LockKeys) -> Route;
+
+    /// Begins to ask the replicas of the server that a request went to by this route whether they hold the lock for `token`, and for
+    /// about as long as its holder believes, until `ends`. Nothing is sent before the first [`Survey::ask`].
+    fn survey<'a>(&'a self, lock: &'a LockKeys, token: &'a Token, ends: Option<Instant>, route: Route) -> Box<dyn Survey + 'a>;
 }
+
+/// The way of a request to a server, by a number that no other way ever has. Another connection is another way, as nobody knows what it
+/// leads to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Route(pub u64);
 
 /// Replicas that are asked for one token, again and again, until enough of them were seen to have it. Each is asked for itself, so
 /// a slow one holds up none of the others.
@@ -33,7 +42,7 @@ pub trait Survey: Send {
 pub enum Copies {
     /// It is not known yet who the replicas are.
     Unknown,
-    /// The server that had the lock when the survey began may be the primary no more, so nothing that was seen counts.
+    /// The server that the request went to may be the primary no more, so nothing that was seen counts.
     Moved,
     /// The replicas are known.
     Counted {

@@ -17,6 +17,8 @@ mod failovers;
 mod lagging;
 mod needs;
 mod ordinary;
+mod routes;
+mod sentinels;
 
 const MS: Duration = Duration::from_millis(1);
 const SECOND: Duration = Duration::from_secs(1);

@@ -12,6 +12,7 @@ use tokio::time::Instant;
 
 mod commands;
 mod crowd;
+mod deaf;
 mod fair;
 mod fleet;
 mod outage;

@@ -12,7 +12,7 @@ use bellwether::clock::{Span, Wait};
 use bellwether::error::{Invalid, Limit, Outage, Unavailable};
 use bellwether::glob::Glob;
 use bellwether::lock::{LockOptions, Locks};
-use bellwether::names::{LockKeys, Prefix};
+use bellwether::names::{LockKeys, Prefix, Share};
 use bellwether::store::{self, Attempt, Entry, Holding, Release, Released, Renewal, Store, StoreOptions, Token, Word};
 use bellwether_tests::{Cluster, Sentinel, Server, ServerOptions};
 use futures_util::future::join_all;

@@ -131,6 +131,45 @@ async fn a_full_store_says_so_and_lets_go_of_locks() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_store_goes_on_to_renew_and_pass_on_what_many_can_hold() {
+    let server = Server::start_with(ServerOptions { maxmemory: Some("4mb".into()), ..ServerOptions::default() }).unwrap();
+    let store = open(&server.url()).await;
+    let of = |name, share| LockKeys::shared(&Prefix::default(), name, share).unwrap();
+    let two = std::num::NonZeroU32::new(2).unwrap();
+    for lock in [of("rw", Share::Writer), of("rw", Share::Reader), of("permits", Share::Permit { of: two })] {
+        server.command::<()>(&["CONFIG", "SET", "maxmemory", "4mb"]).unwrap();
+        let (holder, lasting) = (token(), token());
+        assert!(acquired(&store.acquire(&lock, &holder, Some(ms(60_000))).await.unwrap()));
+        let writer = if lock.name() == "rw" { of("rw", Share::Writer) } else { lock.clone() };
+        if lock.name() == "permits" {
+            assert!(acquired(&store.acquire(&lock, &lasting, None).await.unwrap()));
+        }
+        let mut watch = store.watch(&writer).await.unwrap();
+        let waiter = store.queue(&writer).await;
+        // Now not even the smallest write fits.
+        server.command::<()>(&["CONFIG", "SET", "maxmemory", "1mb"]).unwrap();
+        let refused = store.acquire(&of("free", lock.share()), &token(), None).await.unwrap_err();
+        assert!(matches!(refused, Error::Limit(Limit::StoreFull { .. })), "{refused}");
+        let renew = async |lock: &LockKeys, token: &Token, lease| {
+            let renewal = Renewal { lock: lock.clone(), token: token.clone(), lease };
+            store.renew(&[renewal]).await.remove(0).unwrap()
+        };
+        assert!(matches!(renew(&lock, &holder, Some(ms(90_000))).await, Holding::Left(left) if left > ms(60_000).duration()));
+        assert!(
+            matches!(store.extend(&lock, &holder, ms(60_000)).await.unwrap(), Holding::Left(left) if left > ms(90_000).duration())
+        );
+        assert_eq!(renew(&lock, &token(), Some(ms(90_000))).await, Holding::No);
+        assert_eq!(store.release(&lock, Release::of(&holder)).await.unwrap(), Released::Now);
+        // Who was granted it confirms that.
+        let granted = timeout(RECOVERY, watch.heard()).await.unwrap();
+        assert!(matches!(&granted, Word::Granted { token, .. } if *token == waiter), "{granted:?}");
+        assert_eq!(renew(&writer, &waiter, None).await, Holding::Unlimited);
+        assert_eq!(server.command::<i64>(&["PTTL", writer.key()]).unwrap(), -1, "it lasts as long as its last lease");
+        assert_eq!(store.release(&writer, Release::of(&waiter)).await.unwrap(), Released::Now);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_plain_server_is_no_cluster() {
     let server = Server::start().unwrap();
     let error = refused(&format!("redis+cluster://127.0.0.1:{}", server.port())).await;

@@ -38,23 +38,30 @@ impl Held {
         Renewal { lock: LockKeys::clone(&self.lock), token: self.token.clone(), lease }
     }
 
-    /// Takes note that the watchdog could not renew the lock.
-    pub(in crate::lock) fn renewal_failed(self: &Arc<Self>, error: &Error) {
+    /// Takes note that the watchdog could not renew the lock by its request of `sent`, or does not know whether it did.
+    pub(in crate::lock) fn renewal_failed(self: &Arc<Self>, error: &Error, sent: Instant) {
         let now = Instant::now();
         let mut state = self.open();
         if state.lost.is_some() {
             return;
         }
         tracing::debug!(parent: &self.span, lock = self.lock.name(), %error, "not renewed yet");
+        state.lease.may_have_renewed(sent, now);
+        self.changed.notify_waiters();
         let retry = state.lease.retry_at(now);
         state.slot = Some(self.shared.watchdog.add(self, retry, state.lease, state.slot));
     }
 
-    /// Takes note that the watchdog ended before it knew the answer to a renewal.
-    pub(in crate::lock) fn unanswered(self: &Arc<Self>) {
+    /// Takes note that the watchdog ended before it knew the answer to a renewal of `sent`; none if it did not send it.
+    pub(in crate::lock) fn unanswered(self: &Arc<Self>, sent: Option<Instant>) {
         let mut state = self.open();
         if state.lost.is_none() {
-            self.tend(&mut state, Instant::now());
+            let now = Instant::now();
+            if let Some(sent) = sent {
+                state.lease.may_have_renewed(sent, now);
+                self.changed.notify_waiters();
+            }
+            self.tend(&mut state, now);
         }
     }
 

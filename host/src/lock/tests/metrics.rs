@@ -124,7 +124,12 @@ async fn renewals_are_told_with_their_outcome() {
 async fn a_quorum_that_is_not_reached_is_told() {
     let recorder = Told::of("bellwether_lock_");
     let _installed = ::metrics::set_default_local_recorder(&recorder);
-    let (_store, lock) = quorum::setup(quorum::of_two(1));
+    let (store, lock) = quorum::setup(quorum::of_two(2));
+    let guard = lock.acquire(Wait::None).await.unwrap().unwrap();
+    store.fleet.as_ref().unwrap().say(quorum::of_two(1));
+    // Nothing is let go of by that.
+    assert!(guard.extend(SECOND).await.is_err() && guard.renew().await.is_err());
+    guard.release().await.unwrap();
     assert!(lock.acquire(Wait::None).await.unwrap().is_none());
     let told = recorder.all();
     for (name, count) in [("quorum_failures_total ", 1), ("wait_seconds kind=quorum outcome=busy", 1)] {

@@ -132,3 +132,29 @@ async fn an_acquire_cancelled_while_the_replicas_are_asked_leaves_the_lock_to_ot
         assert!(!lock.is_locked().await.unwrap(), "cancelled after {millis} ms");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_a_server_said_that_is_the_primary_no_more_is_confirmed_by_no_replicas_of_its_successor() {
+    let (store, lock) = setup(of_two(2));
+    // The answer is on its way when requests begin to go to another server.
+    let moves = |op| {
+        store.fail(op, Fault::Late(SECOND), 1);
+        async {
+            sleep(SECOND / 2).await;
+            store.fleet.as_ref().unwrap().move_on();
+        }
+    };
+    let (acquired, ()) = tokio::join!(lock.acquire(Wait::None), moves(Op::Attempt));
+    assert!(acquired.unwrap().is_none() && !lock.is_locked().await.unwrap());
+    let guard = lock.acquire(Wait::None).await.unwrap().expect("the next one goes to the new primary");
+    sleep(SECOND).await;
+    let refused = |answer| matches!(answer, Err(Error::Unavailable(Unavailable { why: Outage::NoQuorum, .. })));
+    let (renewed, ()) = tokio::join!(guard.renew(), moves(Op::Renew));
+    assert!(refused(renewed));
+    let (extended, ()) = tokio::join!(guard.extend(60 * SECOND), moves(Op::Extend));
+    assert!(refused(extended));
+    guard.renew().await.unwrap();
+    let token = guard.hand_over().await.unwrap();
+    let (adopted, ()) = tokio::join!(lock.adopt(&token), moves(Op::Adopt));
+    assert!(refused(adopted.map(drop)));
+}

@@ -111,6 +111,20 @@ async fn an_extension_is_not_cut_short() {
     assert!(guard.held().await.unwrap());
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_renewal_whose_answer_is_lost_counts_for_an_extension_before_it() {
+    let (store, locks) = setup();
+    let guard = hold(&locks, "lock").await;
+    tokio::time::sleep(99 * SECOND / 10).await;
+    // The store adds a minute, and then resets the lease; the first is answered, later.
+    store.fail(Op::Extend, Fault::Late(SECOND / 2), 1);
+    store.fail(Op::Renew, Fault::ReplyLost, 1);
+    guard.extend(60 * SECOND).await.unwrap();
+    assert_eq!(store.calls(Op::Renew), 1);
+    tokio::time::sleep(60 * SECOND).await;
+    assert!(guard.held().await.unwrap(), "it is renewed before the store lets go of it");
+}
+
 fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap()
 }

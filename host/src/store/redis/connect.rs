@@ -106,8 +106,8 @@ impl Connector {
         Some((sentinels.iter().map(to).collect(), service))
     }
 
-    /// Makes a connection, within the time for it.
-    pub(super) async fn connect(&self, on_push: OnPush) -> Result<MultiplexedConnection, Fault> {
+    /// Makes a connection, within the time for it, and says to which server.
+    pub(super) async fn connect(&self, on_push: OnPush) -> Result<(MultiplexedConnection, Endpoint), Fault> {
         let attempt = async {
             match &self.target {
                 Target::Server(endpoint) => {
@@ -115,7 +115,7 @@ impl Connector {
                     if self.replica {
                         allow_reading(endpoint, &mut connection).await?;
                     }
-                    Ok(connection)
+                    Ok((connection, endpoint.clone()))
                 }
                 Target::Primary { sentinels, service, login } => self.dial_primary(sentinels, service, login, on_push).await,
             }
@@ -181,7 +181,7 @@ impl Connector {
         service: &str,
         login: &Login,
         on_push: OnPush,
-    ) -> Result<MultiplexedConnection, Fault> {
+    ) -> Result<(MultiplexedConnection, Endpoint), Fault> {
         let asked = sentinels.iter().map(|sentinel| -> BoxFuture<'_, Result<Endpoint, Fault>> {
             Box::pin(async move {
                 let primary = self.ask_sentinel(sentinel, service, login).await?;
@@ -192,7 +192,8 @@ impl Connector {
             })
         });
         let (primary, _) = select_ok(asked).await?;
-        self.dial(&primary, &self.shared.login, self.shared.database, Some(on_push)).await
+        let connection = self.dial(&primary, &self.shared.login, self.shared.database, Some(on_push)).await?;
+        Ok((connection, primary))
     }
 
     async fn ask_sentinel(&self, sentinel: &Endpoint, service: &str, login: &Login) -> Result<Endpoint, Fault> {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::pin::{Pin, pin};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -16,6 +16,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use super::connect::Connector;
 use super::fault::Fault;
+use crate::store::address::Endpoint;
 
 /// A way to one server. At most one connection is open or being opened at a time.
 pub(super) struct Link {
@@ -23,7 +24,12 @@ pub(super) struct Link {
     on_push: Option<PushHandler>,
     timeout: Duration,
     state: RwLock<State>,
+    /// That of the last attempt to connect.
+    number: AtomicU64,
 }
+
+/// How many links there were. Each numbers its attempts in a range of its own.
+static LINKS: AtomicU64 = AtomicU64::new(0);
 
 /// Takes what a connection brings unasked. It must not block.
 pub(super) type PushHandler = Arc<dyn Fn(&PushInfo, &Closed) + Send + Sync>;
@@ -40,6 +46,8 @@ enum State {
 /// An open connection, or one that was open a moment ago.
 pub(super) struct Live {
     connection: MultiplexedConnection,
+    endpoint: Endpoint,
+    number: u64,
     closed: Arc<Closed>,
     timeout: Duration,
 }
@@ -55,7 +63,8 @@ impl Link {
     /// A link that is not connected yet. `timeout` is how long a reply may take, which is only told in errors: callers bring
     /// deadlines.
     pub(super) fn new(connector: Connector, timeout: Duration, on_push: Option<PushHandler>) -> Self {
-        Self { connector, on_push, timeout, state: RwLock::new(State::Idle) }
+        let number = AtomicU64::new(LINKS.fetch_add(1, Ordering::Relaxed) << 32);
+        Self { connector, on_push, timeout, state: RwLock::new(State::Idle), number }
     }
 
     /// What it connects by.
@@ -68,6 +77,18 @@ impl Link {
         match &*self.state.read().unwrap_or_else(PoisonError::into_inner) {
             State::Open(live) if !live.closed.is() => Some(live.clone()),
             _ => None,
+        }
+    }
+
+    /// The number of the connection over which a request goes that is sent now: that of one to be opened, if need be, with the first
+    /// attempt. No two connections have the same.
+    pub(super) fn number(&self) -> u64 {
+        let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
+        let number = self.number.load(Ordering::Relaxed);
+        match &*state {
+            State::Open(live) if !live.closed.is() => live.number,
+            State::Opening(attempt, _) if is_under_way(attempt) => number,
+            _ => number + 1,
         }
     }
 
@@ -108,17 +129,13 @@ impl Link {
             State::Open(live) if !live.closed.is() => {
                 return (std::future::ready(Ok(live.clone())).boxed().shared(), Instant::now());
             }
-            // One that has failed, or that nobody waited for, is no news.
-            State::Opening(attempt, since)
-                if !attempt.peek().is_some_and(|done| done.as_ref().map_or(true, |live| live.closed.is())) =>
-            {
-                return (attempt.clone(), *since);
-            }
+            State::Opening(attempt, since) if is_under_way(attempt) => return (attempt.clone(), *since),
             _ => {}
         }
+        let number = self.number.fetch_add(1, Ordering::Relaxed) + 1;
         let (connector, on_push, timeout) = (self.connector.clone(), self.on_push.clone(), self.timeout);
         // A task of its own, as whoever asked first may be gone before the others have their answer.
-        let task = tokio::spawn(async move { Live::open(&connector, timeout, on_push).await });
+        let task = tokio::spawn(async move { Live::open(&connector, number, timeout, on_push).await });
         let attempt = async move {
             task.await.unwrap_or_else(|why| Err(Fault::Unreachable(format!("the attempt to connect ended: {why}"))))
         };
@@ -130,11 +147,16 @@ impl Link {
 }
 
 impl Live {
-    async fn open(connector: &Connector, timeout: Duration, on_push: Option<PushHandler>) -> Result<Arc<Self>, Fault> {
+    async fn open(
+        connector: &Connector,
+        number: u64,
+        timeout: Duration,
+        on_push: Option<PushHandler>,
+    ) -> Result<Arc<Self>, Fault> {
         let closed = Arc::new(Closed::default());
         let told = Closing(closed.clone());
         let handler = on_push.clone();
-        let connection = connector
+        let (connection, endpoint) = connector
             .connect(Box::new(move |push| {
                 if push.kind == PushKind::Disconnection {
                     told.closed().close();
@@ -143,11 +165,21 @@ impl Live {
                 }
             }))
             .await?;
-        let live = Arc::new(Self { connection, closed, timeout });
+        let live = Arc::new(Self { connection, endpoint, number, closed, timeout });
         if on_push.is_some() {
             tokio::spawn(keep_alive(Arc::downgrade(&live), live.closed.clone()));
         }
         Ok(live)
+    }
+
+    /// What tells it from all other connections of this process.
+    pub(super) fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// The server that it leads to.
+    pub(super) fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
     }
 
     /// Sends one command and waits for its reply, which may be an error of the server's.
@@ -185,6 +217,11 @@ impl Live {
     pub(super) async fn closed(&self) {
         self.closed.wait().await;
     }
+}
+
+/// Whether an attempt goes on, or has led to a connection that is open. One that has failed, or that nobody waited for, is no news.
+fn is_under_way(attempt: &Attempt) -> bool {
+    !attempt.peek().is_some_and(|done| done.as_ref().map_or(true, |live| live.closed.is()))
 }
 
 /// Waits until the deadline, and for a moment longer where this process was late itself: when it was stopped, or starved of processors,

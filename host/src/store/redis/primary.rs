@@ -14,7 +14,7 @@ use super::followers::{Followers, Links};
 use super::link::{Link, Live};
 use super::sentinels::Sentinels;
 use super::slots::known;
-use super::testimony;
+use super::testimony::{self, Standing};
 use crate::store::address::Endpoint;
 
 /// For how long a replica that is gone counts as one that does not hold a lock, where there are no Sentinels to say what became of it.
@@ -126,14 +126,21 @@ impl Primary {
         let replicas = match self.sentinels() {
             None => self.roster().seen(following, asked),
             Some(sentinels) => {
-                let testimonies = sentinels.testimonies().await?;
-                let run_id = run_id(&live, deadline).await?;
-                // One that they have yet to find cannot become the primary either.
-                let Some(replicas) = testimony::replicas(&testimonies, &run_id) else {
-                    live.close();
-                    return Err(Fault::Unreachable(format!("{} is another by now", self.0.link.connector().target)));
-                };
-                replicas
+                // Beside each other, as Sentinels that are slow are no fault of the server's.
+                let (testimonies, run_id) = tokio::join!(sentinels.testimonies(), run_id(&live, deadline));
+                let target = &self.0.link.connector().target;
+                match testimony::standing(&testimonies?, &run_id?, live.endpoint()) {
+                    Standing::Primary { replicas } => replicas,
+                    // Nobody is sent away from it, as there is no other to go to.
+                    Standing::Unsettled => {
+                        return Err(Fault::Unreachable(format!("{target} is not known yet to all of its Sentinels")));
+                    }
+                    Standing::Replaced => {
+                        // The next connection may lead to who is the primary now.
+                        live.close();
+                        return Err(Fault::Unreachable(format!("{target} is another by now")));
+                    }
+                }
             }
         };
         Ok((live, replicas, asked))

@@ -82,24 +82,49 @@ local function grant(lock, token, lease, kept)
   redis.call('SET', lock, token, 'PX', string.format('%.0f', short))
 end
 
+-- How many places come before the first, from `from` on, that is not one of the deaf. A process that died may have left thousands.
+local function past_deaf(queue, deaf, from)
+  local most = 1
+  while true do
+    local places = redis.call('ZRANGE', queue, from, from + most - 1)
+    for at, place in ipairs(places) do
+      local _, _, _, client = read_place(place)
+      if not deaf[client or ''] then
+        return from + at - 1
+      end
+    end
+    from = from + #places
+    if #places < most then
+      return from
+    end
+    -- Few at first, as others may stand between them.
+    most = math.min(2 * most, 256)
+  end
+end
+
 -- Gives the lock, which is free, to the first who waits and whose client can be told. Gives the fence of who got it, if anybody did.
 local function hand_on(lock, queue, alive, channel, publish, last)
-  local from = 0
+  local from, deaf = 0, {}
   while true do
     local place, token, lease, kept, client = first_place(queue, alive, from)
     if not place then
       return nil
     end
-    local fence = after(last)
-    grant(lock, token, lease, kept)
-    if tell(channel, publish, client, token .. ' ' .. digits(fence)) then
-      leave(queue, place)
-      return fence
+    if deaf[client] then
+      from = past_deaf(queue, deaf, from)
+    else
+      local fence = after(last)
+      grant(lock, token, lease, kept)
+      if tell(channel, publish, client, token .. ' ' .. digits(fence)) then
+        leave(queue, place)
+        return fence
+      end
+      -- Nobody there listens: a process that died just now, or that has lost its connection and will ask by itself. Its places stay
+      -- as long as it counts as alive.
+      redis.call('DEL', lock)
+      deaf[client] = true
+      from = from + 1
     end
-    -- Nobody there listens: a process that died just now, or that has lost its connection and will ask by itself. Its place stays
-    -- as long as it counts as alive.
-    redis.call('DEL', lock)
-    from = from + 1
   end
 end
 

@@ -15,11 +15,11 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::fault::Fault;
-use super::link::{Link, Live};
+use super::link::Link;
 use super::topology::Topology;
 use crate::error::{Error, Unavailable};
 use crate::names::LockKeys;
-use crate::store::{Copies, Replicas, Reply, Survey, Token};
+use crate::store::{Copies, Replicas, Reply, Route, Survey, Token};
 
 /// How long a replica that could not be asked is left alone.
 const REST: Duration = Duration::from_millis(20);
@@ -46,7 +46,11 @@ impl RedisReplicas {
 }
 
 impl Replicas for RedisReplicas {
-    fn survey<'a>(&'a self, lock: &'a LockKeys, token: &'a Token, ends: Option<Instant>) -> Box<dyn Survey + 'a> {
+    fn route(&self, lock: &LockKeys) -> Route {
+        Route(self.topology.owner(lock.key()).number())
+    }
+
+    fn survey<'a>(&'a self, lock: &'a LockKeys, token: &'a Token, ends: Option<Instant>, route: Route) -> Box<dyn Survey + 'a> {
         let mut question = redis::pipe();
         question.cmd("GET").arg(lock.key()).cmd("PTTL").arg(lock.key());
         Box::new(Asking {
@@ -56,7 +60,7 @@ impl Replicas for RedisReplicas {
             ends,
             begun: Instant::now(),
             question: Arc::new(question),
-            primary: self.topology.owner(lock.key()).open(),
+            route,
             seen: Vec::new(),
             answers: FuturesUnordered::new(),
             told: self.topology.told(),
@@ -72,8 +76,8 @@ struct Asking<'a> {
     ends: Option<Instant>,
     begun: Instant,
     question: Arc<Pipeline>,
-    /// The connection to the primary when the survey began. When that ends, nobody knows what the next one leads to.
-    primary: Option<Arc<Live>>,
+    /// The connection to the primary over which the request went. When that ends, nobody knows what the next one leads to.
+    route: Route,
     seen: Vec<Seen>,
     answers: FuturesUnordered<BoxFuture<'static, Answer>>,
     told: watch::Receiver<()>,
@@ -162,7 +166,7 @@ impl Asking<'_> {
         };
         // Last, so that the followers are those of the primary of which this tells that it still is one.
         let primary = topology.owner(self.lock.key()).open();
-        if !matches!((&self.primary, &primary), (Some(before), Some(now)) if Arc::ptr_eq(before, now)) {
+        if primary.is_none_or(|live| Route(live.number()) != self.route) {
             return Ok(Copies::Moved);
         }
         let holds =

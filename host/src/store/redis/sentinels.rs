@@ -7,19 +7,25 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use futures_util::StreamExt;
 use futures_util::future::{join_all, select_all};
+use futures_util::stream::FuturesUnordered;
 use redis::Pipeline;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout_at};
 
 use super::connect::Connector;
 use super::fault::Fault;
 use super::link::Link;
-use super::testimony::{Named, Testimony};
+use super::testimony::{Named, Testimony, are_most};
+
+/// How much longer the others have once most Sentinels have answered. One that hangs or is cut off is not to hold up who needs an answer,
+/// and what it knows most others do.
+const GRACE: Duration = Duration::from_millis(50);
 
 /// The Sentinels of a store.
 #[derive(Debug)]
 pub(super) struct Sentinels {
-    links: Vec<Link>,
+    links: Vec<Arc<Link>>,
     service: Arc<str>,
     timeout: Duration,
     /// The latest that was heard of. One that is cut off from the others goes on to name the primary of an earlier one.
@@ -30,18 +36,32 @@ impl Sentinels {
     /// Those that a connector finds the primary by, if it does. Each has `timeout` for a reply.
     pub(super) fn of(connector: &Connector, timeout: Duration) -> Option<Self> {
         let (sentinels, service) = connector.sentinels()?;
-        let links = sentinels.into_iter().map(|sentinel| Link::new(sentinel, timeout, None)).collect();
+        let links = sentinels.into_iter().map(|sentinel| Arc::new(Link::new(sentinel, timeout, None))).collect();
         Some(Self { links, service: service.clone(), timeout, epoch: AtomicU64::new(0) })
     }
 
-    /// What all of them say that answer in time. It fails if none does.
+    /// What they say: all that answer in time, or soon after most of all Sentinels. It fails if none does.
     pub(super) async fn testimonies(&self) -> Result<Vec<Testimony>, Fault> {
-        let (mut heard, mut failed) = (Vec::new(), None);
-        for answer in join_all(self.links.iter().map(|sentinel| self.hear(sentinel))).await {
-            match answer {
-                Ok(testimony) => heard.push(testimony),
-                Err(fault) => failed = Some(fault),
+        let mut asked: FuturesUnordered<_> =
+            self.links.iter().map(|sentinel| hear(Arc::clone(sentinel), Arc::clone(&self.service), self.timeout)).collect();
+        let (mut heard, mut failed, mut until) = (Vec::new(), None, None);
+        loop {
+            let next = match until {
+                None => asked.next().await,
+                Some(until) => timeout_at(until, asked.next()).await.unwrap_or(None),
+            };
+            match next {
+                Some(Ok(testimony)) => heard.push(testimony),
+                Some(Err(fault)) => failed = Some(fault),
+                None => break,
             }
+            if until.is_none() && are_most(&heard, self.links.len()) {
+                until = Some(Instant::now() + GRACE);
+            }
+        }
+        if !asked.is_empty() {
+            // Whether one ever answers has to be found out even if nobody waits for it, or its connection would never be made anew.
+            tokio::spawn(async move { while asked.next().await.is_some() {} });
         }
         match failed {
             Some(fault) if heard.is_empty() => Err(fault),
@@ -89,15 +109,15 @@ impl Sentinels {
         let live = sentinel.live(deadline).await?;
         Named::read(&live.send(redis::cmd("SENTINEL").arg("MASTER").arg(&*self.service), deadline).await?)
     }
+}
 
-    async fn hear(&self, sentinel: &Link) -> Result<Testimony, Fault> {
-        let deadline = Instant::now() + self.timeout;
-        let live = sentinel.live(deadline).await?;
-        let mut questions = Pipeline::with_capacity(2);
-        questions.cmd("SENTINEL").arg("MASTER").arg(&*self.service).cmd("SENTINEL").arg("REPLICAS").arg(&*self.service);
-        match live.send_all(&questions, deadline).await?.as_slice() {
-            [primary, replicas] => Testimony::read(primary, replicas),
-            _ => Err(Fault::Odd("there are not as many replies as questions".into())),
-        }
+async fn hear(sentinel: Arc<Link>, service: Arc<str>, timeout: Duration) -> Result<Testimony, Fault> {
+    let deadline = Instant::now() + timeout;
+    let live = sentinel.live(deadline).await?;
+    let mut questions = Pipeline::with_capacity(2);
+    questions.cmd("SENTINEL").arg("MASTER").arg(&*service).cmd("SENTINEL").arg("REPLICAS").arg(&*service);
+    match live.send_all(&questions, deadline).await?.as_slice() {
+        [primary, replicas] => Testimony::read(primary, replicas),
+        _ => Err(Fault::Odd("there are not as many replies as questions".into())),
     }
 }

@@ -57,6 +57,13 @@ local function hold(lock, fences, member, ends, fence)
   last_as_long_as_needed(lock, fences, answer)
 end
 
+-- Resets when the lease of somebody who has the lock ends. Also on a server out of memory, which refuses the first write of a script if
+-- that may need some: so it is one that needs none, and changes nothing.
+local function prolong(lock, fences, member, ends)
+  redis.call('PERSIST', lock)
+  hold(lock, fences, member, ends)
+end
+
 local function let_go(lock, fences, member)
   local held = redis.call('ZREM', lock, member) == 1
   -- Whatever is kept there, the lock is let go of.
@@ -78,21 +85,26 @@ end
 -- Gives the lock to those who wait, in their order, for as long as it fits the first of them. Each has it not for longer than its
 -- place is kept, until that is confirmed. The last fence is `given.last`.
 local function hand_out_each(lock, fences, queue, alive, channel, publish, given)
-  local from = 0
+  local from, deaf = 0, {}
   while true do
     local place, token, lease, kept, client, share = first_place(queue, alive, from)
     if not place or not fits(lock, share) then
       return
     end
-    local member, fence = holder(share, token), after(given.last)
-    hold(lock, fences, member, math.min(lease_end(lease), millis() + kept), fence)
-    if tell(channel, publish, client, token .. ' ' .. digits(fence)) then
-      leave(queue, place)
-      given.last = fence
+    if deaf[client] then
+      from = past_deaf(queue, deaf, from)
     else
-      -- Nobody there listens, as in hand_on: its place stays as long as it counts as alive.
-      let_go(lock, fences, member)
-      from = from + 1
+      local member, fence = holder(share, token), after(given.last)
+      hold(lock, fences, member, math.min(lease_end(lease), millis() + kept), fence)
+      if tell(channel, publish, client, token .. ' ' .. digits(fence)) then
+        leave(queue, place)
+        given.last = fence
+      else
+        -- Nobody there listens, as in hand_on: its places stay as long as it counts as alive.
+        let_go(lock, fences, member)
+        deaf[client] = true
+        from = from + 1
+      end
     end
   end
 end

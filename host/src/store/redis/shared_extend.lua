@@ -7,6 +7,6 @@ if not ends then
 end
 if ends < NEVER then
   ends = math.min(ends + tonumber(ARGV[2]), NEVER - 1)
-  hold(KEYS[1], KEYS[6], member, ends)
+  prolong(KEYS[1], KEYS[6], member, ends)
 end
 return left_until(ends)

@@ -5,5 +5,5 @@ if not ends_of(KEYS[1], member) then
   return -2
 end
 local ends = lease_end(ARGV[2])
-hold(KEYS[1], KEYS[6], member, ends)
+prolong(KEYS[1], KEYS[6], member, ends)
 return left_until(ends)

@@ -15,8 +15,9 @@ use crate::store::address::Endpoint;
 pub(super) struct Named {
     /// Rises with every failover.
     epoch: u64,
-    /// The run id of the primary.
+    /// The run id of the primary, as this Sentinel has last heard of it, and where that is.
     primary: String,
+    endpoint: Endpoint,
     /// Whether this Sentinel is about to have another take its place.
     replacing: bool,
     /// How many Sentinels there are, itself included.
@@ -28,6 +29,20 @@ pub(super) struct Named {
 pub(super) struct Testimony {
     named: Named,
     replicas: Vec<Known>,
+}
+
+/// What a server is by what Sentinels say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// The primary. `replicas` are all that any Sentinel of the latest epoch knows, but for those that more than half of all Sentinels
+    /// call down: a few that are cut off from the others have no say in that.
+    Primary { replicas: Vec<Endpoint> },
+    /// It has the address of the primary, and not all of them know it by its run id. It was started a moment ago, and they look every
+    /// 10 s; or they are about to agree on it. Until then nobody can say that it is not being replaced, as who died and was started
+    /// again may be, and then its replicas can be with it still.
+    Unsettled,
+    /// Not the primary, which another is.
+    Replaced,
 }
 
 /// A replica.
@@ -48,6 +63,7 @@ impl Named {
         Ok(Self {
             epoch: number("config-epoch")?,
             primary: field("runid")?.clone(),
+            endpoint: self::endpoint(&fields).ok_or_else(|| odd("what a Sentinel says of a primary", primary))?,
             replacing: has_flag(field("flags")?, &["failover_in_progress"]),
             sentinels: usize::try_from(number("num-other-sentinels")?).unwrap_or(usize::MAX).saturating_add(1),
         })
@@ -77,9 +93,8 @@ impl Known {
     fn read(value: &Value) -> Result<Self, Fault> {
         let fields = fields(value)?;
         let field = |name: &str| fields.get(name).ok_or_else(|| odd("what a Sentinel says of a replica", value));
-        let port = field("port")?.parse().map_err(|_| odd("a port", value))?;
         Ok(Self {
-            endpoint: Endpoint { host: field("ip")?.clone(), port },
+            endpoint: self::endpoint(&fields).ok_or_else(|| odd("what a Sentinel says of a replica", value))?,
             run_id: field("runid")?.clone(),
             down: has_flag(field("flags")?, &["s_down", "o_down"]),
         })
@@ -90,15 +105,31 @@ fn has_flag(flags: &str, any: &[&str]) -> bool {
     flags.split(',').any(|flag| any.contains(&flag))
 }
 
-/// The replicas of the primary with this run id: all that any Sentinel of the latest epoch knows, but for those that more than half of
-/// all Sentinels call down. A few that are cut off from the others have no say in that. `None` if another is named as the primary.
-pub(super) fn replicas(testimonies: &[Testimony], run_id: &str) -> Option<Vec<Endpoint>> {
-    let latest = testimonies.iter().map(|testimony| testimony.named.epoch).max()?;
-    let latest: Vec<_> = testimonies.iter().filter(|testimony| testimony.named.epoch == latest).collect();
-    if latest.iter().any(|testimony| testimony.named.primary != run_id) {
-        return None;
+fn endpoint(fields: &HashMap<String, String>) -> Option<Endpoint> {
+    Some(Endpoint { host: fields.get("ip")?.clone(), port: fields.get("port")?.parse().ok()? })
+}
+
+/// Whether these are those of more than half of all Sentinels, of which at least `known` are known.
+pub(super) fn are_most(testimonies: &[Testimony], known: usize) -> bool {
+    let all = testimonies.iter().map(|testimony| testimony.named.sentinels).max().unwrap_or_default();
+    testimonies.len() > all.max(known) / 2
+}
+
+/// What the server with this run id, at this address, is by what they say.
+pub(super) fn standing(testimonies: &[Testimony], run_id: &str, endpoint: &Endpoint) -> Standing {
+    let latest = testimonies.iter().map(|testimony| testimony.named.epoch).max();
+    let latest: Vec<_> = testimonies.iter().filter(|testimony| Some(testimony.named.epoch) == latest).collect();
+    let named = || latest.iter().map(|testimony| &testimony.named);
+    if latest.is_empty() || named().any(|named| named.primary != run_id) {
+        // The one who replaces it names the old primary until all replicas follow the new one.
+        let settling = latest.is_empty() || named().any(|named| !named.replacing && named.endpoint == *endpoint);
+        return if settling { Standing::Unsettled } else { Standing::Replaced };
     }
-    let sentinels = latest.iter().map(|testimony| testimony.named.sentinels).max()?;
+    Standing::Primary { replicas: replicas(&latest, run_id) }
+}
+
+fn replicas(latest: &[&Testimony], run_id: &str) -> Vec<Endpoint> {
+    let sentinels = latest.iter().map(|testimony| testimony.named.sentinels).max().unwrap_or_default();
     let mut seen = HashSet::new();
     let all = latest.iter().flat_map(|testimony| &testimony.replicas);
     let new = all.filter(|known| known.run_id != run_id && seen.insert(&known.endpoint));
@@ -106,7 +137,7 @@ pub(super) fn replicas(testimonies: &[Testimony], run_id: &str) -> Option<Vec<En
         let says = |testimony: &&&Testimony| testimony.replicas.iter().any(|known| known.down && known.endpoint == *endpoint);
         latest.iter().filter(says).count() > sentinels / 2
     };
-    Some(new.map(|known| &known.endpoint).filter(|endpoint| !down(endpoint)).cloned().collect())
+    new.map(|known| &known.endpoint).filter(|endpoint| !down(endpoint)).cloned().collect()
 }
 
 /// The fields of a reply, whichever way the protocol has them.
@@ -132,7 +163,7 @@ fn fields(value: &Value) -> Result<HashMap<String, String>, Fault> {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#[allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 mod tests {
     use super::*;
 
@@ -140,9 +171,9 @@ mod tests {
         Endpoint { host: "a".into(), port }
     }
 
-    /// Of a Sentinel among three.
+    /// Of a Sentinel among three, on a primary that has its port for a run id.
     fn names(epoch: u64, primary: &str) -> Named {
-        Named { epoch, primary: primary.into(), replacing: false, sentinels: 3 }
+        Named { epoch, primary: primary.into(), endpoint: endpoint(primary.parse().unwrap()), replacing: false, sentinels: 3 }
     }
 
     /// Of a Sentinel among three, on replicas by their ports; those below 0 are down.
@@ -157,15 +188,42 @@ mod tests {
 
     #[test]
     fn all_count_but_those_that_most_sentinels_call_down() {
-        let of = |testimonies: &[Testimony]| replicas(testimonies, "1").map(|all| all.into_iter().map(|it| it.port).collect());
-        assert_eq!(of(&[says(1, "1", &[2, 3]), says(1, "1", &[3])]), Some(vec![2, 3]));
-        assert_eq!(of(&[says(1, "1", &[2, -3])]), Some(vec![2, 3]), "one of three has no say");
-        assert_eq!(of(&[says(1, "1", &[2, -3]), says(1, "1", &[2, 3])]), Some(vec![2, 3]));
-        assert_eq!(of(&[says(1, "1", &[2, -3]), says(1, "1", &[2, -3])]), Some(vec![2]));
-        assert_eq!(of(&[says(1, "1", &[1, 2])]), Some(vec![2]), "a primary is no replica of its own");
-        assert_eq!(of(&[says(1, "1", &[2]), says(2, "2", &[1])]), None, "the latest epoch counts");
-        assert_eq!(of(&[says(1, "2", &[3]), says(2, "1", &[2])]), Some(vec![2]));
-        assert_eq!(of(&[]), None);
+        let of = |testimonies: &[Testimony]| match standing(testimonies, "1", &endpoint(1)) {
+            Standing::Primary { replicas } => replicas.into_iter().map(|it| it.port).collect::<Vec<_>>(),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(of(&[says(1, "1", &[2, 3]), says(1, "1", &[3])]), [2, 3]);
+        assert_eq!(of(&[says(1, "1", &[2, -3])]), [2, 3], "one of three has no say");
+        assert_eq!(of(&[says(1, "1", &[2, -3]), says(1, "1", &[2, 3])]), [2, 3]);
+        assert_eq!(of(&[says(1, "1", &[2, -3]), says(1, "1", &[2, -3])]), [2]);
+        assert_eq!(of(&[says(1, "1", &[1, 2])]), [2], "a primary is no replica of its own");
+        assert_eq!(of(&[says(1, "2", &[3]), says(2, "1", &[2])]), [2], "the latest epoch counts");
+    }
+
+    #[test]
+    fn who_was_restarted_is_not_taken_for_another_server() {
+        let of = |testimonies: &[Testimony], run_id, port| standing(testimonies, run_id, &endpoint(port));
+        let replacing = |testimony: Testimony| Testimony { named: Named { replacing: true, ..testimony.named }, ..testimony };
+        assert_eq!(of(&[says(1, "1", &[2]), says(2, "2", &[1])], "1", 1), Standing::Replaced, "the latest epoch counts");
+        assert_eq!(of(&[says(1, "1", &[2])], "new", 1), Standing::Unsettled, "they have yet to look at it");
+        let mut looked = says(1, "1", &[2]);
+        looked.named.primary = "new".into();
+        assert_eq!(of(&[says(1, "1", &[2]), looked.clone()], "new", 1), Standing::Unsettled, "one of them has");
+        assert_eq!(of(&[looked], "new", 1), Standing::Primary { replicas: vec![endpoint(2)] });
+        assert_eq!(of(&[says(1, "1", &[2])], "new", 4), Standing::Replaced);
+        assert_eq!(of(&[replacing(says(1, "1", &[2]))], "new", 1), Standing::Replaced);
+        let switching = [replacing(says(2, "1", &[2])), says(2, "2", &[1])];
+        assert_eq!(of(&switching, "1", 1), Standing::Replaced);
+        assert_eq!(of(&switching, "2", 2), Standing::Unsettled, "the first goes on to name the old one");
+        assert_eq!(of(&[], "1", 1), Standing::Unsettled);
+    }
+
+    #[test]
+    fn most_are_more_than_half_of_all_there_are() {
+        let of = |count: usize, known| are_most(&vec![says(1, "1", &[]); count], known);
+        assert!(!of(0, 3) && !of(1, 3) && of(2, 3) && of(3, 3));
+        assert!(!of(1, 1) && of(2, 2), "those that an address does not name count too");
+        assert!(!of(2, 4), "those that they have not heard of too");
     }
 
     #[test]
@@ -178,7 +236,14 @@ mod tests {
     #[test]
     fn replies_are_understood_in_both_protocols() {
         let text = |text: &str| Value::BulkString(text.into());
-        let primary = [("runid", "1"), ("config-epoch", "7"), ("num-other-sentinels", "2"), ("flags", "master")];
+        let primary = [
+            ("runid", "1"),
+            ("ip", "a"),
+            ("port", "1"),
+            ("config-epoch", "7"),
+            ("num-other-sentinels", "2"),
+            ("flags", "master"),
+        ];
         let replica = [("runid", "2"), ("ip", "a"), ("port", "2"), ("flags", "slave,s_down,disconnected")];
         let map = |fields: &[(&str, &str)]| Value::Map(fields.iter().map(|(name, value)| (text(name), text(value))).collect());
         let flat =
@@ -186,7 +251,7 @@ mod tests {
         for form in [&map as &dyn Fn(&[(&str, &str)]) -> Value, &flat] {
             let read = Testimony::read(&form(&primary), &Value::Array(vec![form(&replica)]));
             assert_eq!(read.unwrap(), says(7, "1", &[-2]));
-            let replacing = [&primary[..3], &[("flags", "master,failover_in_progress,force_failover")]].concat();
+            let replacing = [&primary[..5], &[("flags", "master,failover_in_progress,force_failover")]].concat();
             assert_eq!(Named::read(&form(&replacing)).unwrap(), Named { replacing: true, ..names(7, "1") });
         }
         assert!(Named::read(&map(&primary[1..])).is_err());

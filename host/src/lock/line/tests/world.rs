@@ -1,88 +1,35 @@
 //! Two processes with a line each, a stranger without one, and a store that answers late, or not at all.
 
+use std::num::NonZeroU32;
+
 use futures_util::FutureExt;
 use proptest::prelude::*;
 
+use self::events::{Event, Fate, Who, events};
 use super::{MS, span};
 use crate::clock::Span;
 use crate::error::{Outage, Unavailable};
 use crate::lock::line::offer::Offer;
 use crate::lock::line::*;
 use crate::lock::waiter::Arrival;
-use crate::names::{LockKeys, Prefix};
+use crate::names::{LockKeys, Prefix, Share};
 use crate::store::memory::MemoryStore;
 use crate::store::{Holding, LockStore, Release, Watch};
 
+mod events;
+
 const LEASE: Duration = Duration::from_secs(2);
 
-#[derive(Debug, Clone, Copy)]
-enum Event {
-    /// Somebody comes to stand in the line.
-    Join {
-        fair: bool,
-    },
-    /// Somebody asks the store first, and stands in the line if that does not help.
-    Visit {
-        fair: bool,
-        fate: Fate,
-    },
-    /// The answer to such a question comes in.
-    Visited,
-    Leave {
-        at: usize,
-    },
-    Step {
-        fate: Fate,
-    },
-    Answer,
-    Hear,
-    /// Words may have been missed.
-    Doubt,
-    Release {
-        known: bool,
-    },
-    Die,
-    /// What was late gets to the store.
-    Deliver,
-    /// Another process takes the lock without waiting, or releases it.
-    Stranger,
-    Pass {
-        millis: u64,
-    },
-}
+/// How many questions a line has under way at most, of a lock that many can hold.
+const MOST: usize = 4;
 
-/// What becomes of a question.
+/// What the processes want.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Fate {
-    Answered,
-    /// It is done, and the answer is lost.
-    Unheard,
-    /// It is given up, and done later.
-    Late,
-    Lost,
-}
-
-fn fate() -> impl Strategy<Value = Fate> {
-    prop_oneof![6 => Just(Fate::Answered), 1 => Just(Fate::Unheard), 1 => Just(Fate::Late), 1 => Just(Fate::Lost)]
-}
-
-fn events() -> impl Strategy<Value = Vec<(usize, Event)>> {
-    let event = prop_oneof![
-        2 => any::<bool>().prop_map(|fair| Event::Join { fair }),
-        2 => (any::<bool>(), fate()).prop_map(|(fair, fate)| Event::Visit { fair, fate }),
-        3 => Just(Event::Visited),
-        1 => (0..4_usize).prop_map(|at| Event::Leave { at }),
-        6 => fate().prop_map(|fate| Event::Step { fate }),
-        6 => Just(Event::Answer),
-        4 => Just(Event::Hear),
-        1 => Just(Event::Doubt),
-        4 => prop::bool::weighted(0.9).prop_map(|known| Event::Release { known }),
-        1 => Just(Event::Die),
-        1 => Just(Event::Deliver),
-        1 => Just(Event::Stranger),
-        2 => (0..1_500_u64).prop_map(|millis| Event::Pass { millis }),
-    ];
-    prop::collection::vec((0..2_usize, event), 0..150)
+enum Kind {
+    Plain,
+    ReadWrite,
+    /// Two of them.
+    Permits,
 }
 
 /// One process.
@@ -94,9 +41,9 @@ struct Process {
     /// Who has asked the store before.
     visitors: Vec<Visitor>,
     /// What the line has asked and not heard yet.
-    asked: Option<(Number, Instant, Option<Attempt>)>,
-    /// By which token it believes to hold the lock, and until when.
-    holds: Option<(Token, Instant)>,
+    asked: Vec<(Number, Instant, Option<Attempt>)>,
+    /// By which tokens it believes to hold which share of the lock, and until when. Of a plain lock there is one at most.
+    holds: Vec<(LockKeys, Token, Instant)>,
     /// How many have come to stand in the line.
     joined: u64,
 }
@@ -105,14 +52,17 @@ struct Waiting {
     number: Number,
     /// By what it is told.
     reply: u64,
+    lock: LockKeys,
     ticket: Ticket,
-    fair: bool,
+    who: Who,
     /// The store may know of it, whatever the line says.
     open: bool,
 }
 
 struct Visitor {
+    lock: LockKeys,
     ticket: Ticket,
+    who: Who,
     queueing: Queueing,
     open: bool,
     sent: Instant,
@@ -121,9 +71,9 @@ struct Visitor {
 
 struct World {
     store: MemoryStore,
-    lock: LockKeys,
+    kind: Kind,
     processes: Vec<Process>,
-    late: Vec<(Ticket, Queueing)>,
+    late: Vec<(LockKeys, Ticket, Queueing)>,
     stranger: Option<Token>,
 }
 
@@ -140,68 +90,91 @@ fn trouble() -> Error {
     Unavailable { store: "memory:".to_owned(), why: Outage::TimedOut(MS) }.into()
 }
 
+impl Kind {
+    /// The share that somebody wants.
+    fn lock(self, writes: bool) -> LockKeys {
+        let share = match self {
+            Self::Plain => return LockKeys::new(&Prefix::default(), "lock").unwrap(),
+            Self::ReadWrite if writes => Share::Writer,
+            Self::ReadWrite => Share::Reader,
+            Self::Permits => Share::Permit { of: NonZeroU32::new(2).unwrap() },
+        };
+        LockKeys::shared(&Prefix::default(), "lock", share).unwrap()
+    }
+}
+
+impl Who {
+    fn is_fair(self, kind: Kind) -> bool {
+        self.fair || kind != Kind::Plain
+    }
+
+    fn places(self) -> usize {
+        if self.few { 2 } else { usize::MAX }
+    }
+}
+
 impl World {
-    fn new() -> Self {
-        let (store, lock) = (MemoryStore::new(), LockKeys::new(&Prefix::default(), "lock").unwrap());
+    fn new(kind: Kind) -> Self {
+        let store = MemoryStore::new();
         let process = || {
             let mut line = Line::new(Instant::now());
-            let watch = done(store.watch(&lock)).unwrap();
+            let watch = done(store.watch(&kind.lock(false))).unwrap();
             line.listening(true, Instant::now());
-            Process { line, watch, waiters: Vec::new(), visitors: Vec::new(), asked: None, holds: None, joined: 0 }
+            Process { line, watch, waiters: Vec::new(), visitors: Vec::new(), asked: Vec::new(), holds: Vec::new(), joined: 0 }
         };
         let processes = vec![process(), process()];
-        Self { store, lock, processes, late: Vec::new(), stranger: None }
+        Self { store, kind, processes, late: Vec::new(), stranger: None }
     }
 
     /// Asks the store; nothing for a token that was given up, as whoever gave it up does not care.
-    fn ask(&mut self, ticket: &Ticket, queueing: Queueing, fate: Fate) -> Option<Attempt> {
+    fn ask(&mut self, lock: &LockKeys, ticket: &Ticket, queueing: Queueing, fate: Fate) -> Option<Attempt> {
         match fate {
             Fate::Answered | Fate::Unheard => {
-                let answer = done(self.store.attempt(&self.lock, ticket, queueing)).ok();
+                let answer = done(self.store.attempt(lock, ticket, queueing)).ok();
                 answer.filter(|_| fate == Fate::Answered)
             }
             Fate::Late => {
-                self.late.push((ticket.clone(), queueing));
+                self.late.push((lock.clone(), ticket.clone(), queueing));
                 None
             }
             Fate::Lost => None,
         }
     }
 
-    fn join(&mut self, at: usize, ticket: Ticket, fair: bool, queued: bool, open: bool) {
+    fn join(&mut self, at: usize, ticket: Ticket, who: Who, queued: bool, open: bool) {
+        let (lock, fair, places) = (self.kind.lock(who.writes), who.is_fair(self.kind), who.places());
         let process = &mut self.processes[at];
         let reply = process.joined;
         process.joined += 1;
-        // Also few places, as those have who share a lock.
-        let (lock, places) = (self.lock.clone(), if reply.is_multiple_of(2) { usize::MAX } else { 2 });
-        let arrival = Arrival { lock, ticket: ticket.clone(), fair, places, pulse: span(100), queued, reply };
+        let arrival = Arrival { lock: lock.clone(), ticket: ticket.clone(), fair, places, pulse: span(100), queued, reply };
         let (number, told) = process.line.join(arrival, Instant::now());
-        process.waiters.push(Waiting { number, reply, ticket, fair, open });
+        process.waiters.push(Waiting { number, reply, lock, ticket, who, open });
         self.told(at, told);
     }
 
     /// As an acquire does that is not in the line.
-    fn visit(&mut self, at: usize, ticket: Ticket, fair: bool, insists: bool, fate: Fate) {
-        let line = &mut self.processes[at].line;
-        if !insists && line.is_occupied() {
-            return self.join(at, ticket, fair, false, false);
+    fn visit(&mut self, at: usize, ticket: Ticket, who: Who, insists: bool, fate: Fate) {
+        let (lock, fair) = (self.kind.lock(who.writes), who.is_fair(self.kind));
+        let (line, alone) = (&mut self.processes[at].line, self.kind == Kind::Plain);
+        if !insists && if alone { line.is_occupied() } else { line.is_crowded(who.places()) } {
+            return self.join(at, ticket, who, false, false);
         }
-        let joins = line.is_empty() && line.is_listening();
+        let joins = (!alone || line.is_empty()) && line.is_listening();
         line.visit(ticket.token.clone(), Instant::now());
         let queueing = Queueing { joins, fair, brief: false };
-        let (sent, answer) = (Instant::now(), self.ask(&ticket, queueing, fate));
+        let (sent, answer) = (Instant::now(), self.ask(&lock, &ticket, queueing, fate));
         let open = insists || joins || answer.is_none();
-        self.processes[at].visitors.push(Visitor { ticket, queueing, open, sent, answer });
+        self.processes[at].visitors.push(Visitor { lock, ticket, who, queueing, open, sent, answer });
     }
 
     fn visited(&mut self, at: usize) {
         let (now, process) = (Instant::now(), &mut self.processes[at]);
-        let Some(Visitor { ticket, queueing, mut open, sent, answer }) = process.visitors.pop() else { return };
+        let Some(Visitor { lock, ticket, who, queueing, mut open, sent, answer }) = process.visitors.pop() else { return };
         match answer {
             Some(Attempt::Acquired { .. }) if sent + LEASE > now => {
                 process.line.hold(ticket.token.clone());
                 process.line.visited(&ticket.token);
-                process.hold(ticket.token, sent + LEASE);
+                process.hold(lock, ticket.token, sent + LEASE);
                 return;
             }
             // It ended on the way here.
@@ -212,7 +185,7 @@ impl World {
             None => process.line.stumbled(trouble(), now, 0),
         }
         let token = ticket.token.clone();
-        self.join(at, ticket, queueing.fair, queueing.joins, open);
+        self.join(at, ticket, who, queueing.joins, open);
         self.processes[at].line.visited(&token);
     }
 
@@ -220,10 +193,10 @@ impl World {
         let Some((reply, turn)) = told else { return };
         let process = &mut self.processes[at];
         let waiter = process.waiters.iter().position(|waiter| waiter.reply == reply).unwrap();
-        let Waiting { ticket, fair, .. } = process.waiters.remove(waiter);
+        let Waiting { lock, ticket, who, .. } = process.waiters.remove(waiter);
         match turn {
-            Turn::Granted { sent, left, .. } if sent + left > Instant::now() => process.hold(ticket.token, sent + left),
-            Turn::Granted { .. } | Turn::Unsure => self.visit(at, ticket, fair, true, Fate::Answered),
+            Turn::Granted { sent, left, .. } if sent + left > Instant::now() => process.hold(lock, ticket.token, sent + left),
+            Turn::Granted { .. } | Turn::Unsure => self.visit(at, ticket, who, true, Fate::Answered),
             Turn::Failed(error) => panic!("{error}"),
         }
     }
@@ -233,23 +206,38 @@ impl World {
         if waiter >= process.waiters.len() {
             return;
         }
-        let Waiting { number, ticket, open, .. } = process.waiters.remove(waiter);
+        let Waiting { number, lock, ticket, open, .. } = process.waiters.remove(waiter);
         if process.line.leave(number, Instant::now()).unwrap() || open {
             let release = Release { withdraws: Some(&ticket), ..Release::of(&ticket.token) };
-            done(self.store.release(&self.lock, release)).unwrap();
+            done(self.store.release(&lock, release)).unwrap();
             process.line.unhold(&ticket.token, Instant::now());
         }
     }
 
-    fn release(&mut self, at: usize, known: bool) {
+    fn release(&mut self, at: usize, hold: usize, known: bool) {
         let now = Instant::now();
         let process = &mut self.processes[at];
-        let Some((token, _)) = process.holds.take() else { return };
+        if process.holds.is_empty() {
+            return;
+        }
+        let (lock, token, _) = process.holds.remove(hold % process.holds.len());
         let offer = process.line.offer();
-        let released = done(self.store.release(&self.lock, Offer::release(offer.as_ref(), &token, None)));
+        let released = done(self.store.release(&lock, Offer::release(offer.as_ref(), &token, None)));
         let outcome = released.ok().filter(|_| known);
         let told = offer.and_then(|offer| process.line.offered(&offer, outcome, now, now));
         process.line.unhold(&token, now);
+        self.told(at, told);
+    }
+
+    fn answer(&mut self, at: usize, which: usize) {
+        let (now, process) = (Instant::now(), &mut self.processes[at]);
+        if process.asked.is_empty() {
+            return;
+        }
+        let told = match process.asked.remove(which % process.asked.len()) {
+            (number, sent, Some(answer)) => process.line.answered(number, answer, sent, now),
+            (number, _, None) => process.line.failed(number, trouble(), true, now, 0),
+        };
         self.told(at, told);
     }
 
@@ -257,25 +245,23 @@ impl World {
         let now = Instant::now();
         let process = &mut self.processes[at];
         match event {
-            Event::Join { fair } => self.join(at, ticket(), fair, false, false),
-            Event::Visit { fair, fate } => self.visit(at, ticket(), fair, false, fate),
+            Event::Join { who } => self.join(at, ticket(), who, false, false),
+            Event::Visit { who, fate } => self.visit(at, ticket(), who, false, fate),
             Event::Visited => self.visited(at),
             Event::Leave { at: waiter } => self.leave(at, waiter),
             Event::Step { fate } => {
-                if process.asked.is_none()
-                    && let Step::Ask { number, ticket, queueing, .. } = process.line.step(now, 0)
-                {
-                    self.processes[at].asked = Some((number, now, self.ask(&ticket, queueing, fate)));
+                let most = if self.kind == Kind::Plain { 1 } else { MOST };
+                let step = match process.asked.len() {
+                    0 => process.line.step(now, 0),
+                    some if some < most => process.line.step_besides(now, 0),
+                    _ => Step::Rest,
+                };
+                if let Step::Ask { number, lock, ticket, queueing } = step {
+                    let answer = self.ask(&lock, &ticket, queueing, fate);
+                    self.processes[at].asked.push((number, now, answer));
                 }
             }
-            Event::Answer => {
-                let told = match process.asked.take() {
-                    Some((number, sent, Some(answer))) => process.line.answered(number, answer, sent, now),
-                    Some((number, _, None)) => process.line.failed(number, trouble(), true, now, 0),
-                    None => None,
-                };
-                self.told(at, told);
-            }
+            Event::Answer { at: which } => self.answer(at, which),
             Event::Hear => {
                 if let Some(word) = process.watch.heard().now_or_never() {
                     let told = process.line.heard(word, now);
@@ -283,15 +269,15 @@ impl World {
                 }
             }
             Event::Doubt => assert!(process.line.heard(Word::Doubt, now).is_none()),
-            Event::Release { known } => self.release(at, known),
+            Event::Release { at: hold, known } => self.release(at, hold, known),
             Event::Die => {
-                if let Some((token, _)) = process.holds.take() {
+                if let Some((_, token, _)) = process.holds.pop() {
                     process.line.unhold(&token, now);
                 }
             }
             Event::Deliver => {
-                if let Some((ticket, queueing)) = self.late.pop() {
-                    _ = self.ask(&ticket, queueing, Fate::Unheard);
+                if let Some((lock, ticket, queueing)) = self.late.pop() {
+                    _ = self.ask(&lock, &ticket, queueing, Fate::Unheard);
                 }
             }
             Event::Stranger => self.stranger(),
@@ -300,28 +286,35 @@ impl World {
     }
 
     fn stranger(&mut self) {
+        let lock = self.kind.lock(true);
         if let Some(token) = self.stranger.take() {
-            done(self.store.release(&self.lock, Release::of(&token))).unwrap();
+            done(self.store.release(&lock, Release::of(&token))).unwrap();
             return;
         }
         let ticket = ticket();
-        if let Some(Attempt::Acquired { .. }) = self.ask(&ticket, Queueing::NONE, Fate::Answered) {
+        if let Some(Attempt::Acquired { .. }) = self.ask(&lock, &ticket, Queueing::NONE, Fate::Answered) {
             self.stranger = Some(ticket.token);
         }
     }
 
-    /// Whoever believes to hold the lock does, so no two ever do.
+    /// Whoever believes to hold a share of the lock does, so no more do than may.
     fn check(&mut self) {
         let now = Instant::now();
+        let mut shares = Vec::new();
         for process in &mut self.processes {
-            if process.holds.as_ref().is_some_and(|(_, ends)| *ends <= now) {
-                let (token, _) = process.holds.take().unwrap();
-                process.line.unhold(&token, now);
+            let line = &mut process.line;
+            for (_, token, _) in process.holds.extract_if(.., |(_, _, ends)| *ends <= now) {
+                line.unhold(&token, now);
             }
-            if let Some((token, _)) = &process.holds {
-                let holding = done(self.store.holding(&self.lock, token)).unwrap();
+            for (lock, token, _) in &process.holds {
+                let holding = done(self.store.holding(lock, token)).unwrap();
                 assert_ne!(holding, Holding::No, "a process believes to hold what it does not");
+                shares.push(lock.share());
             }
+        }
+        for (at, share) in shares.iter().enumerate() {
+            let others = shares.iter().enumerate().filter(|(other, _)| *other != at).map(|(_, other)| *other);
+            assert!(share.fits(others), "more hold it than may: {shares:?}");
         }
     }
 
@@ -341,7 +334,7 @@ impl World {
             assert!(round < 4_000, "{} wait for ever", self.waiting());
             for at in 0..2 {
                 let well = Event::Step { fate: Fate::Answered };
-                for event in [Event::Hear, well, Event::Answer, Event::Visited, Event::Release { known: true }] {
+                for event in [Event::Hear, well, Event::Answer { at: 0 }, Event::Visited, Event::Release { at: 0, known: true }] {
                     self.check();
                     self.happen(at, event);
                 }
@@ -352,10 +345,26 @@ impl World {
 }
 
 impl Process {
-    fn hold(&mut self, token: Token, ends: Instant) {
-        let before = self.holds.replace((token, ends));
-        assert!(before.is_none(), "it holds the lock already");
+    fn hold(&mut self, lock: LockKeys, token: Token, ends: Instant) {
+        assert!(!lock.share().is_alone() || self.holds.is_empty(), "it holds the lock already");
+        self.holds.push((lock, token, ends));
     }
+}
+
+fn live(kind: Kind, events: Vec<(usize, Event)>) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    runtime.block_on(async {
+        let mut world = World::new(kind);
+        for (at, event) in events {
+            if let Event::Pass { millis } = event {
+                tokio::time::advance(MS * u32::try_from(millis).unwrap()).await;
+            }
+            world.check();
+            world.happen(at, event);
+            world.check();
+        }
+        world.come_to_an_end().await;
+    });
 }
 
 proptest! {
@@ -363,18 +372,16 @@ proptest! {
 
     #[test]
     fn who_believes_to_hold_the_lock_does_and_everybody_is_served(events in events()) {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
-        runtime.block_on(async {
-            let mut world = World::new();
-            for (at, event) in events {
-                if let Event::Pass { millis } = event {
-                    tokio::time::advance(MS * u32::try_from(millis).unwrap()).await;
-                }
-                world.check();
-                world.happen(at, event);
-                world.check();
-            }
-            world.come_to_an_end().await;
-        });
+        live(Kind::Plain, events);
+    }
+
+    #[test]
+    fn who_believes_to_read_or_write_does_and_everybody_is_served(events in events()) {
+        live(Kind::ReadWrite, events);
+    }
+
+    #[test]
+    fn who_believes_to_have_a_permit_does_and_everybody_is_served(events in events()) {
+        live(Kind::Permits, events);
     }
 }
