@@ -114,6 +114,10 @@ impl Mirror for News {
         _ = self.era.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |era| (era % 2 == 1).then_some(era + 1));
     }
 
+    fn all_changed(&self) {
+        self.renew();
+    }
+
     fn ended(&self) {
         self.ended.store(true, Ordering::SeqCst);
     }

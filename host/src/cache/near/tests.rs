@@ -25,6 +25,8 @@ enum Event {
     Break,
     /// It is there again.
     Mend,
+    /// Somebody deletes all, which is told at once, also by a connection over which not all is told yet, or not any more.
+    Flush,
     /// A reader asks the server, and the server answers.
     Ask(usize),
     /// The answer arrives.
@@ -37,6 +39,7 @@ fn event() -> impl Strategy<Value = Event> {
         Just(Event::Hear),
         Just(Event::Break),
         Just(Event::Mend),
+        Just(Event::Flush),
         (0..2_usize).prop_map(Event::Ask),
         (0..2_usize).prop_map(Event::Answer),
     ]
@@ -56,8 +59,13 @@ proptest! {
                     version += 1;
                     if connected { under_way.push(version) }
                 }
+                Event::Flush => {
+                    version += 1;
+                    heard = version;
+                    news.all_changed();
+                }
                 Event::Hear if !under_way.is_empty() => {
-                    heard = under_way.remove(0);
+                    heard = heard.max(under_way.remove(0));
                     news.changed("key");
                 }
                 Event::Break => {
