@@ -259,3 +259,27 @@ async fn a_read_that_is_dropped_before_it_knows_of_its_claim_leaves_that_to_the_
     other.set("a", &3, None).await.unwrap();
     assert_eq!(one.get::<u8>("a").await.unwrap(), Some(2));
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_is_stored_also_where_the_old_value_had_its_time_before_the_claim_ends() {
+    let caches = caches();
+    let herd = Some(Herd { herd_timeout: 5 * SECOND, extend_timeout: 60 * SECOND });
+    let options = Some(CacheOptions { herd, expire: Some(10 * SECOND), ..CacheOptions::default() });
+    let [one, other] = [0; 2].map(|_| caches.open("pages", options.clone()).unwrap());
+    for late in [false, true] {
+        one.set_many([("a", 1), ("b", 1), ("c", 1)], None).await.unwrap();
+        pass(14 * SECOND).await;
+        assert_eq!(one.get_many::<u8, _>(["a", "b", "c"]).await.unwrap(), [None; 3]);
+        assert!(other.delete("c").await.unwrap());
+        if late {
+            pass(SECOND).await;
+            assert_eq!(other.ttl("a").await.unwrap(), Ttl::Absent);
+        }
+        one.set("a", &2, None).await.unwrap();
+        one.set_many([("b", 2), ("c", 2)], None).await.unwrap();
+        // From when on it would have been gone, what was deleted cannot be told from what expired.
+        let found = [Some(2), Some(2), Some(2).filter(|_| late)];
+        assert_eq!(other.get_many::<u8, _>(["a", "b", "c"]).await.unwrap(), found);
+        one.delete_many(&["a".into(), "b".into(), "c".into()], None).await.unwrap();
+    }
+}
