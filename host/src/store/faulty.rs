@@ -32,6 +32,7 @@ pub(crate) enum Op {
     Renew,
     Watch,
     Claim,
+    Fill,
     GetMany,
 }
 
