@@ -25,7 +25,8 @@ use crate::store::{Bid, Prolonging, Standing, Store, Watch};
 /// The flights of all caches of one store, and what is settled in the background. Cheap to clone.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Flights {
-    open: Arc<Mutex<HashMap<String, Arc<Flight>>>>,
+    /// Each with how many wait.
+    open: Arc<Mutex<HashMap<String, (Arc<Flight>, usize)>>>,
     background: Background,
 }
 
@@ -160,11 +161,13 @@ impl Flights {
     }
 
     fn join<'a>(&'a self, key: &'a str) -> Seat<'a> {
-        let flight = self.open().entry(key.to_owned()).or_default().clone();
-        Seat { flights: self, key, flight }
+        let mut open = self.open();
+        let (flight, seats) = open.entry(key.to_owned()).or_default();
+        *seats += 1;
+        Seat { flights: self, key, flight: flight.clone() }
     }
 
-    fn open(&self) -> MutexGuard<'_, HashMap<String, Arc<Flight>>> {
+    fn open(&self) -> MutexGuard<'_, HashMap<String, (Arc<Flight>, usize)>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -192,9 +195,11 @@ impl Place<'_> {
 impl Drop for Seat<'_> {
     fn drop(&mut self) {
         let mut open = self.flights.open();
-        // The map's, and this one.
-        if Arc::strong_count(&self.flight) == 2 {
-            open.remove(self.key);
+        if let Some((_, seats)) = open.get_mut(self.key) {
+            *seats -= 1;
+            if *seats == 0 {
+                open.remove(self.key);
+            }
         }
     }
 }
@@ -284,5 +289,42 @@ async fn heard(news: &mut Option<Watch>) {
     if watch.is_over() {
         // Its runtime has ended, but this one goes on.
         *news = None;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Barrier;
+
+    use super::*;
+
+    const ROUNDS: usize = 20_000;
+
+    #[test]
+    fn nothing_is_left_of_a_flight_when_the_last_leave_together() {
+        let flights = Flights::default();
+        let (begin, together, end) = (Barrier::new(3), Barrier::new(2), Barrier::new(3));
+        let left = std::thread::scope(|scope| {
+            for _ in 0..2 {
+                scope.spawn(|| {
+                    for _ in 0..ROUNDS {
+                        // Until the one before was looked at.
+                        begin.wait();
+                        let seat = flights.join("a");
+                        together.wait();
+                        drop(seat);
+                        end.wait();
+                    }
+                });
+            }
+            let left = (0..ROUNDS).filter(|_| {
+                begin.wait();
+                end.wait();
+                flights.open().remove("a").is_some()
+            });
+            // A panic would keep those who wait for the next round waiting.
+            left.count()
+        });
+        assert_eq!(left, 0, "of {ROUNDS}");
     }
 }
