@@ -4,6 +4,7 @@ use bytes::Bytes;
 use futures_util::future::try_join_all;
 
 use super::Cache;
+use super::entries::Inner;
 use super::herd::{Life, Sight, sight};
 use super::pipeline::{Payload, Stamp};
 use super::pledge::Pledge;
@@ -129,25 +130,33 @@ impl Cache {
     /// Has the store keep what was set. What somebody else has set since it was claimed stays.
     pub(super) async fn store(&self, fillings: Vec<Filling>) -> Result<(), Error> {
         let Some(kept) = fillings.first().map(|first| first.kept) else { return Ok(()) };
-        let (count, bytes) = (fillings.len(), fillings.iter().map(|filling| filling.entry.bytes.len()).sum());
+        let Inner { store, metrics, promises, .. } = &*self.0;
         let _forgetting = self.forgetting(fillings.iter().map(|filling| filling.entry.key.as_str()));
         if fillings.iter().all(|it| it.due.is_none() && it.replaces == Replaces::Anything && it.kept == kept) {
             let entries: Vec<_> = fillings.into_iter().map(|filling| filling.entry).collect();
             match &entries[..] {
-                [entry] => self.0.store.set(entry, kept).await?,
-                entries => self.0.store.set_many(entries, kept).await?,
+                [entry] => store.set(entry, kept).await?,
+                entries => store.set_many(entries, kept).await?,
             }
-        } else {
-            let filled = self.0.store.fill(&fillings).await;
-            // What failed can be tried again, and is the answer to the same claim then.
-            for (Filling { entry, replaces, .. }, _) in fillings.iter().zip(&filled).filter(|(_, filled)| filled.is_ok()) {
-                if let Some(claim) = replaces.claim() {
-                    self.0.promises.settle(&entry.key, claim);
-                }
-            }
-            filled.into_iter().try_for_each(|filled| filled.map(drop))?;
+            metrics.written(entries.len(), entries.iter().map(|entry| entry.bytes.len()).sum());
+            return Ok(());
         }
-        self.0.metrics.written(count, bytes);
-        Ok(())
+        let filled = store.fill(&fillings).await;
+        let (mut count, mut bytes) = (0, 0);
+        for (Filling { entry, replaces, .. }, filled) in fillings.iter().zip(&filled) {
+            // What failed can be tried again, and is the answer to the same claim then.
+            let Ok(stored) = *filled else { continue };
+            if let Some(claim) = replaces.claim() {
+                promises.settle(&entry.key, claim);
+                metrics.filled(stored);
+            }
+            if stored {
+                (count, bytes) = (count + 1, bytes + entry.bytes.len());
+            }
+        }
+        if count > 0 {
+            metrics.written(count, bytes);
+        }
+        filled.into_iter().try_for_each(|filled| filled.map(drop))
     }
 }
