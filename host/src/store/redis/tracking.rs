@@ -20,6 +20,7 @@ use crate::errand::{self, Errand};
 use crate::store::Mirror;
 
 mod following;
+mod owners;
 
 /// How long to wait before another attempt to track; doubled each time.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(25), Duration::from_secs(1));
