@@ -339,6 +339,8 @@ impl Move<'_> {
 
 fn start_node(options: ServerOptions) -> Result<Server> {
     let options = options.with(&["cluster-enabled", "yes"]).with(&["cluster-node-timeout", "1000"]);
+    // A primary that has just been replaced seems to have no replica for a moment, and gets one of another's, which is never given back.
+    let options = options.with(&["cluster-migration-barrier", "100"]);
     Server::start_with(options.with(&["cluster-replica-validity-factor", "0"]))
 }
 
