@@ -115,6 +115,32 @@ fn nothing_is_kept_without_trust_and_nothing_for_longer_than_it_lasts() {
     assert_eq!(news.get("a", now), None, "what was copied before the doubt is not served after it");
 }
 
+#[test]
+fn copies_take_no_more_room_than_there_is() {
+    const BYTES: u64 = 100_000;
+    let nears = Nears::new(NearLimits { bytes: BYTES, ..NearLimits::default() });
+    // Room is shared by all caches.
+    let all = [0, 1].map(|number| News::new(nears.copies.clone(), number));
+    let (now, until) = (Instant::now(), Instant::now() + Duration::from_mins(1));
+    let page: Bytes = vec![7; 1_000].into();
+    for news in &all {
+        news.trust();
+        for number in 0..1_000 {
+            let key = format!("{}/{number}", news.number());
+            news.keep(&key, &page, news.before(&key, now).unwrap(), until);
+        }
+        let large: Bytes = vec![7; 200_000].into();
+        news.keep("large", &large, news.before("large", now).unwrap(), until);
+    }
+    nears.copies.run_pending_tasks();
+    assert!(nears.copies.weighted_size() <= BYTES, "{} bytes", nears.copies.weighted_size());
+    let kept = |news: &News| (0..1_000).filter(|n| news.get(&format!("{}/{n}", news.number()), now).is_some()).count();
+    let kept: usize = all.iter().map(kept).sum();
+    // About 1,105 bytes each.
+    assert!((45..=90).contains(&kept), "{kept} copies in {BYTES} bytes");
+    assert!(all.iter().all(|news| news.get("large", now).is_none()));
+}
+
 #[tokio::test]
 async fn nothing_is_tracked_before_who_has_copies_reads() {
     let caches = Caches::new(Arc::new(MemoryStore::new()));
