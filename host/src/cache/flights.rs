@@ -1,7 +1,8 @@
 //! Single flight: who of this process waits for an entry that somebody computes.
 //!
 //! All who wait for one entry share a flight. One of them at a time asks the store and listens for news of it; what it finds is for
-//! all, or it has the claim and the next takes its turn. One that gives up leaves its turn to the next, so nobody depends on another.
+//! all, or it has the claim and the next takes its turn. One that gives up leaves its turn to the next, and one that keeps it and is not
+//! polled any more is soon done without, so nobody depends on another.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,7 +12,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::task::TaskTracker;
 
 use super::standing::is_void;
@@ -39,6 +40,8 @@ pub(super) struct Background(TaskTracker);
 struct Flight {
     /// Whoever has it asks the store, and hears this watch.
     turn: tokio::sync::Mutex<Option<Watch>>,
+    /// The same for who stands in while that one asks nothing.
+    stand_in: tokio::sync::Mutex<Option<Watch>>,
     /// How often the store was asked.
     asked: AtomicU64,
     /// The last value that was found, and which question found it.
@@ -67,6 +70,9 @@ pub(super) enum Landed {
 
 /// The longest pause between two questions, should nobody tell that the entry was set, as a plain set does not.
 const PULSE: Duration = Duration::from_secs(1);
+
+/// How long nothing is asked by whoever has the turn before another stands in: longer than a pause and a reply of the store.
+const STALLED: Duration = Duration::from_secs(5);
 
 /// How long after the end of a lease to ask, so that its end has come on the store's clock too.
 const LEASE_MARGIN: Duration = Duration::from_millis(2);
@@ -138,6 +144,8 @@ impl Flights {
         let mut found = flight.found.subscribe();
         // What was asked before may have been answered before what this caller knows of.
         let before = flight.asked.load(Ordering::Acquire);
+        // Of what both of them ask, one may be given up while the other has an answer.
+        let other = Bid { claim: Claim::random()?, ..bid.clone() };
         tokio::select! {
             biased;
             found = found.wait_for(|(question, _)| *question > before) => match found {
@@ -146,6 +154,10 @@ impl Flights {
                 Err(_) => Ok(Landed::Busy),
             },
             landed = async { flight.fly(self, place, key, bid, deadline, &mut *flight.turn.lock().await).await } => landed,
+            landed = async {
+                flight.stalled().await;
+                flight.fly(self, place, key, other, deadline, &mut *flight.stand_in.lock().await).await
+            } => landed,
             () = sleep_until(deadline) => flight.open().clone().map_or(Ok(Landed::Busy), Err),
         }
     }
@@ -205,6 +217,18 @@ impl Drop for Seat<'_> {
 }
 
 impl Flight {
+    /// Returns once nothing was asked for a while.
+    async fn stalled(&self) {
+        let mut asked = None;
+        loop {
+            let now = self.asked.load(Ordering::Acquire);
+            if asked.replace(now) == Some(now) {
+                return;
+            }
+            sleep(STALLED).await;
+        }
+    }
+
     /// Asks the store again and again, having heard of a change, at the end of a lease, or after a pause.
     async fn fly(
         &self,
