@@ -2,13 +2,18 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::Cache;
+#[cfg(feature = "component")]
+use super::Key;
 use super::promises::Promise;
 use super::vacancy::Abandoned;
 use crate::clock::after;
 use crate::envelope::{Tag, tags};
+#[cfg(feature = "component")]
+use crate::error::Error;
 use crate::store::{Bid, Stale};
 
 /// A claim that is given up when this is dropped: whoever was to compute the value does not know of it then, and nobody else would be
@@ -21,6 +26,58 @@ pub(super) struct Pledge {
     /// For how much longer the entry is there, as the claim leaves that as it is; `None`: until it is deleted.
     kept: Option<Duration>,
     abandoned: Option<Abandoned>,
+}
+
+/// The value that was read, or the claim that was made for it to be computed, or neither.
+pub(super) type Read = (Option<Bytes>, Option<Box<Pledge>>);
+
+/// The values that were read, and the claims that were made for some to be computed.
+pub(super) type ReadMany = (Vec<Option<Bytes>>, Vec<Pledge>);
+
+/// What was read for somebody who may yet not want to know. Until it is taken, nobody is to compute anything; dropping it leaves that to the
+/// next who reads.
+#[cfg(feature = "component")]
+pub(crate) struct Untaken<T> {
+    value: T,
+    claimed: Option<(Cache, Vec<Pledge>)>,
+}
+
+#[cfg(feature = "component")]
+impl<T> Untaken<T> {
+    fn new(value: T, cache: &Cache, pledges: Vec<Pledge>) -> Self {
+        let claimed = (!pledges.is_empty()).then(|| (cache.clone(), pledges));
+        Self { value, claimed }
+    }
+
+    /// Who reads is told.
+    pub(crate) fn take(self) -> T {
+        let Self { value, claimed } = self;
+        if let Some((cache, pledges)) = claimed {
+            pledges.into_iter().for_each(|pledge| cache.take_on(pledge));
+        }
+        value
+    }
+}
+
+#[cfg(feature = "component")]
+impl Cache {
+    /// [`Cache::get_cbor`] for somebody who may not take the answer.
+    pub(crate) async fn untaken(&self, key: &str, content: Option<&[u8]>) -> Result<Untaken<Option<Bytes>>, Error> {
+        let (value, pledge) = self.find_one(&Key::new(key, self.content(content)?)).await?;
+        Ok(Untaken::new(value, self, pledge.into_iter().map(|pledge| *pledge).collect()))
+    }
+
+    /// [`Cache::get_many_cbor`] for somebody who may not take the answer.
+    pub(crate) async fn untaken_many(
+        &self,
+        keys: &[String],
+        content: Option<&[u8]>,
+    ) -> Result<Untaken<Vec<Option<Bytes>>>, Error> {
+        self.batch(keys.len())?;
+        let content = self.content(content)?;
+        let (values, pledges) = self.find_many(keys.iter().map(|key| (key.as_str(), content.as_ref()))).await?;
+        Ok(Untaken::new(values, self, pledges))
+    }
 }
 
 impl Cache {

@@ -7,7 +7,7 @@ use super::Cache;
 use super::entries::Inner;
 use super::herd::{Life, Sight, sight};
 use super::pipeline::{Payload, Stamp};
-use super::pledge::Pledge;
+use super::pledge::{Pledge, Read};
 use super::work::Work;
 use crate::envelope::{Claim, Head};
 use crate::error::{Error, Limit};
@@ -15,20 +15,17 @@ use crate::pause::random;
 use crate::store::{Bid, Entry, Filling, Replaces, Standing};
 
 impl Cache {
-    /// What is served of what was read; `None` where the reader is to compute the value.
-    pub(super) async fn served(&self, key: &str, stored: Option<Bytes>) -> Result<Option<Bytes>, Error> {
+    /// What is served of what was read; `None` where the reader is to compute the value, with the claim that was made.
+    pub(super) async fn served(&self, key: &str, stored: Option<Bytes>) -> Result<Read, Error> {
         let stored = self.valid(key, stored).await?;
         match (self.sight_of_reader(stored.as_deref()), stored) {
             // A box, as in `valid`.
             (Sight::Due { early }, Some(stored)) => {
                 let (served, pledge) = Box::pin(self.claimed(key, stored, early)).await?;
-                if let Some(pledge) = pledge {
-                    self.take_on(pledge);
-                }
-                Ok(served)
+                Ok((served, pledge.map(Box::new)))
             }
-            (Sight::Fresh, stored) => Ok(self.counted(stored)),
-            _ => Ok(self.counted(None)),
+            (Sight::Fresh, stored) => Ok((self.counted(stored), None)),
+            _ => Ok((self.counted(None), None)),
         }
     }
 

@@ -260,6 +260,27 @@ async fn a_read_that_is_dropped_before_it_knows_of_its_claim_leaves_that_to_the_
     assert_eq!(one.get::<u8>("a").await.unwrap(), Some(2));
 }
 
+#[cfg(feature = "component")]
+#[tokio::test(start_paused = true)]
+async fn what_was_read_and_not_taken_is_left_to_the_next_who_reads() {
+    let caches = caches();
+    let [one, other] = [herd(&caches), herd(&caches)];
+    one.set_many([("a", 1), ("b", 1)], None).await.unwrap();
+    pass(10 * SECOND).await;
+    let keys = ["a", "b"].map(str::to_owned);
+    let untaken = (one.untaken("a", None).await.unwrap(), one.untaken_many(&keys[1..], None).await.unwrap());
+    assert_eq!(other.get_many::<u8, _>(&keys).await.unwrap(), [Some(1); 2], "they are claimed");
+    drop(untaken);
+    caches.settled().await;
+    assert_eq!(other.untaken("a", None).await.unwrap().take(), None);
+    assert_eq!(other.untaken_many(&keys[1..], None).await.unwrap().take(), [None]);
+    one.set_many([("a", 2), ("b", 2)], None).await.unwrap();
+    assert_eq!(one.get_many::<u8, _>(&keys).await.unwrap(), [Some(2); 2], "nothing was promised, so the set is as any other");
+    // What was taken is an answer, and a late one.
+    other.set_many([("a", 3), ("b", 3)], None).await.unwrap();
+    assert_eq!(one.get_many::<u8, _>(&keys).await.unwrap(), [Some(2); 2]);
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_answer_is_stored_also_where_the_old_value_had_its_time_before_the_claim_ends() {
     let caches = caches();
