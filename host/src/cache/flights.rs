@@ -26,10 +26,12 @@ use crate::store::{Bid, Prolonging, Standing, Store, Watch};
 /// The flights of all caches of one store, and what is settled in the background. Cheap to clone.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Flights {
-    /// Each with how many wait.
-    open: Arc<Mutex<HashMap<String, (Arc<Flight>, usize)>>>,
+    open: Arc<Mutex<Open>>,
     background: Background,
 }
+
+/// Flights by the keys of their entries, each with how many wait.
+type Open = HashMap<String, (Arc<Flight>, usize)>;
 
 /// Claims that are given up in the background.
 #[derive(Debug, Clone)]
@@ -179,7 +181,7 @@ impl Flights {
         Seat { flights: self, key, flight: flight.clone() }
     }
 
-    fn open(&self) -> MutexGuard<'_, HashMap<String, (Arc<Flight>, usize)>> {
+    fn open(&self) -> MutexGuard<'_, Open> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

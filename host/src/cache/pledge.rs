@@ -53,7 +53,9 @@ impl<T> Untaken<T> {
     pub(crate) fn take(self) -> T {
         let Self { value, claimed } = self;
         if let Some((cache, pledges)) = claimed {
-            pledges.into_iter().for_each(|pledge| cache.take_on(pledge));
+            for pledge in pledges {
+                cache.take_on(pledge);
+            }
         }
         value
     }

@@ -92,7 +92,7 @@ impl Map {
         let mut map = Self { owners: vec![u16::MAX; usize::from(SLOTS)], most: before.most.clone(), ..Self::default() };
         map.most.resize(usize::from(SLOTS), 0);
         map.asked = Some(asked);
-        map.importing = before.importing.clone();
+        map.importing.clone_from(&before.importing);
         map.importing.retain(|(_, last)| asked.saturating_duration_since(*last) < IMPORTED);
         for shard in shards {
             let at = map.place(&primary(&shard.primary));
