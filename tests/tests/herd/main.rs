@@ -55,8 +55,6 @@ fn behind_sentinel() {
     let mut fleet = Fleet::start(&set.url(), PROCESSES);
     fleet.reach(&ENTRIES, 5);
     fleet.amid_a_computation("hot", &mut set, Sentinel::failover, |_| Ok(()));
-    fleet.reach(&ENTRIES, 10);
-    fleet.amid_a_computation("set", &mut set, Sentinel::failover, |_| Ok(()));
     fleet.reach(&ENTRIES, 20);
     fleet.amid_a_computation("cold", &mut set, Sentinel::kill_primary, |set| {
         set.agree()?;
