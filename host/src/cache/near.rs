@@ -34,7 +34,7 @@ use news::{Before, Copies, News, copies};
 ///   does not get to read it;
 /// - when the connection for the news breaks, until this process notices: at once for one that is closed, within 1 s and
 ///   [`StoreOptions::response_timeout`](crate::store::StoreOptions::response_timeout) for one that went silent; and if the server steps down
-///   as the primary, Sentinels replace it, or its name leads to another, within about 1 s;
+///   as the primary, Sentinels or the other nodes of its cluster replace it, or its name leads to another, within about 1 s;
 /// - in no case for longer than [`NearLimits::age`].
 ///
 /// What is written by a [`super::Caches`] is read by it at once, whichever of its handles does either: also one without copies, one with
