@@ -48,17 +48,30 @@ impl Cluster {
     /// If redis-server is not installed, or they do not find together.
     pub fn start_each(options: Vec<ServerOptions>) -> Result<Self> {
         ensure!(options.len() == NODES, "a cluster has {NODES} nodes");
-        let start = |options: ServerOptions| {
-            let options = options.with(&["cluster-enabled", "yes"]).with(&["cluster-node-timeout", "1000"]);
-            Server::start_with(options.with(&["cluster-replica-validity-factor", "0"]))
-        };
-        let nodes = options.into_iter().map(start).collect::<Result<Vec<_>>>()?;
+        let nodes = options.into_iter().map(start_node).collect::<Result<Vec<_>>>()?;
         let cluster = Self { nodes };
         cluster.introduce()?;
         cluster.share_slots()?;
         cluster.assign_replicas()?;
         cluster.wait_until_whole()?;
         Ok(cluster)
+    }
+
+    /// Starts one more node, the last of [`Self::nodes`], which has no slots and copies nobody, and waits until it and the others know
+    /// each other.
+    ///
+    /// # Errors
+    /// If they do not.
+    pub fn join(&mut self) -> Result<()> {
+        let node = start_node(ServerOptions::default())?;
+        let epoch = self.nodes.len() + 1;
+        node.command::<()>(&["CLUSTER", "SET-CONFIG-EPOCH", &epoch.to_string()])?;
+        self.nodes.push(node);
+        self.meet()?;
+        until("the new node to be of use", || {
+            let state: String = self.nodes.last().context("no node")?.command(&["CLUSTER", "INFO"])?;
+            Ok(state.contains("cluster_state:ok").then_some(()))
+        })
     }
 
     /// The address of a store there.
@@ -153,13 +166,18 @@ impl Cluster {
     /// # Errors
     /// If a node refuses.
     pub fn begin_move(&self, key: &str) -> Result<Move<'_>> {
+        let from = self.primary_of(key)?;
+        let to = self.primaries()?.into_iter().find(|primary| primary.announced() != from.announced());
+        self.begin_move_to(key, to.context("there is one primary only")?)
+    }
+
+    /// The same to this one, which copies nobody.
+    ///
+    /// # Errors
+    /// If a node refuses.
+    pub fn begin_move_to<'a>(&'a self, key: &str, to: &'a Server) -> Result<Move<'a>> {
         let slot = self.slot(key)?;
         let from = self.primary_of(key)?;
-        let to = self
-            .primaries()?
-            .into_iter()
-            .find(|primary| primary.announced() != from.announced())
-            .context("there is one primary only")?;
         let number = slot.to_string();
         to.command::<()>(&["CLUSTER", "SETSLOT", &number, "IMPORTING", &id(from)?])?;
         from.command::<()>(&["CLUSTER", "SETSLOT", &number, "MIGRATING", &id(to)?])?;
@@ -210,6 +228,10 @@ impl Cluster {
         for (epoch, node) in (1..).zip(&self.nodes) {
             node.command::<()>(&["CLUSTER", "SET-CONFIG-EPOCH", &i32::to_string(&epoch)])?;
         }
+        self.meet()
+    }
+
+    fn meet(&self) -> Result<()> {
         let first = self.any()?.announced();
         let (port, bus) = (first.to_string(), (first + BUS).to_string());
         for node in &self.nodes {
@@ -285,26 +307,41 @@ pub struct Move<'a> {
 }
 
 impl Move<'_> {
-    /// Moves the keys, and then the slot.
+    /// Moves the keys that there are, and leaves the slot where it is.
     ///
     /// # Errors
     /// If a node refuses.
-    pub fn finish(self) -> Result<()> {
+    pub fn move_keys(&self) -> Result<()> {
         let (slot, port) = (self.slot.to_string(), self.to.announced().to_string());
         loop {
             let keys: Vec<String> = self.from.command(&["CLUSTER", "GETKEYSINSLOT", &slot, "100"])?;
             if keys.is_empty() {
-                break;
+                return Ok(());
             }
             let words = ["MIGRATE", "127.0.0.1", &port, "", "0", "5000", "KEYS"];
             let words: Vec<_> = words.into_iter().chain(keys.iter().map(String::as_str)).collect();
             self.from.command::<String>(&words)?;
         }
-        let owner = id(self.to)?;
+    }
+
+    /// Moves the keys, and then the slot.
+    ///
+    /// # Errors
+    /// If a node refuses.
+    pub fn finish(self) -> Result<()> {
+        self.move_keys()?;
+        let (slot, owner) = (self.slot.to_string(), id(self.to)?);
         self.to.command::<()>(&["CLUSTER", "SETSLOT", &slot, "NODE", &owner])?;
         self.from.command::<()>(&["CLUSTER", "SETSLOT", &slot, "NODE", &owner])?;
         self.cluster.wait_for_another(self.slot, self.from.announced())
     }
+}
+
+fn start_node(options: ServerOptions) -> Result<Server> {
+    let options = options.with(&["cluster-enabled", "yes"]).with(&["cluster-node-timeout", "1000"]);
+    // A primary that has just been replaced seems to have no replica for a moment, and gets one of another's, which is never given back.
+    let options = options.with(&["cluster-migration-barrier", "100"]);
+    Server::start_with(options.with(&["cluster-replica-validity-factor", "0"]))
 }
 
 fn id(node: &Server) -> Result<String> {

@@ -6,11 +6,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
-use bellwether::cache::{CacheOptions, Key, StageChoice, Ttl};
+use bellwether::cache::{CacheOptions, Found, Herd, Key, StageChoice, Ttl};
 use bellwether::error::{Corrupt, Error, Invalid};
 use bellwether::names::Prefix;
 use bellwether::store::{self, Store, StoreOptions};
 use bellwether::{Cache, Caches};
+use bellwether_tests::commands::Counting;
 use bellwether_tests::{Cluster, Server};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -30,6 +31,25 @@ async fn on_a_redis_server() -> Result<()> {
 async fn on_a_cluster() -> Result<()> {
     let cluster = tokio::task::spawn_blocking(Cluster::start).await??;
     all(store::open(&cluster.url(), &StoreOptions::default()).await?).await
+}
+
+const LONG: Duration = Duration::from_hours(1);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fresh_hit_is_one_get_with_herd_protection_too() -> Result<()> {
+    let server = tokio::task::spawn_blocking(Server::start).await??;
+    let caches = Caches::new(store::open(&server.url(), &StoreOptions::default()).await?);
+    let herd = Some(Herd { herd_timeout: LONG, extend_timeout: LONG });
+    let cache = caches.open("pages", Some(CacheOptions { herd, ..CacheOptions::default() }))?;
+    cache.set("a", &1, Some(LONG)).await?;
+    let mut counting = Counting::on(&server)?;
+    for reads in 1..=3 {
+        assert_eq!(cache.get("a").await?, Some(1));
+        assert!(matches!(cache.lookup("a", LONG).await?, Found::Hit(1)));
+        let commands = counting.so_far()?;
+        assert_eq!((commands.of("get"), commands.all() - commands.of("time")), (2 * reads, 2 * reads), "{commands}");
+    }
+    Ok(())
 }
 
 /// Everything, each part under a prefix of its own.

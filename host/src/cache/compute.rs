@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use thiserror::Error as ThisError;
 
 use super::{Cache, Found, Key, Vacancy};
-use crate::error::Error;
+use crate::error::{Error, Limit};
 
 /// Why there is no value.
 #[derive(Debug, Clone, PartialEq, Eq, ThisError)]
@@ -32,7 +32,8 @@ impl Cache {
     ///
     /// What becomes of a computation that fails is up to [`Tuning`](super::Tuning): where it says nothing, the next one tries at once.
     /// The value is given also if it could not be stored, because its entry was set or deleted while it was computed, or because the
-    /// store could not be reached any more.
+    /// store could not be reached any more, or was full by then. One that is full before is an error, unless it has an old value: nobody
+    /// can be told apart to compute there, so all would.
     ///
     /// ```
     /// # async fn example(pages: bellwether::Cache) -> Result<(), bellwether::cache::ComputeError<std::io::Error>> {
@@ -43,7 +44,8 @@ impl Cache {
     ///
     /// # Errors
     /// [`ComputeError::Compute`] with the error of this caller's own computation; [`ComputeError::Failed`] with that of another;
-    /// [`ComputeError::Cache`] with those of [`Cache::lookup`], and of [`Cache::set`] but [`Error::Unavailable`].
+    /// [`ComputeError::Cache`] with those of [`Cache::lookup`], and of [`Cache::set`] but [`Error::Unavailable`] and
+    /// [`Limit::StoreFull`].
     pub async fn get_or_try_insert_with<T, E, F>(
         &self,
         key: impl Into<Key<'_>>,
@@ -69,7 +71,7 @@ impl Cache {
         };
         match vacancy.fill(&value, None).await {
             Ok(_) => Ok(value),
-            Err(Error::Unavailable(error)) => {
+            Err(error @ (Error::Unavailable(_) | Error::Limit(Limit::StoreFull { .. }))) => {
                 tracing::warn!(cache = self.name(), %error, "a value that was computed is not stored");
                 Ok(value)
             }

@@ -11,6 +11,7 @@ use super::metrics::{Metrics, Operation};
 use super::near::NearDoor;
 use super::options::Expiry;
 use super::pipeline::{Pipeline, within};
+use super::pledge::Read;
 use super::promises::Promises;
 use super::{Content, Key};
 use crate::error::{Error, Limit, StageKind};
@@ -64,13 +65,22 @@ impl Cache {
     }
 
     pub(super) async fn read(&self, key: &Key<'_>) -> Result<Option<Bytes>, Error> {
+        let (value, pledge) = self.find_one(key).await?;
+        if let Some(pledge) = pledge {
+            self.take_on(*pledge);
+        }
+        Ok(value)
+    }
+
+    /// The value, and the claim that was made if it is to be computed.
+    pub(super) async fn find_one(&self, key: &Key<'_>) -> Result<Read, Error> {
         let read = async {
             let key = self.key(parts(key)).await?;
             let Some(near) = self.near() else { return self.read_far(&key, self.0.store.get(&key).await?).await };
             match near.get(&key) {
                 Some(value) => {
                     self.0.metrics.hit(0);
-                    Ok(Some(value))
+                    Ok((Some(value), None))
                 }
                 // A box, as reads without copies need no room for it.
                 None => Box::pin(self.read_near(near, &key)).await,
@@ -80,10 +90,10 @@ impl Cache {
     }
 
     /// The value of what was read from the store.
-    pub(super) async fn read_far(&self, key: &str, stored: Option<Bytes>) -> Result<Option<Bytes>, Error> {
+    pub(super) async fn read_far(&self, key: &str, stored: Option<Bytes>) -> Result<Read, Error> {
         match self.served(key, stored).await? {
-            Some(stored) => Ok(Some(self.0.pipeline.open(key, stored).await?)),
-            None => Ok(None),
+            (Some(stored), _) => Ok((Some(self.0.pipeline.open(key, stored).await?), None)),
+            none => Ok(none),
         }
     }
 

@@ -1,7 +1,8 @@
 //! Single flight: who of this process waits for an entry that somebody computes.
 //!
 //! All who wait for one entry share a flight. One of them at a time asks the store and listens for news of it; what it finds is for
-//! all, or it has the claim and the next takes its turn. One that gives up leaves its turn to the next, so nobody depends on another.
+//! all, or it has the claim and the next takes its turn. One that gives up leaves its turn to the next, and one that keeps it and is not
+//! polled any more is soon done without, so nobody depends on another.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,7 +12,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::task::TaskTracker;
 
 use super::standing::is_void;
@@ -25,9 +26,12 @@ use crate::store::{Bid, Prolonging, Standing, Store, Watch};
 /// The flights of all caches of one store, and what is settled in the background. Cheap to clone.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Flights {
-    open: Arc<Mutex<HashMap<String, Arc<Flight>>>>,
+    open: Arc<Mutex<Open>>,
     background: Background,
 }
+
+/// Flights by the keys of their entries, each with how many wait.
+type Open = HashMap<String, (Arc<Flight>, usize)>;
 
 /// Claims that are given up in the background.
 #[derive(Debug, Clone)]
@@ -38,6 +42,8 @@ pub(super) struct Background(TaskTracker);
 struct Flight {
     /// Whoever has it asks the store, and hears this watch.
     turn: tokio::sync::Mutex<Option<Watch>>,
+    /// The same for who stands in while that one asks nothing.
+    stand_in: tokio::sync::Mutex<Option<Watch>>,
     /// How often the store was asked.
     asked: AtomicU64,
     /// The last value that was found, and which question found it.
@@ -66,6 +72,9 @@ pub(super) enum Landed {
 
 /// The longest pause between two questions, should nobody tell that the entry was set, as a plain set does not.
 const PULSE: Duration = Duration::from_secs(1);
+
+/// How long nothing is asked by whoever has the turn before another stands in: longer than a pause and a reply of the store.
+const STALLED: Duration = Duration::from_secs(5);
 
 /// How long after the end of a lease to ask, so that its end has come on the store's clock too.
 const LEASE_MARGIN: Duration = Duration::from_millis(2);
@@ -137,6 +146,8 @@ impl Flights {
         let mut found = flight.found.subscribe();
         // What was asked before may have been answered before what this caller knows of.
         let before = flight.asked.load(Ordering::Acquire);
+        // Of what both of them ask, one may be given up while the other has an answer.
+        let other = Bid { claim: Claim::random()?, ..bid.clone() };
         tokio::select! {
             biased;
             found = found.wait_for(|(question, _)| *question > before) => match found {
@@ -145,6 +156,10 @@ impl Flights {
                 Err(_) => Ok(Landed::Busy),
             },
             landed = async { flight.fly(self, place, key, bid, deadline, &mut *flight.turn.lock().await).await } => landed,
+            landed = async {
+                flight.stalled().await;
+                flight.fly(self, place, key, other, deadline, &mut *flight.stand_in.lock().await).await
+            } => landed,
             () = sleep_until(deadline) => flight.open().clone().map_or(Ok(Landed::Busy), Err),
         }
     }
@@ -160,11 +175,13 @@ impl Flights {
     }
 
     fn join<'a>(&'a self, key: &'a str) -> Seat<'a> {
-        let flight = self.open().entry(key.to_owned()).or_default().clone();
-        Seat { flights: self, key, flight }
+        let mut open = self.open();
+        let (flight, seats) = open.entry(key.to_owned()).or_default();
+        *seats += 1;
+        Seat { flights: self, key, flight: flight.clone() }
     }
 
-    fn open(&self) -> MutexGuard<'_, HashMap<String, Arc<Flight>>> {
+    fn open(&self) -> MutexGuard<'_, Open> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -192,14 +209,28 @@ impl Place<'_> {
 impl Drop for Seat<'_> {
     fn drop(&mut self) {
         let mut open = self.flights.open();
-        // The map's, and this one.
-        if Arc::strong_count(&self.flight) == 2 {
-            open.remove(self.key);
+        if let Some((_, seats)) = open.get_mut(self.key) {
+            *seats -= 1;
+            if *seats == 0 {
+                open.remove(self.key);
+            }
         }
     }
 }
 
 impl Flight {
+    /// Returns once nothing was asked for a while.
+    async fn stalled(&self) {
+        let mut asked = None;
+        loop {
+            let now = self.asked.load(Ordering::Acquire);
+            if asked.replace(now) == Some(now) {
+                return;
+            }
+            sleep(STALLED).await;
+        }
+    }
+
     /// Asks the store again and again, having heard of a change, at the end of a lease, or after a pause.
     async fn fly(
         &self,
@@ -284,5 +315,42 @@ async fn heard(news: &mut Option<Watch>) {
     if watch.is_over() {
         // Its runtime has ended, but this one goes on.
         *news = None;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Barrier;
+
+    use super::*;
+
+    const ROUNDS: usize = 20_000;
+
+    #[test]
+    fn nothing_is_left_of_a_flight_when_the_last_leave_together() {
+        let flights = Flights::default();
+        let (begin, together, end) = (Barrier::new(3), Barrier::new(2), Barrier::new(3));
+        let left = std::thread::scope(|scope| {
+            for _ in 0..2 {
+                scope.spawn(|| {
+                    for _ in 0..ROUNDS {
+                        // Until the one before was looked at.
+                        begin.wait();
+                        let seat = flights.join("a");
+                        together.wait();
+                        drop(seat);
+                        end.wait();
+                    }
+                });
+            }
+            let left = (0..ROUNDS).filter(|_| {
+                begin.wait();
+                end.wait();
+                flights.open().remove("a").is_some()
+            });
+            // A panic would keep those who wait for the next round waiting.
+            left.count()
+        });
+        assert_eq!(left, 0, "of {ROUNDS}");
     }
 }

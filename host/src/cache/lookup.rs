@@ -14,7 +14,7 @@ use super::{Cache, Key, Vacancy};
 use crate::cbor;
 use crate::clock::after;
 use crate::envelope::{Claim, Envelope};
-use crate::error::{Error, Invalid};
+use crate::error::{Error, Invalid, Limit};
 #[cfg(feature = "component")]
 use crate::error::{Outage, Unavailable};
 use crate::store::Bid;
@@ -40,7 +40,8 @@ impl Cache {
     ///
     /// # Errors
     /// As [`Cache::get`], and [`Error::Unavailable`] if this is no tokio runtime, on which what is given up is settled. A store that
-    /// cannot be reached is asked again until the wait is over.
+    /// cannot be reached is asked again until the wait is over. [`Limit::StoreFull`] if there is no value and the store has no memory
+    /// left to note who computes one: to compute it all the same is up to the caller, who may be one of many.
     pub async fn lookup<T: DeserializeOwned>(&self, key: impl Into<Key<'_>>, wait: Duration) -> Result<Found<T>, Error> {
         Ok(match self.find(&key.into(), wait).await? {
             Found::Hit(value) => Found::Hit(cbor::from_slice(&value)?),
@@ -79,8 +80,12 @@ impl Cache {
             return Ok(Found::Hit(value));
         }
         let landed = match self.first_look(&key, !wait.is_zero()).await {
-            Ok(Landed::Busy) if !wait.is_zero() => self.fly(&key, deadline).await?,
-            Err(error) if error.is_passing() && !wait.is_zero() => self.fly(&key, deadline).await?,
+            Ok(Landed::Busy) if !wait.is_zero() => self.fly(&key, deadline).await,
+            Err(error) if error.is_passing() && !wait.is_zero() => self.fly(&key, deadline).await,
+            landed => landed,
+        };
+        let landed = match landed {
+            Err(Error::Limit(full @ Limit::StoreFull { .. })) => self.old_of_full(&key).await?.ok_or(full)?,
             landed => landed?,
         };
         Ok(match landed {
@@ -116,6 +121,15 @@ impl Cache {
         };
         let bid = Bid { early, ..self.bid(stored)? };
         Ok(self.0.flights.ask(&self.place(), key, &bid).await?.0)
+    }
+
+    /// What a store still has that is too full to note who computes.
+    async fn old_of_full(&self, key: &str) -> Result<Option<Landed>, Error> {
+        let stored = self.valid(key, self.0.store.get(key).await?).await?;
+        Ok(match self.sight(stored.as_deref()) {
+            Sight::Fresh | Sight::Failed | Sight::Due { .. } => stored.map(Landed::Hit),
+            Sight::Absent => None,
+        })
     }
 
     async fn fly(&self, key: &str, deadline: Instant) -> Result<Landed, Error> {

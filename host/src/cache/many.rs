@@ -11,7 +11,7 @@ use super::begun::Begun;
 use super::entries::Parts;
 use super::metrics::Operation;
 use super::pipeline::within;
-use super::pledge::Pledge;
+use super::pledge::ReadMany;
 use crate::error::{Error, Limit};
 
 /// How many entries are asked for or set at a time. Of more, the first are on their way while the next are made ready, and what was
@@ -24,7 +24,7 @@ impl Cache {
         keys: impl Iterator<Item = Parts<'k>>,
         each: impl Fn(Bytes) -> Result<T, Error>,
     ) -> Result<Vec<Option<T>>, Error> {
-        let (values, pledges) = self.0.metrics.timed(Operation::GetMany, self.find_many(keys)).await?;
+        let (values, pledges) = self.find_many(keys).await?;
         let values = values.into_iter().map(|value| value.map(&each).transpose()).collect::<Result<_, Error>>()?;
         // From here on nothing fails, and the caller is told.
         for pledge in pledges {
@@ -34,7 +34,11 @@ impl Cache {
     }
 
     /// The values, and the claims that were made.
-    async fn find_many<'k>(&self, keys: impl Iterator<Item = Parts<'k>>) -> Result<(Vec<Option<Bytes>>, Vec<Pledge>), Error> {
+    pub(super) async fn find_many<'k>(&self, keys: impl Iterator<Item = Parts<'k>>) -> Result<ReadMany, Error> {
+        self.0.metrics.timed(Operation::GetMany, self.find_in_many(keys)).await
+    }
+
+    async fn find_in_many<'k>(&self, keys: impl Iterator<Item = Parts<'k>>) -> Result<ReadMany, Error> {
         let keys = self.keys(keys).await?;
         if keys.is_empty() {
             return Ok((Vec::new(), Vec::new()));
@@ -68,7 +72,7 @@ impl Cache {
         Ok((values, claimed))
     }
 
-    async fn ask_many(&self, keys: &[String]) -> Result<(Vec<Option<Bytes>>, Vec<Pledge>), Error> {
+    async fn ask_many(&self, keys: &[String]) -> Result<ReadMany, Error> {
         self.served_many(keys, self.0.store.get_many(keys).await?).await
     }
 

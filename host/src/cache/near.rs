@@ -15,6 +15,7 @@ use tokio::time::Instant;
 use super::Cache;
 use super::entries::Inner;
 use super::herd::fresh_for;
+use super::pledge::Read;
 use crate::clock::after;
 use crate::envelope::{StageId, is_tagged};
 use crate::error::Error;
@@ -33,7 +34,7 @@ use news::{Before, Copies, News, copies};
 ///   does not get to read it;
 /// - when the connection for the news breaks, until this process notices: at once for one that is closed, within 1 s and
 ///   [`StoreOptions::response_timeout`](crate::store::StoreOptions::response_timeout) for one that went silent; and if the server steps down
-///   as the primary, Sentinels replace it, or its name leads to another, within about 1 s;
+///   as the primary, Sentinels or the other nodes of its cluster replace it, or its name leads to another, within about 1 s;
 /// - in no case for longer than [`NearLimits::age`].
 ///
 /// What is written by a [`super::Caches`] is read by it at once, whichever of its handles does either: also one without copies, one with
@@ -164,7 +165,7 @@ impl Cache {
     }
 
     /// The value of an entry that is not copied, of which a copy is kept.
-    pub(super) async fn read_near(&self, near: &Near, key: &str) -> Result<Option<Bytes>, Error> {
+    pub(super) async fn read_near(&self, near: &Near, key: &str) -> Result<Read, Error> {
         let Some(before) = near.before(key) else {
             near.track_again(&self.0.pipeline.entries, &*self.0.store);
             return self.read_far(key, self.0.store.get(key).await?).await;
@@ -174,7 +175,7 @@ impl Cache {
         let lasts = stored.as_deref().and_then(|stored| fresh_for(stored, self.0.store.now(), early));
         // Whether a tag was invalidated is not told of by the entry's key.
         let tagged = stored.as_deref().is_some_and(is_tagged);
-        let value = self.read_far(key, stored).await?;
+        let (value, pledge) = self.read_far(key, stored).await?;
         let lasts = match ttl {
             _ if tagged => None,
             Ttl::Absent => None,
@@ -184,7 +185,7 @@ impl Cache {
         if let (Some(value), Some(lasts)) = (&value, lasts) {
             near.keep(key, value, before, lasts);
         }
-        Ok(value)
+        Ok((value, pledge))
     }
 
     /// Forgets copies of entries that are about to be written, whichever handle has them, now and when the answer is dropped.

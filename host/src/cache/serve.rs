@@ -4,9 +4,10 @@ use bytes::Bytes;
 use futures_util::future::try_join_all;
 
 use super::Cache;
+use super::entries::Inner;
 use super::herd::{Life, Sight, sight};
 use super::pipeline::{Payload, Stamp};
-use super::pledge::Pledge;
+use super::pledge::{Pledge, Read};
 use super::work::Work;
 use crate::envelope::{Claim, Head};
 use crate::error::{Error, Limit};
@@ -14,20 +15,17 @@ use crate::pause::random;
 use crate::store::{Bid, Entry, Filling, Replaces, Standing};
 
 impl Cache {
-    /// What is served of what was read; `None` where the reader is to compute the value.
-    pub(super) async fn served(&self, key: &str, stored: Option<Bytes>) -> Result<Option<Bytes>, Error> {
+    /// What is served of what was read; `None` where the reader is to compute the value, with the claim that was made.
+    pub(super) async fn served(&self, key: &str, stored: Option<Bytes>) -> Result<Read, Error> {
         let stored = self.valid(key, stored).await?;
         match (self.sight_of_reader(stored.as_deref()), stored) {
             // A box, as in `valid`.
             (Sight::Due { early }, Some(stored)) => {
                 let (served, pledge) = Box::pin(self.claimed(key, stored, early)).await?;
-                if let Some(pledge) = pledge {
-                    self.take_on(pledge);
-                }
-                Ok(served)
+                Ok((served, pledge.map(Box::new)))
             }
-            (Sight::Fresh, stored) => Ok(self.counted(stored)),
-            _ => Ok(self.counted(None)),
+            (Sight::Fresh, stored) => Ok((self.counted(stored), None)),
+            _ => Ok((self.counted(None), None)),
         }
     }
 
@@ -129,25 +127,33 @@ impl Cache {
     /// Has the store keep what was set. What somebody else has set since it was claimed stays.
     pub(super) async fn store(&self, fillings: Vec<Filling>) -> Result<(), Error> {
         let Some(kept) = fillings.first().map(|first| first.kept) else { return Ok(()) };
-        let (count, bytes) = (fillings.len(), fillings.iter().map(|filling| filling.entry.bytes.len()).sum());
+        let Inner { store, metrics, promises, .. } = &*self.0;
         let _forgetting = self.forgetting(fillings.iter().map(|filling| filling.entry.key.as_str()));
         if fillings.iter().all(|it| it.due.is_none() && it.replaces == Replaces::Anything && it.kept == kept) {
             let entries: Vec<_> = fillings.into_iter().map(|filling| filling.entry).collect();
             match &entries[..] {
-                [entry] => self.0.store.set(entry, kept).await?,
-                entries => self.0.store.set_many(entries, kept).await?,
+                [entry] => store.set(entry, kept).await?,
+                entries => store.set_many(entries, kept).await?,
             }
-        } else {
-            let filled = self.0.store.fill(&fillings).await;
-            // What failed can be tried again, and is the answer to the same claim then.
-            for (Filling { entry, replaces, .. }, _) in fillings.iter().zip(&filled).filter(|(_, filled)| filled.is_ok()) {
-                if let Some(claim) = replaces.claim() {
-                    self.0.promises.settle(&entry.key, claim);
-                }
-            }
-            filled.into_iter().try_for_each(|filled| filled.map(drop))?;
+            metrics.written(entries.len(), entries.iter().map(|entry| entry.bytes.len()).sum());
+            return Ok(());
         }
-        self.0.metrics.written(count, bytes);
-        Ok(())
+        let filled = store.fill(&fillings).await;
+        let (mut count, mut bytes) = (0, 0);
+        for (Filling { entry, replaces, .. }, filled) in fillings.iter().zip(&filled) {
+            // What failed can be tried again, and is the answer to the same claim then.
+            let Ok(stored) = *filled else { continue };
+            if let Some(claim) = replaces.claim() {
+                promises.settle(&entry.key, claim);
+                metrics.filled(stored);
+            }
+            if stored {
+                (count, bytes) = (count + 1, bytes + entry.bytes.len());
+            }
+        }
+        if count > 0 {
+            metrics.written(count, bytes);
+        }
+        filled.into_iter().try_for_each(|filled| filled.map(drop))
     }
 }

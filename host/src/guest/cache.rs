@@ -45,7 +45,8 @@ impl<T: 'static> HostCacheWithStore<T> for HasBellwether {
         content: Option<Cbor>,
     ) -> Result<Option<Cbor>, Failure> {
         let call = Call::begin(accessor, &this, key.len() + size(content.as_ref()))?;
-        let value = call.perform(|on| async move { on.get_cbor(&key, content.as_deref()).await }).await?;
+        // The guest may have dropped the call by the time there is an answer.
+        let value = call.perform(|on| async move { on.untaken(&key, content.as_deref()).await }).await?.take();
         Ok(value.map(Vec::from))
     }
 
@@ -56,7 +57,7 @@ impl<T: 'static> HostCacheWithStore<T> for HasBellwether {
         content: Option<Cbor>,
     ) -> Result<Vec<Option<Cbor>>, Failure> {
         let call = Call::begin(accessor, &this, sizes(&keys) + size(content.as_ref()))?;
-        let values = call.perform(|on| async move { on.get_many_cbor(&keys, content.as_deref()).await }).await?;
+        let values = call.perform(|on| async move { on.untaken_many(&keys, content.as_deref()).await }).await?.take();
         Ok(values.into_iter().map(|value| value.map(Vec::from)).collect())
     }
 

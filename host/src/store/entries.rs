@@ -79,7 +79,8 @@ pub trait EntryStore: Send + Sync {
     fn delete<'a>(&'a self, keys: &'a [String]) -> Reply<'a, u64>;
 
     /// Deletes, on every node and in bounded batches, the entries whose key begins with `prefix` (literally) and for which `chosen`
-    /// says so of the rest of the key. Tags can be among them ([`crate::names::is_tag`]): they are invalidated, as a value that is being
+    /// says so of the rest of the key; on an error some may be. Whoever is there all the while is among them, also where another server
+    /// takes the place of a node meanwhile. Tags can be among them ([`crate::names::is_tag`]): they are invalidated, as a value that is being
     /// computed may get one of them, and do not count. `hint` is a pattern that every such rest matches; it only saves work.
     fn delete_matching<'a>(
         &'a self,
@@ -90,7 +91,8 @@ pub trait EntryStore: Send + Sync {
 
     /// Looks, on every node and in bounded batches, at the entries that are meant, in no particular order, and tells of each batch.
     /// Whoever is there all the while is met, more than once if others come and go; what another program keeps under such a key is
-    /// left out where it is looked at. Placeholders and failures are met too, and looked at likewise.
+    /// left out where it is looked at. Placeholders and failures are met too, and looked at likewise. It fails where a node was lost half
+    /// way, as another that takes its place keeps them in another order.
     fn browse<'a>(&'a self, which: Browse<'a>, tell: Told<'a>) -> Reply<'a, ()>;
 
     /// Has a mirror told of changes to the entries whose keys begin with `prefix`, whoever makes them, until the answer is dropped:

@@ -33,6 +33,7 @@ pub(crate) enum Op {
     Renew,
     Watch,
     Claim,
+    Fill,
     GetMany,
 }
 

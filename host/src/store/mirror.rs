@@ -15,6 +15,10 @@ pub trait Mirror: fmt::Debug + Send + Sync + 'static {
     /// This entry was written, deleted or has expired.
     fn changed(&self, key: &str);
 
+    /// All entries may have been. Whether it is told of what happens to them from here on is as it was: this can be heard from one server
+    /// while others tell nothing.
+    fn all_changed(&self);
+
     /// Any entry may have been; from here on changes may go unheard.
     fn doubt(&self);
 

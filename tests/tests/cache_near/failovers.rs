@@ -105,6 +105,56 @@ async fn a_server_that_is_no_primary_is_not_asked_again_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_of_a_cluster_that_does_not_know_of_the_one_in_its_place_ends_all_copies() {
+    let cluster = Cluster::start().unwrap();
+    let here = cache(&cluster.url(), true, OLD).await;
+    here.set("a", &1, None).await.unwrap();
+    is_copied(&here, "a", &cluster.primaries().unwrap()).await;
+    let key = here.entry_key("a").await.unwrap();
+    let old = cluster.primary_of(&key).unwrap();
+    let new = cluster.replicas_of(&key).unwrap().remove(0);
+    let others: Vec<_> = cluster.primaries().unwrap().into_iter().filter(|node| node.port() != old.port()).collect();
+    until("the replica to have it", || Ok((new.command::<u64>(&["DBSIZE"])? > 0).then_some(()))).unwrap();
+    // As if it were cut off from the others and not from clients: for a minute it takes no word of that node.
+    let id: String = new.command(&["CLUSTER", "MYID"]).unwrap();
+    old.command::<()>(&["CLUSTER", "FORGET", &id]).unwrap();
+    new.command::<()>(&["CLUSTER", "FAILOVER", "TAKEOVER"]).unwrap();
+    until("the others to know of the new one", || {
+        let knows = |node: &&Server| {
+            let nodes: String = node.command(&["CLUSTER", "NODES"]).unwrap();
+            // Its slots come last, behind the state of the connection.
+            nodes.lines().any(|line| line.starts_with(&id) && line.contains("master") && !line.ends_with("connected"))
+        };
+        Ok(others.iter().all(knows).then_some(()))
+    })
+    .unwrap();
+    let there = cache(&format!("redis+cluster://127.0.0.1:{}", others[0].port()), false, OLD).await;
+    notices(&here, &there).await;
+    let role: Vec<redis::Value> = old.command(&["ROLE"]).unwrap();
+    assert_eq!(role[0], redis::Value::BulkString("master".into()), "the old one has heard of it");
+    goes_on(&here, &there, &[new, others[0], others[1]]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_gets_its_first_slot_tells_from_its_first_key_on() {
+    let mut cluster = Cluster::start().unwrap();
+    cluster.join().unwrap();
+    let nodes: Vec<_> = cluster.nodes().iter().collect();
+    let (here, there) = two(&cluster.url()).await;
+    there.set("a", &1, None).await.unwrap();
+    is_copied(&here, "a", &nodes).await;
+    let key = here.entry_key("a").await.unwrap();
+    let moving = cluster.begin_move_to(&key, nodes[nodes.len() - 1]).unwrap();
+    moving.move_keys().unwrap();
+    // The slot is still that of the old one, which sends who asks for the key to the new one.
+    goes_on(&here, &there, &nodes).await;
+    moving.finish().unwrap();
+    there.set("a", &4, None).await.unwrap();
+    reads(&here, "a", Some(4)).await;
+    goes_on(&here, &there, &nodes).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_node_of_a_cluster_tells() {
     let cluster = Cluster::start().unwrap();
     let (here, there) = two(&cluster.url()).await;

@@ -8,6 +8,9 @@ use super::*;
 /// How long after a write a copy may be read when the connection for news is silent: a question a second, and the time for its answer.
 const NOTICED: Duration = Duration::from_secs(1 + 2);
 
+/// An attempt to have all nodes tell of changes ends when one has not answered for so long, and the next begins within a second.
+const ATTEMPT: Duration = Duration::from_secs(2 + 1);
+
 /// What a busy machine takes beyond that. A ping that is not answered would be noticed after 3 s and 2 s.
 const SLACK: Duration = Duration::from_millis(1500);
 
@@ -72,4 +75,35 @@ async fn a_silent_node_keeps_nobody_from_noticing_what_becomes_of_the_others() {
     there.set("a", &2, None).await.unwrap();
     reads(&here, "a", Some(2)).await;
     silent.resume().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_copied_while_a_node_is_silent_also_when_another_tells_that_all_was_deleted() {
+    let cluster = Cluster::start().unwrap();
+    for node in cluster.nodes() {
+        // Nobody is to take the place of the silent one.
+        node.command::<()>(&["CONFIG", "SET", "cluster-node-timeout", "600000"]).unwrap();
+    }
+    let (here, there) = two(&cluster.url()).await;
+    there.set("a", &1, None).await.unwrap();
+    is_copied(&here, "a", &cluster.primaries().unwrap()).await;
+    let owner = cluster.primary_of(&here.entry_key("a").await.unwrap()).unwrap();
+    let silent = cluster.primaries().unwrap().into_iter().find(|node| node.port() != owner.port()).unwrap();
+    silent.pause().unwrap();
+    // Of the reads that ask, one alone may be that of a copy which was dropped.
+    for _ in 0..3 {
+        asks(&here, "a", owner).await;
+    }
+    let begun = Instant::now();
+    // Attempts to have all nodes tell again, and what is told meanwhile by those that can.
+    while begun.elapsed() < ATTEMPT {
+        owner.command::<()>(&["FLUSHALL"]).unwrap();
+        there.set("a", &2, None).await.unwrap();
+        reads(&here, "a", Some(2)).await;
+        let before = gets(&[owner]);
+        reads(&here, "a", Some(2)).await;
+        assert_eq!(gets(&[owner]), before + 1, "a copy is read of which nobody would tell that it changed");
+    }
+    silent.resume().unwrap();
+    is_copied(&here, "a", &cluster.primaries().unwrap()).await;
 }

@@ -150,6 +150,19 @@ async fn one_reader_of_a_herd_cache_is_to_compute() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_guest_was_to_compute_and_did_not_hear_of_is_left_to_the_next_who_reads() {
+    let server = Server::start().unwrap();
+    let (runtime, guest) = load(builder().store(server.url())).await;
+    assert_eq!(run(&guest, "herd leave a").await.lines(), ["left"]);
+    let hour = Duration::from_hours(1);
+    let herd = Some(Herd { herd_timeout: hour, extend_timeout: hour });
+    let cache = runtime.caches().open("a", Some(CacheOptions { herd, ..CacheOptions::default() })).unwrap();
+    assert!(cache.exists("key").await.unwrap());
+    until("the duty to compute it", async || cache.get::<u8>("key").await.unwrap().is_none()).await;
+    assert_eq!(cache.get::<u8>("key").await.unwrap(), Some(1), "it is claimed again");
+}
+
 #[tokio::test]
 async fn vacancies_count_as_resources() {
     let (runtime, guest) = probe().await;

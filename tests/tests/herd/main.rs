@@ -1,5 +1,6 @@
 //! Herds over several processes on real servers: 4 × 64 readers of an entry that takes 200 ms to compute and expires each second, over
-//! 30 expiries. `hot` is served while it is computed anew; `cold` is gone by then, so everybody waits for it.
+//! 30 expiries. `hot` is served while it is computed anew; `cold` is gone by then, so everybody waits for it. `set` is served too, and computed by
+//! whoever a `get` gives nothing.
 //!
 //! Each expiry costs one computation, and one more at most for each process or primary that is lost meanwhile.
 
@@ -34,7 +35,7 @@ fn judge(servers: &str, mut fleet: Fleet) {
 fn each_expiry_is_computed_once_and_a_death_costs_one_more() {
     let server = Server::start().unwrap();
     let mut fleet = Fleet::start(&server.url(), PROCESSES);
-    for (entry, expiries) in ENTRIES.into_iter().zip([10, 20]) {
+    for (entry, expiries) in ENTRIES.into_iter().zip([10, 20, 25]) {
         fleet.reach(&ENTRIES, expiries);
         fleet.kill_one_that_computes(entry);
     }
@@ -65,7 +66,7 @@ fn behind_sentinel() {
 fn in_a_cluster() {
     let mut cluster = Cluster::start().unwrap();
     let mut fleet = Fleet::start(&cluster.url(), PROCESSES);
-    for (entry, expiries) in ENTRIES.into_iter().zip([5, 15]) {
+    for (entry, expiries) in ENTRIES.into_iter().zip([5, 13, 21]) {
         fleet.reach(&ENTRIES, expiries);
         let key = key(entry);
         fleet.amid_a_computation(entry, &mut cluster, |cluster| cluster.failover(&key), |_| Ok(()));

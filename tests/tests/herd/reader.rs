@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bellwether::cache::{Cache, CacheOptions, Caches, ComputeError, Herd};
+use bellwether::error::Error;
 use bellwether::store::{self, StoreOptions};
 use tokio::task::JoinSet;
 
@@ -15,8 +16,11 @@ use crate::expiries::micros;
 /// Has the address of the store in a process that is to read.
 pub(crate) const STORE: &str = "BELLWETHER_TEST_READS";
 
-/// The entry that is served while it is computed anew, and the one that is gone by then.
-pub(crate) const ENTRIES: [&str; 2] = ["hot", "cold"];
+/// The entry that is served while it is computed anew, the one that is gone by then, and one that is served too, but read by `get` and set
+/// by whoever is told to compute it.
+pub(crate) const ENTRIES: [&str; 3] = ["hot", "cold", SET];
+
+const SET: &str = "set";
 
 const CACHE: &str = "herd";
 
@@ -56,7 +60,8 @@ async fn read(url: &str) -> u64 {
         stop.send_replace(true);
     });
     let (mut readers, reads) = (JoinSet::new(), Arc::new(AtomicU64::new(0)));
-    for (entry, herd_timeout) in ENTRIES.into_iter().zip([Duration::from_mins(1), Duration::from_millis(1)]) {
+    let minute = Duration::from_mins(1);
+    for (entry, herd_timeout) in ENTRIES.into_iter().zip([minute, Duration::from_millis(1), minute]) {
         let herd = Some(Herd { herd_timeout, extend_timeout: LEASE });
         let options = CacheOptions { herd, expire: Some(EXPIRES), ..CacheOptions::default() };
         let cache = caches.open(CACHE, Some(options)).unwrap();
@@ -64,12 +69,17 @@ async fn read(url: &str) -> u64 {
         for _ in 0..READERS {
             let (cache, reads, mut stopped) = (cache.clone(), reads.clone(), stopped.clone());
             readers.spawn(async move {
+                let mut first = true;
                 loop {
-                    let reading = value(&cache, entry);
+                    let reading = async {
+                        // There is none for whom a `get` could compute what is not there at all.
+                        if entry == SET && !first { served(&cache).await } else { value(&cache, entry).await }
+                    };
                     tokio::select! {
                         () = reading => { reads.fetch_add(1, Ordering::Relaxed); }
                         _ = stopped.wait_for(|stopped| *stopped) => return,
                     }
+                    first = false;
                     tokio::time::sleep(PAUSE).await;
                 }
             });
@@ -81,14 +91,34 @@ async fn read(url: &str) -> u64 {
 }
 
 async fn value(cache: &Cache, entry: &str) {
-    let compute = || async {
-        let began = micros();
-        println!("began {entry} {began}");
-        tokio::time::sleep(COMPUTES).await;
-        println!("ended {entry} {began} {}", micros());
-        Ok::<u64, std::convert::Infallible>(began)
-    };
+    let compute = || async { Ok::<u64, std::convert::Infallible>(computed(entry).await) };
     if let Err(ComputeError::Cache(error)) = cache.get_or_try_insert_with(entry, compute).await {
         println!("failed {entry}: {error}");
     }
+}
+
+/// A read that waits for nobody, and so fails where no server answers just then.
+async fn served(cache: &Cache) {
+    match cache.get::<u64>(SET).await {
+        Ok(Some(_)) | Err(Error::Unavailable(_)) => {}
+        Ok(None) => {
+            let value = computed(SET).await;
+            // What failed can be tried again, and is the answer to the same claim then.
+            while let Err(error) = cache.set(SET, &value, None).await {
+                if !matches!(error, Error::Unavailable(_)) {
+                    return println!("failed {SET}: {error}");
+                }
+                tokio::time::sleep(PAUSE).await;
+            }
+        }
+        Err(error) => println!("failed {SET}: {error}"),
+    }
+}
+
+async fn computed(entry: &str) -> u64 {
+    let began = micros();
+    println!("began {entry} {began}");
+    tokio::time::sleep(COMPUTES).await;
+    println!("ended {entry} {began} {}", micros());
+    began
 }

@@ -58,6 +58,11 @@ impl News {
         Self { copies, number, era: AtomicU64::new(0), ended: AtomicBool::new(false), changes, hasher: RandomState::new() }
     }
 
+    #[cfg(test)]
+    pub(super) fn number(&self) -> u64 {
+        self.number
+    }
+
     fn changes(&self, key: &str) -> &AtomicU64 {
         // The last byte of the hash is always within the 256.
         let [place, ..] = self.hasher.hash_one(key).to_le_bytes();
@@ -112,6 +117,10 @@ impl Mirror for News {
 
     fn doubt(&self) {
         _ = self.era.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |era| (era % 2 == 1).then_some(era + 1));
+    }
+
+    fn all_changed(&self) {
+        self.renew();
     }
 
     fn ended(&self) {

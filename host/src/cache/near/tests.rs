@@ -25,6 +25,8 @@ enum Event {
     Break,
     /// It is there again.
     Mend,
+    /// Somebody deletes all, which is told at once, also by a connection over which not all is told yet, or not any more.
+    Flush,
     /// A reader asks the server, and the server answers.
     Ask(usize),
     /// The answer arrives.
@@ -37,6 +39,7 @@ fn event() -> impl Strategy<Value = Event> {
         Just(Event::Hear),
         Just(Event::Break),
         Just(Event::Mend),
+        Just(Event::Flush),
         (0..2_usize).prop_map(Event::Ask),
         (0..2_usize).prop_map(Event::Answer),
     ]
@@ -56,8 +59,13 @@ proptest! {
                     version += 1;
                     if connected { under_way.push(version) }
                 }
+                Event::Flush => {
+                    version += 1;
+                    heard = version;
+                    news.all_changed();
+                }
                 Event::Hear if !under_way.is_empty() => {
-                    heard = under_way.remove(0);
+                    heard = heard.max(under_way.remove(0));
                     news.changed("key");
                 }
                 Event::Break => {
@@ -105,6 +113,32 @@ fn nothing_is_kept_without_trust_and_nothing_for_longer_than_it_lasts() {
     assert_eq!(news.before("a", now), None);
     news.trust();
     assert_eq!(news.get("a", now), None, "what was copied before the doubt is not served after it");
+}
+
+#[test]
+fn copies_take_no_more_room_than_there_is() {
+    const BYTES: u64 = 100_000;
+    let nears = Nears::new(NearLimits { bytes: BYTES, ..NearLimits::default() });
+    // Room is shared by all caches.
+    let all = [0, 1].map(|number| News::new(nears.copies.clone(), number));
+    let (now, until) = (Instant::now(), Instant::now() + Duration::from_mins(1));
+    let page: Bytes = vec![7; 1_000].into();
+    for news in &all {
+        news.trust();
+        for number in 0..1_000 {
+            let key = format!("{}/{number}", news.number());
+            news.keep(&key, &page, news.before(&key, now).unwrap(), until);
+        }
+        let large: Bytes = vec![7; 200_000].into();
+        news.keep("large", &large, news.before("large", now).unwrap(), until);
+    }
+    nears.copies.run_pending_tasks();
+    assert!(nears.copies.weighted_size() <= BYTES, "{} bytes", nears.copies.weighted_size());
+    let kept = |news: &News| (0..1_000).filter(|n| news.get(&format!("{}/{n}", news.number()), now).is_some()).count();
+    let kept: usize = all.iter().map(kept).sum();
+    // About 1,105 bytes each.
+    assert!((45..=90).contains(&kept), "{kept} copies in {BYTES} bytes");
+    assert!(all.iter().all(|news| news.get("large", now).is_none()));
 }
 
 #[tokio::test]

@@ -259,3 +259,95 @@ async fn a_read_that_is_dropped_before_it_knows_of_its_claim_leaves_that_to_the_
     other.set("a", &3, None).await.unwrap();
     assert_eq!(one.get::<u8>("a").await.unwrap(), Some(2));
 }
+
+#[cfg(feature = "component")]
+#[tokio::test(start_paused = true)]
+async fn what_was_read_and_not_taken_is_left_to_the_next_who_reads() {
+    let caches = caches();
+    let [one, other] = [herd(&caches), herd(&caches)];
+    one.set_many([("a", 1), ("b", 1)], None).await.unwrap();
+    pass(10 * SECOND).await;
+    let keys = ["a", "b"].map(str::to_owned);
+    let untaken = (one.untaken("a", None).await.unwrap(), one.untaken_many(&keys[1..], None).await.unwrap());
+    assert_eq!(other.get_many::<u8, _>(&keys).await.unwrap(), [Some(1); 2], "they are claimed");
+    drop(untaken);
+    caches.settled().await;
+    assert_eq!(other.untaken("a", None).await.unwrap().take(), None);
+    assert_eq!(other.untaken_many(&keys[1..], None).await.unwrap().take(), [None]);
+    one.set_many([("a", 2), ("b", 2)], None).await.unwrap();
+    assert_eq!(one.get_many::<u8, _>(&keys).await.unwrap(), [Some(2); 2], "nothing was promised, so the set is as any other");
+    // What was taken is an answer, and a late one.
+    other.set_many([("a", 3), ("b", 3)], None).await.unwrap();
+    assert_eq!(one.get_many::<u8, _>(&keys).await.unwrap(), [Some(2); 2]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_is_stored_also_where_the_old_value_had_its_time_before_the_claim_ends() {
+    let caches = caches();
+    let herd = Some(Herd { herd_timeout: 5 * SECOND, extend_timeout: 60 * SECOND });
+    let options = Some(CacheOptions { herd, expire: Some(10 * SECOND), ..CacheOptions::default() });
+    let [one, other] = [0; 2].map(|_| caches.open("pages", options.clone()).unwrap());
+    for late in [false, true] {
+        one.set_many([("a", 1), ("b", 1), ("c", 1)], None).await.unwrap();
+        pass(14 * SECOND).await;
+        assert_eq!(one.get_many::<u8, _>(["a", "b", "c"]).await.unwrap(), [None; 3]);
+        assert!(other.delete("c").await.unwrap());
+        if late {
+            pass(SECOND).await;
+            assert_eq!(other.ttl("a").await.unwrap(), Ttl::Absent);
+        }
+        one.set("a", &2, None).await.unwrap();
+        one.set_many([("b", 2), ("c", 2)], None).await.unwrap();
+        // From when on it would have been gone, what was deleted cannot be told from what expired.
+        let found = [Some(2), Some(2), Some(2).filter(|_| late)];
+        assert_eq!(other.get_many::<u8, _>(["a", "b", "c"]).await.unwrap(), found);
+        one.delete_many(&["a".into(), "b".into(), "c".into()], None).await.unwrap();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_full_store_serves_the_old_value_as_long_as_it_has_it() {
+    let store = Arc::new(Faulty::default());
+    let cache = herd(&Caches::new(store.clone()));
+    let full = |error: Error| assert!(matches!(error, Error::Limit(Limit::StoreFull { .. })), "{error}");
+    for wait in [Duration::ZERO, SECOND] {
+        cache.set("a", &1, None).await.unwrap();
+        pass(10 * SECOND).await;
+        store.fail(Op::Claim, Fault::Full, usize::MAX);
+        assert_eq!(cache.get::<u8>("a").await.unwrap(), Some(1));
+        assert_eq!(cache.get_many::<u8, _>(["a", "b"]).await.unwrap(), [Some(1), None]);
+        assert!(matches!(cache.lookup::<u8>("a", wait).await.unwrap(), Found::Hit(1)));
+        let computed = cache.get_or_try_insert_with("a", || async { Err::<u8, _>("nobody was asked to") }).await;
+        assert_eq!(computed, Ok(1));
+        pass(5 * SECOND).await;
+        assert_eq!(cache.get::<u8>("a").await.unwrap(), None);
+        full(cache.lookup::<u8>("a", wait).await.unwrap_err());
+        // Not a moment later it can.
+        store.fail(Op::Claim, Fault::Full, 0);
+        let computed = cache.get_or_try_insert_with("a", || async { Ok::<u8, &str>(2) }).await;
+        assert_eq!(computed, Ok(2));
+        assert_eq!(cache.get::<u8>("a").await.unwrap(), Some(2));
+    }
+    // One that finds it full only when the value is there.
+    cache.delete("a").await.unwrap();
+    store.fail(Op::Fill, Fault::Full, usize::MAX);
+    assert_eq!(cache.get_or_try_insert_with("a", || async { Ok::<u8, &str>(3) }).await, Ok(3));
+    let Found::Vacant(vacancy) = cache.lookup::<u8>("a", SECOND).await.unwrap() else { panic!("it was not stored") };
+    full(vacancy.fill(&4, None).await.unwrap_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_for_a_store_that_is_full_when_it_comes_back_gets_the_old_value() {
+    let store = Arc::new(Faulty::default());
+    let cache = herd(&Caches::new(store.clone()));
+    cache.set("a", &1, None).await.unwrap();
+    pass(10 * SECOND).await;
+    // At the first look, and at the first question after it, before there is a pause.
+    store.fail(Op::Claim, Fault::RequestLost, 2);
+    let looking = cache.lookup::<u8>("a", SECOND);
+    let filling = async {
+        tokio::task::yield_now().await;
+        store.fail(Op::Claim, Fault::Full, usize::MAX);
+    };
+    assert!(matches!(tokio::join!(looking, filling).0.unwrap(), Found::Hit(1)));
+}

@@ -123,6 +123,39 @@ async fn who_waits_finds_a_plain_set_too() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_is_not_polled_keeps_others_from_nothing_for_long() {
+    let [here, there] = both();
+    let kept = vacancy(&there, Duration::ZERO).await;
+    // It asks for all of this process, until it is not driven any more.
+    let mut left = Box::pin(here.lookup::<u8>("a", LONG));
+    assert!(futures_util::poll!(&mut left).is_pending());
+    let waits = |cache: &Cache| {
+        let cache = cache.clone();
+        tokio::spawn(async move { hit(&cache, LONG).await })
+    };
+    let waiting = [waits(&here), waits(&here)];
+    tokio::time::sleep(SECOND).await;
+    assert!(kept.fill(&1, None).await.unwrap());
+    for waiter in waiting {
+        assert_eq!(timeout(10 * SECOND, waiter).await.unwrap().unwrap(), 1);
+    }
+    assert!(matches!(timeout(SECOND, left).await.unwrap().unwrap(), Found::Hit(1)));
+    // The duty to compute goes to one of them likewise.
+    assert!(here.delete("a").await.unwrap());
+    let kept = vacancy(&there, Duration::ZERO).await;
+    let mut left = Box::pin(here.lookup::<u8>("a", LONG));
+    assert!(futures_util::poll!(&mut left).is_pending());
+    let cache = here.clone();
+    let next = tokio::spawn(async move { vacancy(&cache, LONG).await });
+    tokio::time::sleep(SECOND).await;
+    drop(kept);
+    let next = timeout(10 * SECOND, next).await.unwrap().unwrap();
+    assert!(next.fill(&2, None).await.unwrap());
+    drop(left);
+    assert_eq!(here.0.flights.len(), 0);
+}
+
+#[tokio::test(start_paused = true)]
 async fn lookups_that_are_given_up_leave_nothing() {
     let [here, there] = both();
     for _ in 0..10 {

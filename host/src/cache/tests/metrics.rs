@@ -150,12 +150,37 @@ async fn what_herds_do_is_told() {
         ("reads_total cache=other outcome=claim", (4, 0)),
         ("reads_total cache=other outcome=miss", (3, 0)),
         ("read_bytes_total cache=other", (6 * header, 0)),
-        ("fills_total cache=other outcome=stored", (1, 0)),
+        // By `set` and by `fill`.
+        ("fills_total cache=other outcome=stored", (2, 0)),
         ("fills_total cache=other outcome=void", (1, 0)),
         ("writes_total cache=other", (4, 0)),
         ("wait_seconds cache=other outcome=busy", (1, 2)),
         ("wait_seconds cache=other outcome=filled", (1, 3)),
         ("wait_seconds cache=other outcome=vacant", (1, 4)),
+    ] {
+        assert_eq!(told.get(name), Some(&expected), "{name} in {told:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn answers_that_are_left_out_are_told_as_such_and_not_as_written() {
+    let recorder = Told::of("bellwether_cache_");
+    let _installed = ::metrics::set_default_local_recorder(&recorder);
+    let [here, there] = herds();
+    here.set_many([("a", 1), ("b", 1), ("c", 1)], None).await.unwrap();
+    tokio::time::sleep(10 * SECOND).await;
+    assert_eq!(here.get_many::<u8, _>(["a", "b", "c"]).await.unwrap(), [None; 3]);
+    assert_eq!(there.delete_many(&["a".to_owned(), "b".to_owned()], None).await.unwrap(), 2);
+    here.set("a", &2, None).await.unwrap();
+    // Of one call, one is left out, one is the answer to a claim, and one was not claimed.
+    here.set_many([("b", 2), ("c", 2), ("d", 2)], None).await.unwrap();
+    let told = recorder.all();
+    let header = crate::envelope::CLAIMABLE_HEADER as u64 + 1;
+    for (name, expected) in [
+        ("fills_total cache=other outcome=stored", (1, 0)),
+        ("fills_total cache=other outcome=void", (2, 0)),
+        ("writes_total cache=other", (3 + 2, 0)),
+        ("written_bytes_total cache=other", (5 * header, 0)),
     ] {
         assert_eq!(told.get(name), Some(&expected), "{name} in {told:?}");
     }

@@ -1,4 +1,4 @@
-//! Of what is done with entries, claims can fail, and to get many, as tags are.
+//! Of what is done with entries, claims and fills can fail, and to get many, as tags are.
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
@@ -17,7 +17,12 @@ impl EntryStore for Faulty {
     }
 
     fn fill<'a>(&'a self, fillings: &'a [Filling]) -> BoxFuture<'a, Vec<Result<bool, Error>>> {
-        self.inner.fill(fillings)
+        Box::pin(async move {
+            match self.through(Op::Fill, self.inner.fill(fillings)).await {
+                Ok(filled) => filled,
+                Err(error) => vec![Err(error); fillings.len()],
+            }
+        })
     }
 
     fn prolong<'a>(&'a self, prolonging: Prolonging<'a>) -> Reply<'a, bool> {

@@ -91,6 +91,15 @@ impl Cluster {
         link
     }
 
+    /// Notes that somebody is sent to a node for a key of a slot that is on its way there.
+    pub(super) fn importing(&self, endpoint: &Endpoint) -> Arc<Link> {
+        let link = self.link(endpoint);
+        if self.0.map.write().unwrap_or_else(PoisonError::into_inner).imports(&link, Instant::now()) {
+            self.0.changes.send_replace(());
+        }
+        link
+    }
+
     /// Tells whenever a slot may have another owner than before.
     pub(super) fn changes(&self) -> watch::Receiver<()> {
         self.0.changes.subscribe()

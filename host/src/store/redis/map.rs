@@ -1,6 +1,7 @@
 //! Which node of a cluster has which slots, and who follows it, as far as it is known.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::time::Instant;
 
@@ -8,6 +9,9 @@ use super::followers::Followers;
 use super::link::Link;
 use super::slots::{SLOTS, Shard};
 use crate::store::address::Endpoint;
+
+/// For how long a node may have keys of a slot that is still another's, after a key was last asked for there.
+const IMPORTED: Duration = Duration::from_mins(1);
 
 /// The map of a cluster. It only saves redirections: nothing goes wrong if it is out of date, as nodes redirect what is not theirs.
 #[derive(Debug, Default)]
@@ -17,6 +21,8 @@ pub(super) struct Map {
     primaries: Vec<Node>,
     /// For each slot, the most replicas that ever were in service.
     most: Vec<u8>,
+    /// Who has keys of slots that are still another's, as far as somebody was sent there, and when that was.
+    importing: Vec<(Arc<Link>, Instant)>,
     /// When the question was sent to which this is the answer.
     asked: Option<Instant>,
 }
@@ -43,9 +49,15 @@ impl Map {
         Some(Followers { replicas, most: most.into(), asked: self.asked? })
     }
 
-    /// The links to all primaries.
+    /// The links to all primaries that have slots, or keys of a slot that is on its way to them.
     pub(super) fn primaries(&self) -> Vec<Arc<Link>> {
-        self.primaries.iter().map(|node| node.link.clone()).collect()
+        let mut links: Vec<_> = self.primaries.iter().map(|node| node.link.clone()).collect();
+        for (link, _) in &self.importing {
+            if !links.iter().any(|known| Arc::ptr_eq(known, link)) {
+                links.push(link.clone());
+            }
+        }
+        links
     }
 
     /// The links to all replicas.
@@ -61,6 +73,14 @@ impl Map {
         }
     }
 
+    /// Notes that somebody was sent to a node at `now` for a key of a slot that is still another's. Whether that is news.
+    pub(super) fn imports(&mut self, link: &Arc<Link>, now: Instant) -> bool {
+        let known = self.primaries().iter().any(|known| Arc::ptr_eq(known, link));
+        self.importing.retain(|(known, _)| !Arc::ptr_eq(known, link));
+        self.importing.push((link.clone(), now));
+        !known
+    }
+
     /// What the nodes answered to a question of `asked`, after `before`. `primary` and `replica` give the links to one.
     pub(super) fn told(
         shards: Vec<Shard>,
@@ -72,6 +92,8 @@ impl Map {
         let mut map = Self { owners: vec![u16::MAX; usize::from(SLOTS)], most: before.most.clone(), ..Self::default() };
         map.most.resize(usize::from(SLOTS), 0);
         map.asked = Some(asked);
+        map.importing.clone_from(&before.importing);
+        map.importing.retain(|(_, last)| asked.saturating_duration_since(*last) < IMPORTED);
         for shard in shards {
             let at = map.place(&primary(&shard.primary));
             let replicas: Arc<[_]> = shard.replicas.iter().map(&mut replica).collect();

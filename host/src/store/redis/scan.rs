@@ -1,11 +1,13 @@
 //! Walks all keys of a server, a bounded batch at a time, and deletes what begins alike.
 
+use std::sync::Arc;
+
 use futures_util::future::try_join_all;
 use redis::Value;
 
 use super::claims::Question;
 use super::fault::{Fault, integer, odd};
-use super::link::Link;
+use super::link::{Link, Live};
 use super::request::Request;
 use super::wire::Wire;
 use crate::glob::Glob;
@@ -16,6 +18,9 @@ const BATCH: u32 = 500;
 
 /// How many entries a server deletes in one go. It answers all that has come over one connection before it turns to the next.
 const DELETIONS: usize = 50;
+
+/// How often a sweep begins again when its connection was lost. A failover costs one.
+const AGAIN: usize = 3;
 
 /// Which of the keys that begin with the prefix are meant, by the rest of the key.
 pub(super) type Chosen<'a> = &'a (dyn Fn(&str) -> bool + Send + Sync);
@@ -30,9 +35,19 @@ pub(super) async fn delete_matching(wire: &Wire, prefix: &str, hint: &Glob, chos
 }
 
 async fn sweep(wire: &Wire, link: &Link, pattern: &str, prefix: &str, chosen: Chosen<'_>) -> Result<u64, Fault> {
-    let mut deleted = 0;
+    let (mut deleted, mut again) = (0, 0..AGAIN);
     let mut scan = Scan::new(wire, link, pattern);
-    while let Some(keys) = scan.next().await? {
+    loop {
+        let keys = match scan.next().await {
+            Ok(Some(keys)) => keys,
+            Ok(None) => return Ok(deleted),
+            // What was deleted is not met again, so all are counted once.
+            Err(Fault::Lost(_)) if again.next().is_some() => {
+                scan = Scan::new(wire, link, pattern);
+                continue;
+            }
+            Err(fault) => return Err(fault),
+        };
         let ours: Vec<_> = keys.iter().filter(|key| key.strip_prefix(prefix).is_some_and(chosen)).collect();
         let (tags, entries): (Vec<_>, Vec<_>) = ours.into_iter().partition(|key| key.strip_prefix(prefix).is_some_and(is_tag));
         let delete = |key| Request::Entry(Question::Delete(key, wire.topology().publish()));
@@ -52,7 +67,6 @@ async fn sweep(wire: &Wire, link: &Link, pattern: &str, prefix: &str, chosen: Ch
             }
         }
     }
-    Ok(deleted)
 }
 
 /// The keys of one server that match a pattern, page by page. A key that is there all the while is on one page at least.
@@ -60,6 +74,8 @@ pub(super) struct Scan<'a> {
     wire: &'a Wire,
     link: &'a Link,
     pattern: &'a str,
+    /// Where the first page came from. To another server, which another connection may lead to, the cursor means other keys.
+    live: Option<Arc<Live>>,
     /// Where the next page begins; `None` behind the last.
     cursor: Option<Vec<u8>>,
 }
@@ -67,16 +83,23 @@ pub(super) struct Scan<'a> {
 impl<'a> Scan<'a> {
     /// A scan that begins.
     pub(super) fn new(wire: &'a Wire, link: &'a Link, pattern: &'a str) -> Self {
-        Self { wire, link, pattern, cursor: Some(b"0".to_vec()) }
+        Self { wire, link, pattern, live: None, cursor: Some(b"0".to_vec()) }
     }
 
-    /// The next page, which may be empty; `None` behind the last.
+    /// The next page, which may be empty; `None` behind the last. [`Fault::Lost`] if the connection of those before is not the one for
+    /// requests any more: then there can be keys that were on none of them.
     pub(super) async fn next(&mut self) -> Result<Option<Vec<String>>, Fault> {
+        let deadline = self.wire.deadline();
+        let live = match &self.live {
+            None => self.link.live(deadline).await?,
+            Some(live) if self.link.open().is_some_and(|open| Arc::ptr_eq(&open, live)) => live.clone(),
+            Some(_) => return Err(Fault::Lost("the connection was lost half way through all keys".into())),
+        };
+        self.live = Some(live.clone());
         let Some(cursor) = &self.cursor else { return Ok(None) };
         let mut scan = redis::cmd("SCAN");
         scan.arg(cursor.as_slice()).arg("MATCH").arg(self.pattern).arg("COUNT").arg(BATCH);
-        let deadline = self.wire.deadline();
-        let reply = self.link.live(deadline).await?.send(&scan, deadline).await?;
+        let reply = live.send(&scan, deadline).await?;
         let (next, keys) = page(reply)?;
         self.cursor = (next != b"0").then_some(next);
         Ok(Some(keys))

@@ -45,6 +45,8 @@ const CRC: [u16; 256] = {
 pub(super) struct Shard {
     pub(super) slots: RangeInclusive<u16>,
     pub(super) primary: Endpoint,
+    /// What all nodes call the primary, by whatever names they are reached.
+    pub(super) id: String,
     pub(super) replicas: Vec<Endpoint>,
 }
 
@@ -65,6 +67,7 @@ fn shard(entry: &Value, asked: Option<&Endpoint>) -> Option<Shard> {
     Some(Shard {
         slots: u16::try_from(*first).ok()?..=u16::try_from(*last).ok()?,
         primary: node(primary, asked)?,
+        id: id(primary)?,
         // One that has no address yet does not spoil the rest.
         replicas: replicas.iter().filter_map(|replica| node(replica, asked)).collect(),
     })
@@ -78,6 +81,12 @@ fn node(entry: &Value, asked: Option<&Endpoint>) -> Option<Endpoint> {
         _ => String::new(),
     };
     Some(Endpoint { host: known(host, asked)?, port: u16::try_from(*port).ok()? })
+}
+
+fn id(entry: &Value) -> Option<String> {
+    let Value::Array(parts) = entry else { return None };
+    let [_, _, Value::BulkString(id), ..] = parts.as_slice() else { return None };
+    Some(String::from_utf8_lossy(id).into_owned())
 }
 
 /// Understands where `MOVED` or `ASK` of the node `asked` lead to: the slot and its server.
@@ -117,7 +126,7 @@ mod tests {
         let asked = endpoint("a", 1);
         let shards = shards(Value::Array(vec![range]), Some(&asked)).unwrap();
         let replicas = vec![endpoint("a", 3), endpoint("a", 4)];
-        assert_eq!(shards, [Shard { slots: 0..=9, primary: endpoint("b", 2), replicas }]);
+        assert_eq!(shards, [Shard { slots: 0..=9, primary: endpoint("b", 2), id: "id".into(), replicas }]);
     }
 
     #[test]

@@ -163,7 +163,7 @@ impl Topology {
                 };
                 match (fault.code(), fault) {
                     ("MOVED", _) => redirected().map_or(Advice::Wait, |(slot, to)| Advice::Ask(cluster.moved(slot, &to))),
-                    ("ASK", _) => redirected().map_or(Advice::Wait, |(_, to)| Advice::AskOnce(cluster.link(&to))),
+                    ("ASK", _) => redirected().map_or(Advice::Wait, |(_, to)| Advice::AskOnce(cluster.importing(&to))),
                     ("TRYAGAIN", _) => Advice::Wait,
                     ("CLUSTERDOWN" | "LOADING" | "MASTERDOWN" | "READONLY", _) | (_, Fault::Unreachable(_)) => {
                         cluster.suspect();

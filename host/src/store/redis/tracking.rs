@@ -20,6 +20,7 @@ use crate::errand::{self, Errand};
 use crate::store::Mirror;
 
 mod following;
+mod owners;
 
 /// How long to wait before another attempt to track; doubled each time.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(25), Duration::from_secs(1));
@@ -99,7 +100,7 @@ impl Inner {
         let mirrors: Vec<_> = self.tracked().mirrors.values().cloned().collect();
         let Some(Value::Array(keys)) = push.data.first() else {
             // All keys were deleted, or so it may be.
-            return mirrors.iter().for_each(|Entries { mirror, .. }| renew(mirror));
+            return mirrors.iter().for_each(|entries| entries.mirror.all_changed());
         };
         for key in keys {
             let Value::BulkString(key) = key else { continue };
@@ -116,12 +117,6 @@ impl Tracked {
     fn is(&self, mirrors: &HashMap<u64, Entries>) -> bool {
         self.mirrors.len() == mirrors.len() && self.mirrors.keys().all(|number| mirrors.contains_key(number))
     }
-}
-
-/// What was copied so far is not to be trusted any more.
-fn renew(mirror: &Arc<dyn Mirror>) {
-    mirror.doubt();
-    mirror.trust();
 }
 
 impl Drop for Until {

@@ -1,5 +1,7 @@
 //! Who computes an entry.
 
+use std::time::{Duration, Instant};
+
 use futures_util::FutureExt as _;
 use futures_util::future::join_all;
 
@@ -29,6 +31,7 @@ pub(crate) async fn run(args: &[&str]) {
         ["failed-cancelled", name] => failed_cancelled(name).await,
         ["void", name] => void(name).await,
         ["stale", name] => stale(name).await,
+        ["leave", name] => leave(name).await,
         ["options", herd, extend] => options(herd.parse().unwrap(), extend.parse().unwrap()),
         ["many", name, count] => many(name, count.parse().unwrap()).await,
         other => panic!("the probe cannot do {other:?} with herds"),
@@ -126,6 +129,22 @@ async fn void(name: &str) {
 fn herded(herd_timeout: u64, extend_timeout: u64) -> Options {
     let herd = Some(Herd { herd_timeout, extend_timeout });
     Options { herd, expire: Some(30), identity: Stage::Default, serializer: Stage::Default, compressor: Stage::Default }
+}
+
+/// Reads what is due, computes until there is an answer, and does not take it.
+async fn leave(name: &str) {
+    let cache = Cache::open(name, Some(&herded(3_600_000, 3_600_000))).unwrap();
+    cache.set("key".to_owned(), vec![1], None, None).await.unwrap();
+    let compute = |time| {
+        let began = Instant::now();
+        while began.elapsed() < time {}
+    };
+    compute(Duration::from_millis(40));
+    let mut reading = Box::pin(cache.get("key".to_owned(), None));
+    let answered = (&mut reading).now_or_never().is_some();
+    compute(Duration::from_millis(300));
+    drop(reading);
+    println!("{}", if answered { "answered at once" } else { "left" });
 }
 
 /// The first who reads it after its expiry gets nothing, and the others the old value.

@@ -15,9 +15,11 @@ use super::super::fault::{Fault, odd};
 use super::super::link::{Closed, Link, Live};
 use super::super::primary::{Primary, run_id};
 use super::super::topology::Topology;
+use super::owners::{Owners, agreed, named};
 use super::{Entries, Inner};
 
-/// How often servers and Sentinels are asked who still is a primary: one that steps down goes on to serve who is connected.
+/// How often servers and Sentinels are asked who still is a primary: one that steps down, or does not know that another has taken its place,
+/// goes on to serve who is connected.
 const CHECK: Duration = Duration::from_secs(1);
 
 /// Connections over which all primaries tell of changes.
@@ -26,6 +28,8 @@ pub(super) struct Following {
     feeds: Vec<Arc<Live>>,
     /// The run id of the one server, if there is but one and it says so.
     run_id: Option<String>,
+    /// Whom all nodes of a cluster call the primaries.
+    owners: Option<Owners>,
 }
 
 /// Has all primaries tell of changes. It fails where a server is no primary, so that whoever tries again waits in between.
@@ -64,7 +68,11 @@ pub(super) async fn follow(inner: &Arc<Inner>, mirrors: &HashMap<u64, Entries>) 
         (Topology::One(primary), [feed]) => confirmed(primary, feed, deadline).await?,
         _ => None,
     };
-    Ok(Following { primaries, feeds, run_id })
+    let owners = match &inner.topology {
+        Topology::One(_) => None,
+        Topology::Many(_) => Some(agreed(&primaries, &feeds, deadline).await?),
+    };
+    Ok(Following { primaries, feeds, run_id, owners })
 }
 
 /// The run id of the server that tells, once requests go to that one too, and no Sentinel calls another the primary: whoever copies
@@ -122,14 +130,14 @@ impl Following {
         }
     }
 
-    /// Returns once one of the servers is no primary any more, or may not be. Each is asked for itself, so that a silent one keeps
-    /// nobody from hearing of the others.
+    /// Returns once one of the servers is no primary any more, or may not be, or calls others the primaries. Each is asked for itself, so
+    /// that a silent one keeps nobody from hearing of the others.
     async fn deposed(&self, inner: &Inner) {
-        let silent_or_replica = select_all(self.feeds.iter().map(|feed| {
+        let silent_or_replica = select_all(self.primaries.iter().zip(&self.feeds).map(|(primary, feed)| {
             Box::pin(async move {
                 loop {
                     sleep(CHECK).await;
-                    if !is_primary(feed, Instant::now() + inner.timeout).await.unwrap_or(false) {
+                    if !self.stands(primary, feed, Instant::now() + inner.timeout).await.unwrap_or(false) {
                         return;
                     }
                 }
@@ -139,6 +147,17 @@ impl Following {
             _ = silent_or_replica => {}
             () = self.objected(inner) => {}
             () = self.led_elsewhere(inner) => {}
+        }
+    }
+
+    /// Whether a server still is a primary and, in a cluster, names the same as all did.
+    async fn stands(&self, primary: &Link, feed: &Live, deadline: Instant) -> Result<bool, Fault> {
+        if !is_primary(feed, deadline).await? {
+            return Ok(false);
+        }
+        match &self.owners {
+            None => Ok(true),
+            Some(owners) => Ok(named(primary, feed, deadline).await? == *owners),
         }
     }
 
