@@ -70,17 +70,8 @@ pub(crate) struct Set {
     #[arg(allow_negative_numbers = true)]
     value: Option<String>,
 
-    /// The value is text as it is, not JSON.
-    #[arg(long, group = "form")]
-    text: bool,
-
-    /// The value is bytes as they are, not JSON.
-    #[arg(long, group = "form")]
-    raw: bool,
-
-    /// The value is CBOR, on standard input.
-    #[arg(long, group = "form", conflicts_with = "value")]
-    cbor: bool,
+    #[command(flatten)]
+    form: Form,
 
     /// How long the entry lives: 250ms, 10s, 5m, 1h30m, 2d; as the configuration has it if not given.
     #[arg(long, value_name = "TIME", value_parser = time::parse, allow_hyphen_values = true)]
@@ -93,6 +84,23 @@ pub(crate) struct Set {
     /// Prints an object with `stored`, which is true.
     #[arg(long)]
     json: bool,
+}
+
+/// What a value is that is not JSON.
+#[derive(Debug, Args)]
+#[group(multiple = false)]
+struct Form {
+    /// The value is text as it is, not JSON.
+    #[arg(long)]
+    text: bool,
+
+    /// The value is bytes as they are, not JSON.
+    #[arg(long)]
+    raw: bool,
+
+    /// The value is CBOR, on standard input.
+    #[arg(long, conflicts_with = "value")]
+    cbor: bool,
 }
 
 /// Deletes an entry, or all whose keys match a pattern.
@@ -173,7 +181,7 @@ pub(crate) async fn set(settings: &Settings, command: &Set) -> Result<u8, Failur
         Some(value) => value.clone().into_bytes(),
         None => read_value().await?,
     };
-    let value = if command.cbor { given } else { encode(command, given)? };
+    let value = encode(&command.form, given)?;
     let cache = open(settings, &command.entry.cache, &command.entry.stages).await?;
     let cache = cache.with_tags(&command.tags)?;
     cache.set_cbor(&command.entry.key, value.into(), content.as_deref(), command.expire).await?;
@@ -261,10 +269,12 @@ pub(crate) async fn read_stdin(most: u64) -> Result<Vec<u8>, Failure> {
 }
 
 /// The CBOR of what was given.
-fn encode(command: &Set, given: Vec<u8>) -> Result<Vec<u8>, Failure> {
-    let encoded = if command.raw {
+fn encode(form: &Form, given: Vec<u8>) -> Result<Vec<u8>, Failure> {
+    let encoded = if form.cbor {
+        return Ok(given);
+    } else if form.raw {
         value::to_cbor(&ciborium::Value::Bytes(given))
-    } else if command.text {
+    } else if form.text {
         let text = String::from_utf8(given)
             .map_err(|why| Failure::usage(format!("the value is not text ({why}): give --raw for bytes")))?;
         value::to_cbor(&text)

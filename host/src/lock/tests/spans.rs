@@ -65,6 +65,9 @@ impl Visit for Fields<'_> {
 
 #[tokio::test(start_paused = true)]
 async fn waits_holds_renewals_and_releases_are_spans() {
+    // With one subscriber in the process, whoever comes to a span first would decide for all whether it is of interest: tests of other
+    // threads, which have none.
+    let _other = tracing::Dispatch::new(Spans::default());
     let spans = Spans::default();
     let _installed = tracing::subscriber::set_default(spans.clone());
     let (_store, locks) = setup();
