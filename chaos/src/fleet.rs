@@ -42,6 +42,8 @@ pub(crate) struct Fleet {
     pub(crate) stops: Vec<(u32, Span)>,
     /// Who was killed.
     pub(crate) killed: Vec<u32>,
+    /// Who came to an end without being told to.
+    pub(crate) crashed: Vec<u32>,
 }
 
 #[derive(Debug)]
@@ -58,7 +60,8 @@ impl Fleet {
     /// Starts so many clients. The first has a clock that can be set, if this machine can do that.
     pub(crate) fn start(orders: Orders, count: usize) -> Result<Self> {
         let events = Arc::default();
-        let mut fleet = Self { orders, events, clients: Vec::new(), started: 0, stops: Vec::new(), killed: Vec::new() };
+        let (clients, stops, killed, crashed) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let mut fleet = Self { orders, events, clients, started: 0, stops, killed, crashed };
         let faketime = faketime();
         for place in 0..count {
             let client = fleet.launch(faketime.filter(|_| place == 0))?;
@@ -81,8 +84,9 @@ impl Fleet {
     /// Kills a client, and starts another one in its place.
     pub(crate) fn replace(&mut self, whose: usize) -> Result<()> {
         let Some(place) = whose.checked_rem(self.clients.len()) else { return Ok(()) };
-        let client = self.clients.swap_remove(place);
-        self.killed.push(client.number);
+        let mut client = self.clients.swap_remove(place);
+        // One that had died before was not killed by us, and what it owes is not excused.
+        (if has_ended(&mut client.process)? { &mut self.crashed } else { &mut self.killed }).push(client.number);
         let with_clock = client.clock.is_some();
         drop(client.process);
         // What it had written before it died is in the pipe.
@@ -102,6 +106,9 @@ impl Fleet {
     /// Tells all to end, waits until they have, and gives what they have written down and the numbers of those who did not end.
     pub(crate) fn finish(&mut self) -> Result<(Vec<Event>, Vec<u32>)> {
         for client in &mut self.clients {
+            if has_ended(&mut client.process)? {
+                self.crashed.push(client.number);
+            }
             client.input = None;
         }
         let deadline = Instant::now() + FAREWELL;
@@ -165,9 +172,56 @@ impl Fleet {
     }
 }
 
+/// Whether a process has come to an end by itself.
+fn has_ended(process: &mut Process) -> Result<bool> {
+    Ok(process.child().try_wait()?.is_some())
+}
+
 fn set_clock(clock: &Path, seconds: i32) -> Result<()> {
     // Not written in place, so that nobody reads a half of it.
     let next = clock.with_extension("next");
     std::fs::write(&next, format!("{seconds:+}\n"))?;
     Ok(std::fs::rename(next, clock)?)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use super::*;
+
+    /// A fleet of one, which is this program in the place of a client.
+    fn fleet(program: &str) -> Fleet {
+        let orders = Orders { store: String::new(), register: 0, seed: 0, kinds: Vec::new() };
+        let mut fleet = Fleet::start(orders, 0).unwrap();
+        let mut process = Process::spawn(Command::new("sh").args(["-c", program]).stdin(Stdio::piped())).unwrap();
+        let input = process.child().stdin.take();
+        fleet.clients.push(Client { number: 7, process, input, reader: std::thread::spawn(|| {}), clock: None });
+        fleet
+    }
+
+    #[test]
+    fn a_client_that_has_died_is_not_taken_for_one_that_was_killed() {
+        let mut dies = fleet("exit 3");
+        dies.clients[0].process.child().wait().unwrap();
+        dies.replace(0).unwrap();
+        assert_eq!((dies.crashed, dies.killed), (vec![7], vec![]));
+
+        let mut lives = fleet("read end");
+        lives.replace(0).unwrap();
+        assert_eq!((lives.crashed, lives.killed), (vec![], vec![7]));
+    }
+
+    #[test]
+    fn a_client_that_has_died_did_not_end_as_it_was_told_to() {
+        let mut dies = fleet("exit 0");
+        dies.clients[0].process.child().wait().unwrap();
+        assert_eq!(dies.finish().unwrap().1, [0_u32; 0]);
+        assert_eq!(dies.crashed, [7]);
+
+        let mut ends = fleet("read end; exit 0");
+        assert_eq!(ends.finish().unwrap().1, [0_u32; 0]);
+        assert_eq!(ends.crashed, [0_u32; 0]);
+        assert_eq!(fleet("read end; exit 1").finish().unwrap().1, [7]);
+    }
 }

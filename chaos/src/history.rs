@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::kind::Kind;
+
 /// Something that happened to a client process.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Event {
@@ -40,8 +42,10 @@ pub(crate) enum What {
     Refused,
     /// It went away while it waited.
     Cancelled,
-    /// The store was not there, or is full.
+    /// It failed.
     Failed {
+        /// Whether the store was not there, or is full: what a fault can bring about, and what goes better later.
+        passing: bool,
         /// The error's text.
         why: String,
     },
@@ -104,11 +108,24 @@ impl Span {
     pub(crate) fn overlap(self, other: Self) -> u64 {
         self.to.min(other.to).saturating_sub(self.from.max(other.from))
     }
+
+    /// What both have in common.
+    pub(crate) fn cut(self, by: Self) -> Option<Self> {
+        let span = Self { from: self.from.max(by.from), to: self.to.min(by.to) };
+        (span.from < span.to).then_some(span)
+    }
+
+    /// Whether the other is a part of it.
+    pub(crate) fn covers(self, other: Self) -> bool {
+        self.from <= other.from && other.to <= self.to
+    }
 }
 
 /// Everything that is known of one run.
 #[derive(Debug, Default, Clone, Serialize, Deserialize)]
 pub(crate) struct History {
+    /// The kinds of locks that were used.
+    pub(crate) kinds: Vec<Kind>,
     /// What the clients have written down.
     pub(crate) events: Vec<Event>,
     /// What the register has been told.
@@ -119,8 +136,12 @@ pub(crate) struct History {
     pub(crate) stops: Vec<(u32, Span)>,
     /// Clients that were killed.
     pub(crate) killed: Vec<u32>,
+    /// Clients that came to an end by themselves.
+    pub(crate) crashed: Vec<u32>,
     /// Clients that did not end when they were told to.
     pub(crate) stuck: Vec<u32>,
     /// Locks that were still held long after everybody had ended.
     pub(crate) left_over: Vec<String>,
+    /// Why it ended early, if it did.
+    pub(crate) ended: Option<String>,
 }

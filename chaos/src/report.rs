@@ -21,9 +21,6 @@ fn write(text: &mut String, trial: &Trial, outcome: &Outcome) -> std::fmt::Resul
     writeln!(text, "\n{} · seed {seed} · {} s of faults", topology.name(), time.as_secs())?;
     let faults: Vec<_> = outcome.faults.iter().map(|(name, count)| format!("{name} {count}")).collect();
     writeln!(text, "  faults: {}", faults.join(", "))?;
-    if let Some(why) = &outcome.ended {
-        writeln!(text, "  ended early, the servers did not get well {why}")?;
-    }
     let names = [
         "kind",
         "acquired",

@@ -14,7 +14,7 @@ use crate::clock::millis;
 use crate::fleet::{Fleet, Orders};
 use crate::history::History;
 use crate::kind::{Kind, Topology, lease};
-use crate::nemesis::{self, schedule};
+use crate::nemesis::{self, Deeds, schedule};
 use crate::register::Register;
 use crate::site::Site;
 
@@ -37,6 +37,10 @@ const PASSED: usize = 2 * (CLIENTS * WORKERS - 1);
 
 /// How long clients may take to find servers that are well again.
 const GRACE: u64 = millis(1500);
+
+/// In as much time somebody gets a lock of each kind, while servers are well. In practice it is a few milliseconds, and as much as a lease
+/// where the locks of clients that were killed must end first.
+const IDLE: u64 = millis(3000);
 
 /// What is to be run.
 #[derive(Debug, Clone)]
@@ -62,8 +66,6 @@ pub(crate) struct Outcome {
     pub(crate) history: History,
     /// How often each fault was brought about.
     pub(crate) faults: BTreeMap<&'static str, u64>,
-    /// Why it ended early, if it did.
-    pub(crate) ended: Option<String>,
 }
 
 impl Trial {
@@ -95,18 +97,19 @@ impl Trial {
             let deeds = nemesis::torment(&mut site, &faults, end);
             (deeds, pestering.join())
         });
-        let mut counts = deeds.counts;
+        let mut counts = deeds.counts.clone();
         counts.extend(pestered.map_err(|_| anyhow!("the tormentor of clients has died"))??);
         std::thread::sleep(PEACE);
 
         let (events, stuck) = fleet.finish()?;
         let left_over = if deeds.ended.is_some() { Vec::new() } else { runtime.block_on(left_over(&url, &locks))? };
-        let (stops, killed) = (std::mem::take(&mut fleet.stops), std::mem::take(&mut fleet.killed));
-        let history = History { events, writes: register.take(), outages: deeds.outages, stops, killed, stuck, left_over };
+        let (kinds, writes, Deeds { outages, ended, .. }) = (self.kinds.clone(), register.take(), deeds);
+        let Fleet { stops, killed, crashed, .. } = fleet;
+        let history = History { kinds, events, writes, outages, stops, killed, crashed, stuck, left_over, ended };
         let patience = u64::try_from((2 * STORE_TIMEOUT + SLACK).as_nanos())?;
         let lease = |lock: &str| u64::try_from(lease(lock).as_nanos()).unwrap_or(u64::MAX);
-        let rules = Rules { topology: self.topology, lease, bound: BOUND, patience, passed: PASSED, grace: GRACE };
-        Ok(Outcome { verdict: check(&history, &rules), history, faults: counts, ended: deeds.ended })
+        let rules = Rules { topology: self.topology, lease, bound: BOUND, patience, passed: PASSED, grace: GRACE, idle: IDLE };
+        Ok(Outcome { verdict: check(&history, &rules), history, faults: counts })
     }
 }
 

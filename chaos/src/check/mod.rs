@@ -14,6 +14,7 @@ mod fences;
 mod order;
 mod progress;
 mod room;
+mod service;
 #[cfg(test)]
 mod tests;
 mod turns;
@@ -35,6 +36,8 @@ pub(crate) struct Rules {
     pub(crate) passed: usize,
     /// How long servers count as unwell after they are well again.
     pub(crate) grace: u64,
+    /// In as much time, while servers are well, somebody gets a lock of each kind.
+    pub(crate) idle: u64,
 }
 
 /// What was found.
@@ -105,9 +108,12 @@ pub(crate) fn check(history: &History, rules: &Rules) -> Verdict {
         progress::check(kind, &turns, history, rules, figures, &mut verdict.broken);
     }
     fences::check_register(&history.writes, &mut verdict);
+    service::check(&locks, history, rules, &mut verdict.broken);
+    let crashed = history.crashed.iter().map(|process| format!("process {process} came to an end by itself"));
     let stuck = history.stuck.iter().map(|process| format!("process {process} did not come to an end"));
     let left = history.left_over.iter().map(|lock| format!("{lock}: still held long after everybody had gone"));
-    verdict.broken.extend(stuck.chain(left));
+    let ended = history.ended.iter().map(|why| format!("ended early, as the servers did not get well {why}"));
+    verdict.broken.extend(crashed.chain(stuck).chain(left).chain(ended));
     verdict
 }
 

@@ -27,7 +27,7 @@ pub(super) fn check(
     }
     for share in shares(turns) {
         let room = room(turns, share);
-        for free in room.iter().flat_map(|room| calm.iter().filter_map(|span| cut(*room, *span))) {
+        for free in room.iter().flat_map(|room| calm.iter().filter_map(|span| room.cut(*span))) {
             // Who waited through the most of it, and was not stopped meanwhile.
             let from = turns.partition_point(|turn| turn.asked + LONGEST_WAIT < free.from);
             let waiters = turns.iter().skip(from).take_while(|turn| turn.asked < free.to);
@@ -93,7 +93,7 @@ pub(super) fn stopped(history: &History, process: u32, within: Span) -> u64 {
 }
 
 /// When all servers were well.
-fn calm(outages: &[Span], grace: u64) -> Vec<Span> {
+pub(super) fn calm(outages: &[Span], grace: u64) -> Vec<Span> {
     let mut from = 0;
     let mut calm = Vec::new();
     for outage in outages {
@@ -102,10 +102,4 @@ fn calm(outages: &[Span], grace: u64) -> Vec<Span> {
     }
     calm.push(Span { from, to: u64::MAX });
     calm
-}
-
-/// What of a time lies within another.
-pub(super) fn cut(span: Span, by: Span) -> Option<Span> {
-    let span = Span { from: span.from.max(by.from), to: span.to.min(by.to) };
-    (span.from < span.to).then_some(span)
 }

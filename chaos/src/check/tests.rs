@@ -5,6 +5,7 @@ use crate::clock::millis;
 use crate::history::{Event, Share, What, Write};
 
 mod progress;
+mod service;
 
 const RULES: Rules = Rules {
     topology: Topology::Single,
@@ -13,6 +14,7 @@ const RULES: Rules = Rules {
     patience: millis(1000),
     passed: 2,
     grace: millis(100),
+    idle: millis(3000),
 };
 
 /// A history in the making. Process and attempt have the same number.
@@ -198,6 +200,12 @@ fn all_come_to_an_end() {
     let mut tale = Tale::default();
     tale.0.stuck.push(4);
     tale.breaks("process 4 did not come to an end");
+    let mut tale = Tale::default();
+    tale.0.crashed.push(4);
+    tale.breaks("process 4 came to an end by itself");
+    let mut tale = Tale::default();
+    tale.0.ended = Some("after split: timed out".into());
+    tale.breaks("ended early");
     let mut tale = Tale::default();
     tale.0.left_over.push(LOCK.into());
     tale.breaks("still held");

@@ -27,6 +27,8 @@ pub(super) struct Turn<'a> {
     pub(super) let_go: Option<u64>,
     /// When a release was answered, and what.
     pub(super) released: Option<(u64, Option<bool>)>,
+    /// The text of an error that no fault can bring about.
+    pub(super) wrong: Option<&'a str>,
 }
 
 /// How an attempt ended.
@@ -80,9 +82,10 @@ pub(super) fn turns(history: &History) -> Vec<Turn<'_>> {
         let key = (event.process, event.attempt, event.lock.as_str());
         if let What::Asked { wait, share, adopts } = event.what {
             let (lock, process, attempt, asked) = (event.lock.as_str(), event.process, event.attempt, event.at);
-            let (answer, held, lost, let_go, released) = (None, None, None, None, None);
+            let (answer, held, lost, let_go, released, wrong) = (None, None, None, None, None, None);
             let wait = wait.saturating_mul(1_000_000);
-            turns.insert(key, Turn { lock, process, attempt, asked, wait, share, adopts, answer, held, lost, let_go, released });
+            let turn = Turn { lock, process, attempt, asked, wait, share, adopts, answer, held, lost, let_go, released, wrong };
+            turns.insert(key, turn);
             continue;
         }
         // A process writes down the question before all else.
@@ -92,7 +95,10 @@ pub(super) fn turns(history: &History) -> Vec<Turn<'_>> {
             What::Acquired { fence } => turn.answer = Some((event.at, Answer::Acquired(*fence))),
             What::Refused => turn.answer = Some((event.at, Answer::Refused)),
             What::Cancelled => turn.answer = Some((event.at, Answer::Cancelled)),
-            What::Failed { .. } => turn.answer = Some((event.at, Answer::Failed)),
+            What::Failed { passing, why } => {
+                turn.answer = Some((event.at, Answer::Failed));
+                turn.wrong = Some(why.as_str()).filter(|_| !passing);
+            }
             What::Held => turn.held = turn.held.max(Some(event.at)),
             What::Lost { gone } => turn.lost = Some(*gone),
             What::Releasing | What::LetGo => turn.let_go = Some(event.at),

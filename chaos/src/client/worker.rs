@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use bellwether::Error;
+use bellwether::error::Limit;
 use bellwether::lock::Locks;
 use tokio::sync::watch;
 use tokio::time::sleep;
@@ -133,8 +134,9 @@ impl Worker {
                 self.pen.stay(&page, &adopted, share, time, false).await?;
                 release(&page, &adopted).await;
             }
-            Ok(None) => page.note(&What::Refused),
-            Err(error) => page.note(&What::Failed { why: error.to_string() }),
+            // Nobody has what it was handed over for any more.
+            Ok(None) | Err(Error::NotHeld(_)) => page.note(&What::Refused),
+            Err(error) => page.note(&failed(&error)),
         }
         Ok(())
     }
@@ -163,9 +165,14 @@ async fn acquire(
     page.note(&match &acquired {
         Ok(Some(taken)) => What::Acquired { fence: taken.fence() },
         Ok(None) => What::Refused,
-        Err(error) => What::Failed { why: error.to_string() },
+        Err(error) => failed(error),
     });
     acquired
+}
+
+fn failed(error: &Error) -> What {
+    let passing = matches!(error, Error::Unavailable(_) | Error::Limit(Limit::StoreFull { .. }));
+    What::Failed { passing, why: error.to_string() }
 }
 
 async fn release(page: &Page, taken: &Taken) {

@@ -14,7 +14,7 @@ impl Tale {
         self.say(who, lock, at, What::Acquired { fence }).say(who, lock, at, What::Held)
     }
 
-    fn outage(mut self, from: u64, to: u64) -> Self {
+    pub(super) fn outage(mut self, from: u64, to: u64) -> Self {
         self.0.outages.push(Span { from: millis(from), to: millis(to) });
         self
     }
