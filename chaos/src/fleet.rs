@@ -83,7 +83,15 @@ impl Fleet {
 
     /// Kills a client, and starts another one in its place.
     pub(crate) fn replace(&mut self, whose: usize) -> Result<()> {
-        let Some(place) = whose.checked_rem(self.clients.len()) else { return Ok(()) };
+        let Some(with_clock) = self.remove(whose)? else { return Ok(()) };
+        let client = self.launch(faketime().filter(|_| with_clock))?;
+        self.clients.push(client);
+        Ok(())
+    }
+
+    /// Kills a client, and gives whether it had a clock to be set.
+    fn remove(&mut self, whose: usize) -> Result<Option<bool>> {
+        let Some(place) = whose.checked_rem(self.clients.len()) else { return Ok(None) };
         let mut client = self.clients.swap_remove(place);
         // One that had died before was not killed by us, and what it owes is not excused.
         (if has_ended(&mut client.process)? { &mut self.crashed } else { &mut self.killed }).push(client.number);
@@ -91,9 +99,7 @@ impl Fleet {
         drop(client.process);
         // What it had written before it died is in the pipe.
         _ = client.reader.join();
-        let client = self.launch(faketime().filter(|_| with_clock))?;
-        self.clients.push(client);
-        Ok(())
+        Ok(Some(with_clock))
     }
 
     /// Sets the clock of the client that has one to be set, by so many seconds from the true time; false if there is none.
@@ -204,11 +210,11 @@ mod tests {
     fn a_client_that_has_died_is_not_taken_for_one_that_was_killed() {
         let mut dies = fleet("exit 3");
         dies.clients[0].process.child().wait().unwrap();
-        dies.replace(0).unwrap();
+        assert_eq!(dies.remove(0).unwrap(), Some(false));
         assert_eq!((dies.crashed, dies.killed), (vec![7], vec![]));
 
         let mut lives = fleet("read end");
-        lives.replace(0).unwrap();
+        assert_eq!(lives.remove(0).unwrap(), Some(false));
         assert_eq!((lives.crashed, lives.killed), (vec![], vec![7]));
     }
 

@@ -24,10 +24,14 @@ pub(crate) struct Event {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "what", rename_all = "kebab-case")]
 pub(crate) enum What {
-    /// It begins to wait for the lock, at most this long in ms.
+    /// It begins to wait for the lock.
     Asked {
-        /// How long it is ready to wait.
-        wait: u64,
+        /// How long it is ready to wait, in ms; for ever if nothing is said.
+        wait: Option<u64>,
+        /// How long the store keeps the lock for it without a word from it, in ms.
+        lease: u64,
+        /// Whether it has that lease renewed for as long as it holds.
+        renews: bool,
         /// What it wants of the lock.
         share: Share,
         /// Whether it takes over what was handed over.
@@ -63,8 +67,10 @@ pub(crate) enum What {
         /// Whether the store had the lock for it until then, as far as is known.
         ok: Option<bool>,
     },
-    /// It let go of the guard without a release: dropped, or handed over.
+    /// It dropped the guard.
     LetGo,
+    /// It let go of the guard and not of the lock.
+    HandedOver,
 }
 
 /// What a holder wants of a lock.
@@ -134,6 +140,8 @@ pub(crate) struct History {
     pub(crate) outages: Vec<Span>,
     /// When clients were stopped.
     pub(crate) stops: Vec<(u32, Span)>,
+    /// When clients were told to come to an end.
+    pub(crate) until: Option<u64>,
     /// Clients that were killed.
     pub(crate) killed: Vec<u32>,
     /// Clients that came to an end by themselves.

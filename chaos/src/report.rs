@@ -35,6 +35,7 @@ fn write(text: &mut String, trial: &Trial, outcome: &Outcome) -> std::fmt::Resul
         "stale",
         "max wait",
         "late",
+        "woken",
         "passed",
     ];
     row(text, &names.map(ToOwned::to_owned))?;
@@ -52,7 +53,7 @@ fn write(text: &mut String, trial: &Trial, outcome: &Outcome) -> std::fmt::Resul
     Ok(())
 }
 
-fn cells(kind: &str, figures: &Figures) -> [String; 14] {
+fn cells(kind: &str, figures: &Figures) -> [String; 15] {
     let ms = |nanos: u64| format!("{} ms", nanos / 1_000_000);
     [
         kind.to_owned(),
@@ -68,11 +69,12 @@ fn cells(kind: &str, figures: &Figures) -> [String; 14] {
         figures.rejected.to_string(),
         ms(figures.worst_wait),
         ms(figures.worst_lateness),
+        ms(figures.usual_hand_over),
         figures.worst_passed.to_string(),
     ]
 }
 
-fn row(text: &mut String, cells: &[String; 14]) -> std::fmt::Result {
+fn row(text: &mut String, cells: &[String; 15]) -> std::fmt::Result {
     for (number, cell) in cells.iter().enumerate() {
         if number == 0 { write!(text, "  {cell:<11}")? } else { write!(text, "{cell:>10}")? }
     }

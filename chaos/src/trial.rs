@@ -10,10 +10,10 @@ use tokio::runtime::Handle;
 
 use crate::check::{Rules, Verdict, check};
 use crate::client::{STORE_TIMEOUT, WORKERS, is_held};
-use crate::clock::millis;
+use crate::clock::{millis, now};
 use crate::fleet::{Fleet, Orders};
 use crate::history::History;
-use crate::kind::{Kind, Topology, lease};
+use crate::kind::{Kind, Topology, lease, place, retry};
 use crate::nemesis::{self, Deeds, schedule};
 use crate::register::Register;
 use crate::site::Site;
@@ -22,11 +22,11 @@ use crate::site::Site;
 const CLIENTS: usize = 4;
 
 /// How long all is left in peace at the end, so that whoever waits must get what he waits for.
-const PEACE: Duration = Duration::from_secs(5);
+const PEACE: Duration = Duration::from_secs(8);
 
-/// How long after the end of a lease a waiter may still be without the lock. In practice it is a few milliseconds, and less than a
-/// second for a fair one behind waiters that died; the rest is for machines with other things to do.
-const BOUND: u64 = millis(3000);
+/// How long after a release or the end of a lease one who waits may still be without the lock, beyond what those before it in the queue cost
+/// who have died. In practice it is a few milliseconds; the rest is for machines with other things to do.
+const BOUND: Duration = Duration::from_millis(1200);
 
 /// How long after the store's time-outs an acquire may still be under way, for the same reason.
 const SLACK: Duration = Duration::from_secs(2);
@@ -38,8 +38,14 @@ const PASSED: usize = 2 * (CLIENTS * WORKERS - 1);
 /// How long clients may take to find servers that are well again.
 const GRACE: u64 = millis(1500);
 
-/// In as much time somebody gets a lock of each kind, while servers are well. In practice it is a few milliseconds, and as much as a lease
-/// where the locks of clients that were killed must end first.
+/// As long a lease outlasts whatever a busy machine does.
+const STEADY: u64 = millis(2000);
+
+/// How long half of those take at most whom a release wakes up. In practice it is a few milliseconds, and a few hundred if nobody is.
+const WOKEN: u64 = millis(80);
+
+/// In as much time somebody has a lock of each kind again, while servers are well. In practice it is a few milliseconds, and as much as a
+/// lease where those of clients that were killed must end first.
 const IDLE: u64 = millis(3000);
 
 /// What is to be run.
@@ -101,14 +107,25 @@ impl Trial {
         counts.extend(pestered.map_err(|_| anyhow!("the tormentor of clients has died"))??);
         std::thread::sleep(PEACE);
 
+        let until = Some(now());
         let (events, stuck) = fleet.finish()?;
         let left_over = if deeds.ended.is_some() { Vec::new() } else { runtime.block_on(left_over(&url, &locks))? };
         let (kinds, writes, Deeds { outages, ended, .. }) = (self.kinds.clone(), register.take(), deeds);
         let Fleet { stops, killed, crashed, .. } = fleet;
-        let history = History { kinds, events, writes, outages, stops, killed, crashed, stuck, left_over, ended };
+        let history = History { kinds, events, writes, outages, stops, until, killed, crashed, stuck, left_over, ended };
         let patience = u64::try_from((2 * STORE_TIMEOUT + SLACK).as_nanos())?;
-        let lease = |lock: &str| u64::try_from(lease(lock).as_nanos()).unwrap_or(u64::MAX);
-        let rules = Rules { topology: self.topology, lease, bound: BOUND, patience, passed: PASSED, grace: GRACE, idle: IDLE };
+        let bound = |lock: &str| u64::try_from((place(lock) + BOUND).as_nanos()).unwrap_or(u64::MAX);
+        let rules = Rules {
+            topology: self.topology,
+            bound,
+            patience,
+            passed: PASSED,
+            grace: GRACE,
+            steady: STEADY,
+            is_patient: |lock| retry(lock) >= 10 * Duration::from_nanos(WOKEN),
+            woken: WOKEN,
+            idle: IDLE,
+        };
         Ok(Outcome { verdict: check(&history, &rules), history, faults: counts })
     }
 }
@@ -119,7 +136,7 @@ async fn left_over(url: &str, names: &[String]) -> Result<Vec<String>> {
     let mut left = Vec::new();
     for name in names {
         let Some(kind) = Kind::of(name) else { continue };
-        let deadline = Instant::now() + lease(name) + Duration::from_nanos(BOUND);
+        let deadline = Instant::now() + lease(name) + SLACK;
         while is_held(kind, &locks, name).await? {
             if Instant::now() > deadline {
                 left.push(name.clone());

@@ -6,18 +6,23 @@
 
 use std::collections::BTreeMap;
 
+use clap::ValueEnum;
+
 use crate::history::History;
 use crate::kind::{Kind, Topology};
 
 mod exclusion;
 mod fences;
+mod kept;
 mod order;
 mod progress;
+mod renewal;
 mod room;
 mod service;
 #[cfg(test)]
 mod tests;
 mod turns;
+mod wake;
 
 use turns::{Answer, Turn};
 
@@ -26,17 +31,21 @@ use turns::{Answer, Turn};
 pub(crate) struct Rules {
     /// What the servers were.
     pub(crate) topology: Topology,
-    /// The lease of a lock.
-    pub(crate) lease: fn(&str) -> u64,
-    /// How long after the end of a lease, while servers are well, a waiter may still be without the lock.
-    pub(crate) bound: u64,
+    /// How long after a lock was let go of, or the end of a lease, while servers are well, one who waits may still be without it.
+    pub(crate) bound: fn(&str) -> u64,
     /// How long after its deadline an acquire may still be under way.
     pub(crate) patience: u64,
     /// How many who ask later may get a fair lock before one who waits for it.
     pub(crate) passed: usize,
     /// How long servers count as unwell after they are well again.
     pub(crate) grace: u64,
-    /// In as much time, while servers are well, somebody gets a lock of each kind.
+    /// As long a lease outlasts whatever a busy machine does.
+    pub(crate) steady: u64,
+    /// Whether those who wait for a lock, and renew it, ask for it so seldom that who is not woken up comes late.
+    pub(crate) is_patient: fn(&str) -> bool,
+    /// How long half of those may take at most whom a release wakes up.
+    pub(crate) woken: u64,
+    /// In as much time, while servers are well, somebody has a lock of each kind again.
     pub(crate) idle: u64,
 }
 
@@ -74,8 +83,10 @@ pub(crate) struct Figures {
     pub(crate) rejected: u64,
     /// The longest time from the question for a lock to the lock.
     pub(crate) worst_wait: u64,
-    /// The longest time, beyond a lease, for which somebody waited for what nobody had of a lock, while servers were well.
+    /// The longest time for which somebody waited for what the store kept of a lock for nobody, while servers were well.
     pub(crate) worst_lateness: u64,
+    /// The time from a release to the next holder who had waited, in half of all cases, for locks that are asked for seldom.
+    pub(crate) usual_hand_over: u64,
     /// The most who got a fair lock before one who had asked earlier, while servers were well.
     pub(crate) worst_passed: usize,
 }
@@ -83,6 +94,7 @@ pub(crate) struct Figures {
 /// Judges a history.
 pub(crate) fn check(history: &History, rules: &Rules) -> Verdict {
     let mut verdict = Verdict::default();
+    let calm = progress::calm(&history.outages, rules.grace);
     let mut locks: BTreeMap<&str, Vec<Turn>> = BTreeMap::new();
     for turn in turns::turns(history) {
         locks.entry(turn.lock).or_default().push(turn);
@@ -98,17 +110,23 @@ pub(crate) fn check(history: &History, rules: &Rules) -> Verdict {
         exclusion::check(turns, excludes, figures, &mut verdict.broken);
         // A server that keeps its word on disk forgets nothing, so only time takes a lock away.
         if rules.topology == Topology::Single {
-            let gone = turns.iter().filter(|turn| turn.lost == Some(true));
+            let gone = turns.iter().filter(|turn| turn.is_gone());
             verdict.broken.extend(gone.map(|turn| format!("{turn}: the store had it no more before its lease was over")));
         }
         fences::check(turns, excludes, &mut verdict.broken);
+        renewal::check(turns, history, &calm, rules, &mut verdict.broken);
+    }
+    for kind in Kind::value_variants() {
+        let Some(figures) = verdict.kinds.get_mut(kind.name()) else { continue };
+        let turns = locks.iter().filter(|(lock, _)| Kind::of(lock) == Some(*kind)).map(|(_, turns)| turns.as_slice());
+        wake::check(*kind, turns, history, &calm, rules, figures, &mut verdict.broken);
     }
     for (kind, turns) in companies(&locks) {
         let figures = verdict.kinds.entry(kind.name()).or_default();
-        progress::check(kind, &turns, history, rules, figures, &mut verdict.broken);
+        progress::check(kind, &turns, history, &calm, rules, figures, &mut verdict.broken);
     }
     fences::check_register(&history.writes, &mut verdict);
-    service::check(&locks, history, rules, &mut verdict.broken);
+    service::check(&locks, history, &calm, rules, &mut verdict.broken);
     let crashed = history.crashed.iter().map(|process| format!("process {process} came to an end by itself"));
     let stuck = history.stuck.iter().map(|process| format!("process {process} did not come to an end"));
     let left = history.left_over.iter().map(|lock| format!("{lock}: still held long after everybody had gone"));
@@ -144,6 +162,6 @@ fn count(turns: &[Turn], figures: &mut Figures) {
             Answer::Cancelled => figures.cancelled += 1,
             Answer::Failed => figures.failed += 1,
         }
-        figures.gone += u64::from(turn.lost == Some(true));
+        figures.gone += u64::from(turn.is_gone());
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::progress::{calm, stopped};
+use super::progress::stopped;
 use super::{Answer, Rules, Turn};
 use crate::history::{History, Span};
 use crate::kind::Kind;
@@ -10,26 +10,37 @@ use crate::kind::Kind;
 /// One attempt of so many may fail while all servers are well: a machine with other things to do makes a request late now and then.
 const FAILS: usize = 10;
 
-/// While servers are well, somebody gets a lock of each kind within a time, and next to no attempt fails. Whatever is not well, only what
+/// While servers are well, somebody has a lock of each kind again within a time, and next to no attempt fails. Whatever is not well, only what
 /// a fault brings about fails.
-pub(super) fn check(locks: &BTreeMap<&str, Vec<Turn>>, history: &History, rules: &Rules, broken: &mut Vec<String>) {
-    let calm = calm(&history.outages, rules.grace);
-    let used = used(locks);
+pub(super) fn check(
+    locks: &BTreeMap<&str, Vec<Turn>>,
+    history: &History,
+    calm: &[Span],
+    rules: &Rules,
+    broken: &mut Vec<String>,
+) {
+    let used = used(locks, history);
     for kind in &history.kinds {
         let turns = || locks.iter().filter(|(lock, _)| Kind::of(lock) == Some(*kind)).flat_map(|(_, turns)| turns);
-        broken.extend(turns().filter_map(|turn| Some(format!("{turn}: failed as no fault can make it: {}", turn.wrong?))));
-        check_failures(*kind, turns(), history, &calm, broken);
-        let acquired: Vec<_> = turns().filter(|turn| !turn.adopts).filter_map(Turn::acquired).map(|(at, _)| at).collect();
+        let mut wrong = turns().filter_map(|turn| Some((turn, turn.wrong?)));
+        if let Some((turn, why)) = wrong.next() {
+            let others = wrong.count();
+            broken.push(format!("{turn}: failed, and {others} others like it, as no fault can make it: {why}"));
+        }
+        check_failures(*kind, turns(), history, calm, broken);
+        let mut held: Vec<_> =
+            turns().filter_map(|turn| Some(Span { from: turn.acquired()?.0, to: turn.last_seen()? })).collect();
+        held.sort_unstable_by_key(|span| span.from);
         for span in calm.iter().filter_map(|span| span.cut(used)) {
-            check_idle(*kind, span, &acquired, rules, broken);
+            check_idle(*kind, span, &held, rules, broken);
         }
     }
 }
 
-/// From when to when anybody asked for anything.
-fn used(locks: &BTreeMap<&str, Vec<Turn>>) -> Span {
+/// From when to when all asked for locks. Of those who are told to come to an end each does so when it has nothing any more.
+fn used(locks: &BTreeMap<&str, Vec<Turn>>, history: &History) -> Span {
     let asked = || locks.values().flatten().map(|turn| turn.asked);
-    Span { from: asked().min().unwrap_or(0), to: asked().max().unwrap_or(0) }
+    Span { from: asked().min().unwrap_or(0), to: history.until.or_else(|| asked().max()).unwrap_or(0) }
 }
 
 fn check_failures<'a>(
@@ -53,15 +64,15 @@ fn check_failures<'a>(
     }
 }
 
-fn check_idle(kind: Kind, within: Span, acquired: &[u64], rules: &Rules, broken: &mut Vec<String>) {
-    let mut acquired: Vec<_> = acquired.iter().copied().filter(|at| within.from <= *at && *at <= within.to).collect();
-    acquired.sort_unstable();
+fn check_idle(kind: Kind, within: Span, held: &[Span], rules: &Rules, broken: &mut Vec<String>) {
     let mut from = within.from;
-    for to in acquired.into_iter().chain([within.to]) {
-        let ms = (to - from) / 1_000_000;
-        if to - from > rules.idle {
-            broken.push(format!("{}: nobody got a lock for {ms} ms, while all servers were well", kind.name()));
+    let end = Span { from: within.to, to: within.to };
+    for span in held.iter().chain([&end]) {
+        let idle = span.from.min(within.to).saturating_sub(from);
+        if idle > rules.idle {
+            let ms = idle / 1_000_000;
+            broken.push(format!("{}: nobody had a lock for {ms} ms, while all servers were well", kind.name()));
         }
-        from = to;
+        from = from.max(span.to);
     }
 }

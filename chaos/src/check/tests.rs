@@ -5,15 +5,19 @@ use crate::clock::millis;
 use crate::history::{Event, Share, What, Write};
 
 mod progress;
+mod renewal;
 mod service;
+mod wake;
 
 const RULES: Rules = Rules {
     topology: Topology::Single,
-    lease: |_| millis(1000),
-    bound: millis(500),
+    bound: |_| millis(500),
     patience: millis(1000),
     passed: 2,
     grace: millis(100),
+    steady: millis(1000),
+    is_patient: |lock| lock.ends_with("{c}"),
+    woken: millis(100),
     idle: millis(3000),
 };
 
@@ -28,7 +32,11 @@ impl Tale {
     }
 
     fn asks(self, who: u32, lock: &str, at: u64, wait: u64) -> Self {
-        self.say(who, lock, at, What::Asked { wait, share: Share::Whole, adopts: false })
+        self.wants(who, lock, at, wait, Share::Whole)
+    }
+
+    fn wants(self, who: u32, lock: &str, at: u64, wait: u64, share: Share) -> Self {
+        self.say(who, lock, at, What::Asked { wait: Some(wait), lease: 1000, renews: true, share, adopts: false })
     }
 
     /// Asks, acquires at once, and holds until the end.
@@ -37,8 +45,7 @@ impl Tale {
     }
 
     fn shares(self, who: u32, lock: &str, (from, to): (u64, u64), fence: u64, share: Share) -> Self {
-        let asked = What::Asked { wait: 0, share, adopts: false };
-        let tale = self.say(who, lock, from, asked).say(who, lock, from, What::Acquired { fence });
+        let tale = self.wants(who, lock, from, 0, share).say(who, lock, from, What::Acquired { fence });
         tale.say(who, lock, from, What::Held).say(who, lock, to, What::Held)
     }
 
@@ -98,7 +105,7 @@ fn a_holder_counts_for_as_long_as_its_guard_says_so() {
     Tale::default().holds(1, LOCK, 10, 20, 1).holds(2, LOCK, 21, 30, 2).is_good();
     // Its guard never said that it held: it came too late.
     let late = Tale::default().asks(1, LOCK, 10, 500).say(1, LOCK, 25, What::Acquired { fence: 1 });
-    late.say(1, LOCK, 25, What::Lost { gone: false }).holds(2, LOCK, 21, 30, 2).is_good();
+    late.stop(1, 10, 25).say(1, LOCK, 25, What::Lost { gone: false }).holds(2, LOCK, 21, 30, 2).is_good();
     // What it does after it began to let go is no claim any more.
     let tale = Tale::default().holds(1, LOCK, 10, 20, 1).releases(1, LOCK, 15, 25, true);
     tale.holds(2, LOCK, 16, 30, 2).is_good();
@@ -136,7 +143,7 @@ fn the_fence_of_a_reader_lies_between_those_of_the_writers_around_it() {
         let tale = Tale::default().holds(1, rw, 10, 20, before).asks(4, rw, 5, 500);
         // All asked before the first acquired, so only the order of their holds says what their fences must be.
         let reads = |tale: Tale, who, from, to, fence| {
-            let tale = tale.say(who, rw, 5, What::Asked { wait: 500, share: Share::Read, adopts: false });
+            let tale = tale.wants(who, rw, 5, 500, Share::Read);
             tale.say(who, rw, from, What::Acquired { fence }).say(who, rw, from, What::Held).say(who, rw, to, What::Held)
         };
         let tale = reads(reads(tale, 2, 22, 30, reader), 3, 24, 32, other);

@@ -1,7 +1,5 @@
 //! Locks of any kind, behind one face.
 
-use std::time::Duration;
-
 use bellwether::Error;
 use bellwether::clock::Wait;
 use bellwether::error::LossReason;
@@ -56,8 +54,7 @@ impl Opened {
     }
 
     /// Takes it.
-    pub(super) async fn acquire(&self, share: Share, wait: Duration) -> Result<Option<Taken>, Error> {
-        let wait = if wait.is_zero() { Wait::None } else { Wait::UpTo(wait) };
+    pub(super) async fn acquire(&self, share: Share, wait: Wait) -> Result<Option<Taken>, Error> {
         Ok(match self {
             Self::Whole(lock) => lock.acquire(wait).await?.map(Taken::One),
             Self::Rw(lock) if share == Share::Read => lock.read(wait).await?.map(Taken::One),

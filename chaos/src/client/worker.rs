@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use bellwether::Error;
+use bellwether::clock::Wait;
 use bellwether::error::Limit;
 use bellwether::lock::Locks;
 use tokio::sync::watch;
@@ -83,10 +84,16 @@ impl Worker {
         let names = self.kind.choose(&mut self.random);
         let opened = Opened::open(self.kind, &self.locks, &names, way != Way::TooLong)?;
         let page = self.journal.turn(names);
-        let wait = if self.random.u8(..10) == 0 { Duration::ZERO } else { Duration::from_millis(self.random.u64(200..6_000)) };
+        let wait = match self.random.u8(..10) {
+            0 => Wait::None,
+            1 => Wait::Forever,
+            _ => Wait::UpTo(Duration::from_millis(self.random.u64(200..9_000))),
+        };
         let share = opened.share(&mut self.random);
         let patience = (way == Way::Cancels).then(|| Duration::from_millis(self.random.u64(..150)));
-        match acquire(&page, &opened, share, wait, patience).await {
+        let renews = way != Way::TooLong;
+        let asked = What::Asked { wait: said(wait), lease: said_lease(&page, renews), renews, share, adopts: false };
+        match acquire(&page, &opened, &asked, share, wait, patience).await {
             Ok(Some(taken)) => self.hold(&page, &opened, taken, share, way).await?,
             Ok(None) => {}
             // A store that refuses at once is not to be asked a thousand times a second.
@@ -96,8 +103,7 @@ impl Worker {
     }
 
     async fn hold(&mut self, page: &Page, opened: &Opened, taken: Taken, share: Share, way: Way) -> Result<()> {
-        let lease = page.locks().iter().map(|lock| lease(lock)).max().unwrap_or(LEASE);
-        let [lease, short, fixed] = [lease, LEASE, FIXED_LEASE].map(|time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX));
+        let (lease, [short, fixed]) = (said_lease(page, true), [LEASE, FIXED_LEASE].map(millis));
         let time = match way {
             // The watchdog has to renew it.
             Way::Long => self.random.u64(lease / 2..2 * lease),
@@ -110,7 +116,7 @@ impl Worker {
         match way {
             Way::Drops => page.note(&What::LetGo),
             Way::HandsOver => {
-                page.note(&What::LetGo);
+                page.note(&What::HandedOver);
                 if let Ok(Some(token)) = taken.hand_over(opened).await
                     && self.random.u8(..8) > 0
                 {
@@ -126,7 +132,7 @@ impl Worker {
     /// Takes over what was handed over a moment ago.
     async fn take_over(&mut self, opened: &Opened, before: &Page, token: &str, share: Share) -> Result<()> {
         let page = self.journal.turn(before.locks().to_vec());
-        page.note(&What::Asked { wait: 0, share, adopts: true });
+        page.note(&What::Asked { wait: Some(0), lease: said_lease(&page, true), renews: true, share, adopts: true });
         match opened.adopt(token).await {
             Ok(Some(adopted)) => {
                 page.note(&What::Acquired { fence: adopted.fence() });
@@ -145,12 +151,12 @@ impl Worker {
 async fn acquire(
     page: &Page,
     opened: &Opened,
+    asked: &What,
     share: Share,
-    wait: Duration,
+    wait: Wait,
     patience: Option<Duration>,
 ) -> Result<Option<Taken>, Error> {
-    let millis = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
-    page.note(&What::Asked { wait: millis, share, adopts: false });
+    page.note(asked);
     let acquiring = opened.acquire(share, wait);
     let acquired = match patience {
         None => acquiring.await,
@@ -168,6 +174,25 @@ async fn acquire(
         Err(error) => failed(error),
     });
     acquired
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// How long it waits, in milliseconds.
+fn said(wait: Wait) -> Option<u64> {
+    match wait {
+        Wait::None => Some(0),
+        Wait::UpTo(time) => Some(millis(time)),
+        Wait::Forever => None,
+    }
+}
+
+/// How long the store keeps a lock, or any of several, for one who says nothing more, in milliseconds.
+fn said_lease(page: &Page, renews: bool) -> u64 {
+    let leases = page.locks().iter().map(|lock| if renews { lease(lock) } else { FIXED_LEASE });
+    millis(leases.max().unwrap_or(LEASE))
 }
 
 fn failed(error: &Error) -> What {

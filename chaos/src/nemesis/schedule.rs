@@ -84,7 +84,8 @@ pub(crate) fn faults(seed: u64, topology: Topology, time: Duration, names: &[Str
             Fault::Split => random.u64(1500..5000),
             _ => random.u64(50..3500),
         };
-        let after = if random.u8(..5) == 0 { random.u64(2000..4000) } else { random.u64(200..1200) };
+        // Now and then for so long that who does not get what he waits for can be told from who comes late.
+        let after = if random.u8(..4) == 0 { random.u64(4000..8000) } else { random.u64(200..1200) };
         Some(Step { after: ms(after), what, whose: random.usize(..TAGS.len()), lasts: ms(lasts) })
     })
 }

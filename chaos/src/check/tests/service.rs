@@ -1,6 +1,7 @@
 //! Made-up histories of locks that nobody gets.
 
 use super::{LOCK, Tale};
+use crate::clock::millis;
 use crate::history::What;
 use crate::kind::Kind;
 
@@ -29,10 +30,16 @@ fn somebody_gets_a_lock_of_each_kind() {
         })
     };
     works(used(), 0, 30).is_good();
-    used().breaks("fair: nobody got a lock for 14500 ms, while all servers were well");
-    works(used(), 0, 20).breaks("fair: nobody got a lock for 5000 ms");
+    used().breaks("fair: nobody had a lock for 14500 ms, while all servers were well");
+    works(used(), 0, 20).breaks("fair: nobody had a lock for 4989 ms");
     // Two times that are too short by themselves: until an outage, and from some time after it.
     works(used(), 0, 20).outage(12_000, 12_200).is_good();
+    // Who is told to come to an end asks for nothing any more.
+    let mut ends = works(used(), 0, 20);
+    ends.0.until = Some(millis(12_000));
+    ends.is_good();
+    // Somebody may keep it for long.
+    works(used(), 0, 20).holds(99, OTHER, 9600, 14_000, 90_000).is_good();
     // What nobody was to use nobody has to get.
     let mut one = used();
     one.0.kinds = vec![Kind::Simple];
@@ -57,5 +64,6 @@ fn attempts_fail_in_outages_only() {
 fn what_no_fault_brings_about_is_no_excuse() {
     let answers = |what| used().outage(2000, 20_000).asks(100, OTHER, 3000, 500).say(100, OTHER, 3001, what);
     answers(fails(true)).is_good();
-    answers(fails(false)).breaks("fair-0, process 100, attempt 100: failed as no fault can make it: made up");
+    answers(fails(false))
+        .breaks("fair-0, process 100, attempt 100: failed, and 0 others like it, as no fault can make it: made up");
 }
