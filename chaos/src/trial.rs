@@ -24,9 +24,9 @@ const CLIENTS: usize = 4;
 /// How long all is left in peace at the end, so that whoever waits must get what he waits for.
 const PEACE: Duration = Duration::from_secs(8);
 
-/// How long after a release or the end of a lease one who waits may still be without the lock, beyond what those before it in the queue cost
-/// who have died. In practice it is a few milliseconds; the rest is for machines with other things to do.
-const BOUND: Duration = Duration::from_millis(1200);
+/// How long after a release or the end of a lease one who waits may still be without the lock. In practice it is a few milliseconds; the rest
+/// is for machines with other things to do.
+const BOUND: u64 = millis(1200);
 
 /// How long after the store's time-outs an acquire may still be under way, for the same reason.
 const SLACK: Duration = Duration::from_secs(2);
@@ -114,10 +114,10 @@ impl Trial {
         let Fleet { stops, killed, crashed, .. } = fleet;
         let history = History { kinds, events, writes, outages, stops, until, killed, crashed, stuck, left_over, ended };
         let patience = u64::try_from((2 * STORE_TIMEOUT + SLACK).as_nanos())?;
-        let bound = |lock: &str| u64::try_from((place(lock) + BOUND).as_nanos()).unwrap_or(u64::MAX);
         let rules = Rules {
             topology: self.topology,
-            bound,
+            bound: BOUND,
+            place: |lock| u64::try_from(place(lock).as_nanos()).unwrap_or(u64::MAX),
             patience,
             passed: PASSED,
             grace: GRACE,

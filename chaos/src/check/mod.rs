@@ -32,7 +32,9 @@ pub(crate) struct Rules {
     /// What the servers were.
     pub(crate) topology: Topology,
     /// How long after a lock was let go of, or the end of a lease, while servers are well, one who waits may still be without it.
-    pub(crate) bound: fn(&str) -> u64,
+    pub(crate) bound: u64,
+    /// How much longer if one who waited too is not heard of any more.
+    pub(crate) place: fn(&str) -> u64,
     /// How long after its deadline an acquire may still be under way.
     pub(crate) patience: u64,
     /// How many who ask later may get a fair lock before one who waits for it.

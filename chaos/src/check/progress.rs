@@ -19,7 +19,7 @@ pub(super) fn check(
     for turn in turns {
         check_deadline(turn, history, rules, broken);
     }
-    let bound = turns.first().map_or(0, |turn| (rules.bound)(turn.lock));
+    let place = turns.first().map_or(0, |turn| (rules.place)(turn.lock));
     let longest = turns.iter().filter_map(|turn| Some(turn.answer?.0.saturating_sub(turn.asked))).max().unwrap_or(0);
     if kind.is_fair() {
         order::check(turns, history, calm, rules, figures, broken);
@@ -34,17 +34,29 @@ pub(super) fn check(
                 let Some((end, _)) = turn.answer else { continue };
                 let waited = Span { from: turn.asked, to: end };
                 let late = waited.overlap(free);
-                if late <= figures.worst_lateness.min(bound) || stopped(history, turn.process, waited) > 0 {
+                if late <= figures.worst_lateness.min(rules.bound) || stopped(history, turn.process, waited) > 0 {
                     continue;
                 }
                 figures.worst_lateness = figures.worst_lateness.max(late);
-                if late > bound {
+                // For so long a place is kept, and for as long again the lock, if it was given to that just before its end.
+                let silent = || falls_silent(turns, history, Span { from: free.from.saturating_sub(2 * place), ..free });
+                if late > rules.bound + place || late > rules.bound && !silent() {
                     let (ms, what) = (late / 1_000_000, told(share));
                     broken.push(format!("{turn}: waited {ms} ms for {what}, while all servers were well"));
                 }
             }
         }
     }
+}
+
+/// Whether somebody who waits is not heard of any more at that time. His place is kept for a while, and the lock for it if it is his turn.
+fn falls_silent(turns: &[Turn], history: &History, within: Span) -> bool {
+    turns.iter().filter(|turn| turn.asked < within.to).any(|turn| {
+        let answered = turn.answer.map(|(at, _)| at);
+        let dies = answered.is_none() && turn.died.is_some_and(|at| within.from <= at && at <= within.to);
+        let waits = Span { from: turn.asked, to: answered.or(turn.died).unwrap_or(u64::MAX) };
+        dies || waits.cut(within).is_some_and(|waits| stopped(history, turn.process, waits) > 0)
+    })
 }
 
 /// What somebody of a company wants.

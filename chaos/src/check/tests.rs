@@ -11,7 +11,8 @@ mod wake;
 
 const RULES: Rules = Rules {
     topology: Topology::Single,
-    bound: |_| millis(500),
+    bound: millis(500),
+    place: |_| millis(800),
     patience: millis(1000),
     passed: 2,
     grace: millis(100),
