@@ -53,6 +53,13 @@ pub(crate) enum What {
         /// The error's text.
         why: String,
     },
+    /// It asked for more time.
+    Extended {
+        /// Whether it has it, as far as is known.
+        ok: Option<bool>,
+        /// The text of an error that no fault can bring about.
+        wrong: Option<String>,
+    },
     /// Its guard, asked after this moment, said that it was not lost.
     Held,
     /// Its guard said that it was lost.

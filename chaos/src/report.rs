@@ -28,6 +28,8 @@ fn write(text: &mut String, trial: &Trial, outcome: &Outcome) -> std::fmt::Resul
         "refused",
         "cancelled",
         "failed",
+        "extended",
+        "unsure",
         "overlaps",
         "worst",
         "gone",
@@ -53,7 +55,7 @@ fn write(text: &mut String, trial: &Trial, outcome: &Outcome) -> std::fmt::Resul
     Ok(())
 }
 
-fn cells(kind: &str, figures: &Figures) -> [String; 15] {
+fn cells(kind: &str, figures: &Figures) -> [String; 17] {
     let ms = |nanos: u64| format!("{} ms", nanos / 1_000_000);
     [
         kind.to_owned(),
@@ -62,6 +64,8 @@ fn cells(kind: &str, figures: &Figures) -> [String; 15] {
         figures.refused.to_string(),
         figures.cancelled.to_string(),
         figures.failed.to_string(),
+        figures.extended.to_string(),
+        figures.unsure.to_string(),
         figures.overlaps.to_string(),
         ms(figures.worst_overlap),
         figures.gone.to_string(),
@@ -74,7 +78,7 @@ fn cells(kind: &str, figures: &Figures) -> [String; 15] {
     ]
 }
 
-fn row(text: &mut String, cells: &[String; 15]) -> std::fmt::Result {
+fn row(text: &mut String, cells: &[String; 17]) -> std::fmt::Result {
     for (number, cell) in cells.iter().enumerate() {
         if number == 0 { write!(text, "  {cell:<11}")? } else { write!(text, "{cell:>10}")? }
     }

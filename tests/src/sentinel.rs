@@ -11,6 +11,9 @@ pub const SERVICE: &str = "main";
 /// How many servers a set has.
 pub const SERVERS: usize = 3;
 
+/// How many Sentinels watch them.
+pub const SENTINELS: usize = 3;
+
 /// A primary, two replicas and three Sentinels.
 #[derive(Debug)]
 pub struct Sentinel {
@@ -44,7 +47,7 @@ impl Sentinel {
             .with(&["sentinel", "monitor", SERVICE, "127.0.0.1", &port, "2"])
             .with(&["sentinel", "down-after-milliseconds", SERVICE, "500"])
             .with(&["sentinel", "failover-timeout", SERVICE, "2000"]);
-        let sentinels = (0..3).map(|_| Server::start_in(Some("--sentinel"), options.clone())).collect::<Result<_>>()?;
+        let sentinels = (0..SENTINELS).map(|_| Server::start_in(Some("--sentinel"), options.clone())).collect::<Result<_>>()?;
         let set = Self { servers, sentinels };
         until("the Sentinels to know each other and the replicas", || {
             for sentinel in &set.sentinels {
@@ -147,11 +150,12 @@ impl Sentinel {
         })
     }
 
-    /// Starts all servers that were killed; the Sentinels turn them into replicas.
+    /// Starts all servers and Sentinels that were killed; the Sentinels turn the servers into replicas.
     ///
     /// # Errors
     /// If one does not start.
     pub fn revive(&mut self) -> Result<()> {
+        self.sentinels.iter_mut().filter(|sentinel| !sentinel.runs()).try_for_each(Server::restart)?;
         self.servers.iter_mut().filter(|server| !server.runs()).try_for_each(Server::restart)?;
         until("the replicas to follow", || self.replicated())
     }

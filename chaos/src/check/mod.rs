@@ -73,6 +73,10 @@ pub(crate) struct Figures {
     pub(crate) cancelled: u64,
     /// Attempts that failed as the store was not there or full.
     pub(crate) failed: u64,
+    /// How often a holder got more time when it asked for it.
+    pub(crate) extended: u64,
+    /// How often it never heard what came of that.
+    pub(crate) unsure: u64,
     /// Holders that began while another still held.
     pub(crate) overlaps: u64,
     /// The longest time for which two did.
@@ -164,6 +168,8 @@ fn count(turns: &[Turn], figures: &mut Figures) {
             Answer::Cancelled => figures.cancelled += 1,
             Answer::Failed => figures.failed += 1,
         }
+        figures.extended += turn.extended;
+        figures.unsure += turn.unsure;
         figures.gone += u64::from(turn.is_gone());
     }
 }

@@ -23,6 +23,10 @@ pub(super) struct Turn<'a> {
     pub(super) adopts: bool,
     /// When it ended, and how. None if its process was killed first.
     pub(super) answer: Option<(u64, Answer)>,
+    /// How often it got more time when it asked for it.
+    pub(super) extended: u64,
+    /// How often it asked for more time and never heard what came of that.
+    pub(super) unsure: u64,
     /// The last moment at which it held the lock by its own account.
     pub(super) held: Option<u64>,
     /// When it was known to be lost, and whether by another cause than time.
@@ -117,6 +121,8 @@ pub(super) fn turns(history: &History) -> Vec<Turn<'_>> {
                 share,
                 adopts,
                 answer: None,
+                extended: 0,
+                unsure: 0,
                 held: None,
                 lost: None,
                 let_go: None,
@@ -138,6 +144,11 @@ pub(super) fn turns(history: &History) -> Vec<Turn<'_>> {
             What::Failed { passing, why } => {
                 turn.answer = Some((event.at, Answer::Failed));
                 turn.wrong = Some(why.as_str()).filter(|_| !passing);
+            }
+            What::Extended { ok, wrong } => {
+                turn.extended += u64::from(*ok == Some(true));
+                turn.unsure += u64::from(ok.is_none());
+                turn.wrong = turn.wrong.or(wrong.as_deref());
             }
             What::Held => turn.held = turn.held.max(Some(event.at)),
             What::Lost { gone } => turn.lost = Some((event.at, *gone)),

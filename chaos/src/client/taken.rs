@@ -1,5 +1,7 @@
 //! Locks of any kind, behind one face.
 
+use std::time::Duration;
+
 use bellwether::Error;
 use bellwether::clock::Wait;
 use bellwether::error::LossReason;
@@ -97,6 +99,22 @@ impl Taken {
         match self {
             Self::One(guard) => guard.lost().now_or_never(),
             Self::All(guard) => guard.lost().now_or_never(),
+        }
+    }
+
+    /// Adds to the time that is left.
+    pub(super) async fn extend(&self, by: Duration) -> Result<(), Error> {
+        match self {
+            Self::One(guard) => guard.extend(by).await,
+            Self::All(guard) => guard.extend(by).await,
+        }
+    }
+
+    /// Resets the time that is left to a full lease.
+    pub(super) async fn renew(&self) -> Result<(), Error> {
+        match self {
+            Self::One(guard) => guard.renew().await,
+            Self::All(guard) => guard.renew().await,
         }
     }
 

@@ -1,5 +1,6 @@
 //! One task that takes locks again and again, in all the ways there are.
 
+use std::convert::Infallible;
 use std::time::Duration;
 
 use anyhow::Result;
@@ -31,6 +32,8 @@ enum Way {
     Stays,
     /// Never renews it, and goes on as if it held it when the lease is over.
     TooLong,
+    /// Holds it for some leases, asking for more time by itself.
+    Extends,
     /// Drops the guard.
     Drops,
     /// Hands it over to whoever has the token, and may or may not take it over.
@@ -40,6 +43,11 @@ enum Way {
 }
 
 impl Way {
+    /// Whether the lease is renewed for it.
+    fn renews(self) -> bool {
+        !matches!(self, Self::TooLong | Self::Extends)
+    }
+
     fn choose(random: &mut fastrand::Rng) -> Self {
         // Those who hold for long are few, or nobody else would come to hold.
         match random.u16(..1000) {
@@ -49,6 +57,7 @@ impl Way {
             170..220 => Self::HandsOver,
             220..340 => Self::Cancels,
             340..440 => Self::Stays,
+            440..500 => Self::Extends,
             _ => Self::Brief,
         }
     }
@@ -82,7 +91,7 @@ impl Worker {
     /// Takes one lock once, and gives how long to rest.
     async fn turn(&mut self, way: Way) -> Result<Duration> {
         let names = self.kind.choose(&mut self.random);
-        let opened = Opened::open(self.kind, &self.locks, &names, way != Way::TooLong)?;
+        let opened = Opened::open(self.kind, &self.locks, &names, way.renews())?;
         let page = self.journal.turn(names);
         let wait = match self.random.u8(..10) {
             0 => Wait::None,
@@ -91,8 +100,9 @@ impl Worker {
         };
         let share = opened.share(&mut self.random);
         let patience = (way == Way::Cancels).then(|| Duration::from_millis(self.random.u64(..150)));
-        let renews = way != Way::TooLong;
-        let asked = What::Asked { wait: said(wait), lease: said_lease(&page, renews), renews, share, adopts: false };
+        // The lease of one who asks for more time by itself may be longer than it knows, if the answer was lost.
+        let lease = if way == Way::Extends { millis(LEASE) } else { said_lease(&page, way.renews()) };
+        let asked = What::Asked { wait: said(wait), lease, renews: way.renews(), share, adopts: false };
         match acquire(&page, &opened, &asked, share, wait, patience).await {
             Ok(Some(taken)) => self.hold(&page, &opened, taken, share, way).await?,
             Ok(None) => {}
@@ -109,10 +119,20 @@ impl Worker {
             Way::Long => self.random.u64(lease / 2..2 * lease),
             Way::Stays if lease > short => self.random.u64(STAY),
             Way::TooLong => self.random.u64(fixed / 2..2 * fixed),
+            Way::Extends => self.random.u64(fixed..6 * fixed),
             // A twentieth of the lease or so, and much of it where the lease is long.
             _ => self.random.u64(..lease * lease / 25_000),
         };
-        self.pen.stay(page, &taken, share, Duration::from_millis(time), way == Way::TooLong).await?;
+        let extending = self.random.fork();
+        let stays = self.pen.stay(page, &taken, share, Duration::from_millis(time), way == Way::TooLong);
+        if way == Way::Extends {
+            tokio::select! {
+                stayed = stays => stayed?,
+                never = extend(page, &taken, extending) => match never {},
+            }
+        } else {
+            stays.await?;
+        }
         match way {
             Way::Drops => page.note(&What::LetGo),
             Way::HandsOver => {
@@ -196,8 +216,27 @@ fn said_lease(page: &Page, renews: bool) -> u64 {
 }
 
 fn failed(error: &Error) -> What {
-    let passing = matches!(error, Error::Unavailable(_) | Error::Limit(Limit::StoreFull { .. }));
-    What::Failed { passing, why: error.to_string() }
+    What::Failed { passing: is_passing(error), why: error.to_string() }
+}
+
+/// Whether a fault can bring it about.
+fn is_passing(error: &Error) -> bool {
+    matches!(error, Error::Unavailable(_) | Error::Limit(Limit::StoreFull { .. }))
+}
+
+/// Asks for more time again and again, each time for about as much as has gone by.
+async fn extend(page: &Page, taken: &Taken, mut random: fastrand::Rng) -> Infallible {
+    loop {
+        let time = Duration::from_millis(random.u64(40..150));
+        sleep(time).await;
+        let outcome = if random.bool() { taken.extend(time).await } else { taken.renew().await };
+        let (ok, wrong) = match outcome {
+            Ok(()) => (Some(true), None),
+            Err(Error::NotHeld(_)) => (Some(false), None),
+            Err(error) => (None, Some(error.to_string()).filter(|_| !is_passing(&error))),
+        };
+        page.note(&What::Extended { ok, wrong });
+    }
 }
 
 async fn release(page: &Page, taken: &Taken) {

@@ -70,7 +70,12 @@ pub(crate) fn pester(fleet: &mut Fleet, steps: &[Step<Mishap>], end: Instant) ->
 fn afflict(site: &mut Site, step: &Step<Fault>, lock: &str, end: Instant) -> Result<()> {
     let shard = site.shard(lock)?;
     // Of the replicas the last, as the first takes over where that is asked for.
-    let place = |role| if role == Role::Primary { shard.first() } else { shard.last() }.copied().unwrap_or(0);
+    let watching = Site::sentinel(step.whose);
+    let place = |role| match role {
+        Role::Primary => shard.first().copied().unwrap_or(0),
+        Role::Replica => shard.last().copied().unwrap_or(0),
+        Role::Sentinel => watching,
+    };
     let number = |role| u8::try_from(place(role));
     match step.what {
         Fault::Kill(role) => site.server(place(role))?.kill(),
@@ -101,13 +106,19 @@ fn afflict(site: &mut Site, step: &Step<Fault>, lock: &str, end: Instant) -> Res
             rest(time, end);
             site.server(place(Role::Primary))?.kill();
         }
+        Fault::KillUnwatched => {
+            site.server(Site::sentinel(0))?.kill();
+            site.server(place(Role::Primary))?.kill();
+        }
+        Fault::Blind => site.network().set(&[(Whose::FromSentinels, Effect::Hold)]),
         Fault::Reset(role, after) => {
             site.network().set(&[(Whose::FromClientsTo(number(role)?), Effect::Reset(after))]);
         }
         Fault::Full => site.server(place(Role::Primary))?.command(&["CONFIG", "SET", "maxmemory", "1"])?,
     }
     rest(step.lasts, end);
-    site.recover(&shard)
+    let touched: Vec<_> = shard.into_iter().chain(site.sentinels()).collect();
+    site.recover(&touched)
 }
 
 /// Sleeps, at most until `end`; false if that has come.
