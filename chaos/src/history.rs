@@ -134,6 +134,26 @@ impl Span {
     }
 }
 
+/// A fault of servers or of the network.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Outage {
+    /// Its name.
+    pub(crate) fault: String,
+    /// From its beginning until all were well again.
+    #[serde(flatten)]
+    pub(crate) span: Span,
+}
+
+/// A time in which a replica took the place of its primary, or may have.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Failover {
+    /// How the names of the locks end that the primary had.
+    pub(crate) tag: String,
+    /// From before it until after it.
+    #[serde(flatten)]
+    pub(crate) span: Span,
+}
+
 /// Everything that is known of one run.
 #[derive(Debug, Default, Clone, Serialize, Deserialize)]
 pub(crate) struct History {
@@ -144,7 +164,9 @@ pub(crate) struct History {
     /// What the register has been told.
     pub(crate) writes: Vec<Write>,
     /// When servers or the network were not well.
-    pub(crate) outages: Vec<Span>,
+    pub(crate) outages: Vec<Outage>,
+    /// When primaries changed.
+    pub(crate) failovers: Vec<Failover>,
     /// When clients were stopped.
     pub(crate) stops: Vec<(u32, Span)>,
     /// When clients were told to come to an end.

@@ -44,6 +44,10 @@ fn write(text: &mut String, trial: &Trial, outcome: &Outcome) -> std::fmt::Resul
     for (kind, figures) in &outcome.verdict.kinds {
         row(text, &cells(kind, figures))?;
     }
+    for (kind, figures) in outcome.verdict.kinds.iter().filter(|(_, figures)| figures.overlaps > 0) {
+        let amid: Vec<_> = figures.amid.iter().map(|(fault, count)| format!("{fault} {count}")).collect();
+        writeln!(text, "  overlaps of {kind}: {}", amid.join(", "))?;
+    }
     let broken = &outcome.verdict.broken;
     writeln!(text, "  promises broken: {}", broken.len())?;
     for line in broken.iter().take(TOLD) {

@@ -135,6 +135,20 @@ impl Site {
         }
     }
 
+    /// What changes each time that a replica takes the place of the primary of a key. An error if nobody can tell just now.
+    pub(crate) fn term(&mut self, key: &str) -> Result<String> {
+        let place = *self.shard(key)?.first().context("no primary")?;
+        match &mut self.servers {
+            Servers::Single(_) => Ok(String::new()),
+            Servers::Sentinel(set) => Ok(format!("{place} {}", set.epoch()?)),
+            Servers::Cluster(cluster) => {
+                let info: String = cluster.nodes().get(place).context("no such node")?.command(&["CLUSTER", "INFO"])?;
+                let epoch = info.lines().find_map(|line| line.strip_prefix("cluster_my_epoch:"));
+                Ok(format!("{place} {}", epoch.context("a node has no epoch")?))
+            }
+        }
+    }
+
     /// Has a replica take the place of the primary of a key. Whether it does is up to them.
     pub(crate) fn failover(&mut self, key: &str, how: Failover) -> Result<()> {
         let shard = self.shard(key)?;

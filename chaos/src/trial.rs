@@ -98,7 +98,7 @@ impl Trial {
         let end = Instant::now() + self.time;
         let faults = schedule::faults(self.seed, self.topology, self.time, &self.faults);
         let mishaps = schedule::mishaps(self.seed, self.time);
-        let (deeds, pestered) = std::thread::scope(|scope| {
+        let (mut deeds, pestered) = std::thread::scope(|scope| {
             let pestering = scope.spawn(|| nemesis::pester(&mut fleet, &mishaps, end));
             let deeds = nemesis::torment(&mut site, &faults, end);
             (deeds, pestering.join())
@@ -106,13 +106,15 @@ impl Trial {
         let mut counts = deeds.counts.clone();
         counts.extend(pestered.map_err(|_| anyhow!("the tormentor of clients has died"))??);
         std::thread::sleep(PEACE);
+        deeds.look(&mut site);
 
         let until = Some(now());
         let (events, stuck) = fleet.finish()?;
         let left_over = if deeds.ended.is_some() { Vec::new() } else { runtime.block_on(left_over(&url, &locks))? };
-        let (kinds, writes, Deeds { outages, ended, .. }) = (self.kinds.clone(), register.take(), deeds);
+        let (kinds, writes, Deeds { outages, failovers, ended, .. }) = (self.kinds.clone(), register.take(), deeds);
         let Fleet { stops, killed, crashed, .. } = fleet;
-        let history = History { kinds, events, writes, outages, stops, until, killed, crashed, stuck, left_over, ended };
+        let history =
+            History { kinds, events, writes, outages, failovers, stops, until, killed, crashed, stuck, left_over, ended };
         let patience = u64::try_from((2 * STORE_TIMEOUT + SLACK).as_nanos())?;
         let rules = Rules {
             topology: self.topology,

@@ -1,5 +1,7 @@
 //! A primary with two replicas, watched by three Sentinels.
 
+use std::collections::HashMap;
+
 use anyhow::{Context, Result, ensure};
 
 use crate::server::{Server, ServerOptions};
@@ -51,7 +53,7 @@ impl Sentinel {
         let set = Self { servers, sentinels };
         until("the Sentinels to know each other and the replicas", || {
             for sentinel in &set.sentinels {
-                let known: std::collections::HashMap<String, String> = sentinel.command(&["SENTINEL", "MASTER", SERVICE])?;
+                let known: HashMap<String, String> = sentinel.command(&["SENTINEL", "MASTER", SERVICE])?;
                 let is = |name: &str, count: &str| known.get(name).is_some_and(|value| value == count);
                 if !(is("num-slaves", "2") && is("num-other-sentinels", "2") && is("flags", "master")) {
                     return Ok(None);
@@ -148,6 +150,23 @@ impl Sentinel {
             let first = ports.next();
             Ok((first.is_some() && ports.all(|port| Some(port) == first)).then_some(()))
         })
+    }
+
+    /// The number of the last failover that all Sentinels know of.
+    ///
+    /// # Errors
+    /// If one does not answer, or knows another one than the others, or one is under way.
+    pub fn epoch(&self) -> Result<String> {
+        let mut epochs = self.sentinels.iter().map(|sentinel| {
+            let mut known: HashMap<String, String> = sentinel.command(&["SENTINEL", "MASTER", SERVICE])?;
+            ensure!(!known.contains_key("failover-state"), "a failover is under way");
+            known.remove("config-epoch").context("a Sentinel knows no epoch")
+        });
+        let first = epochs.next().context("no Sentinel")??;
+        for epoch in epochs {
+            ensure!(epoch? == first, "the Sentinels do not agree");
+        }
+        Ok(first)
     }
 
     /// Starts all servers and Sentinels that were killed; the Sentinels turn the servers into replicas.

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use clap::ValueEnum;
 
-use crate::history::History;
+use crate::history::{History, Span};
 use crate::kind::{Kind, Topology};
 
 mod exclusion;
@@ -79,6 +79,8 @@ pub(crate) struct Figures {
     pub(crate) unsure: u64,
     /// Holders that began while another still held.
     pub(crate) overlaps: u64,
+    /// The same by the fault there was, or the last one before.
+    pub(crate) amid: BTreeMap<String, u64>,
     /// The longest time for which two did.
     pub(crate) worst_overlap: u64,
     /// Guards that the store had forgotten before their lease was over.
@@ -113,12 +115,14 @@ pub(crate) fn check(history: &History, rules: &Rules) -> Verdict {
         let figures = verdict.kinds.entry(kind.name()).or_default();
         count(turns, figures);
         let excludes = kind.excludes_on(rules.topology);
-        exclusion::check(turns, excludes, figures, &mut verdict.broken);
+        exclusion::check(turns, excludes, history, rules, figures, &mut verdict.broken);
         // A server that keeps its word on disk forgets nothing, so only time takes a lock away.
-        if rules.topology == Topology::Single {
-            let gone = turns.iter().filter(|turn| turn.is_gone());
-            verdict.broken.extend(gone.map(|turn| format!("{turn}: the store had it no more before its lease was over")));
-        }
+        let forgotten = |turn: &&Turn| {
+            let (Some((from, _)), Some((to, true))) = (turn.acquired(), turn.lost) else { return false };
+            !exclusion::fails_over(history, lock, Span { from, to }, rules.grace)
+        };
+        let gone = turns.iter().filter(forgotten);
+        verdict.broken.extend(gone.map(|turn| format!("{turn}: the store had it no more before its lease was over")));
         fences::check(turns, excludes, &mut verdict.broken);
         renewal::check(turns, history, &calm, rules, &mut verdict.broken);
     }

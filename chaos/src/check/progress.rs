@@ -2,7 +2,7 @@
 
 use super::room::room;
 use super::{Answer, Figures, Rules, Turn, order};
-use crate::history::{History, Share, Span};
+use crate::history::{History, Outage, Share, Span};
 use crate::kind::Kind;
 
 /// Every acquire ends with its time, and what of a lock nobody has any more is got by who waits for it. Of locks that are taken together
@@ -104,10 +104,10 @@ pub(super) fn stopped(history: &History, process: u32, within: Span) -> u64 {
 }
 
 /// When all servers were well.
-pub(super) fn calm(outages: &[Span], grace: u64) -> Vec<Span> {
+pub(super) fn calm(outages: &[Outage], grace: u64) -> Vec<Span> {
     let mut from = 0;
     let mut calm = Vec::new();
-    for outage in outages {
+    for Outage { span: outage, .. } in outages {
         calm.push(Span { from, to: outage.from });
         from = outage.to.saturating_add(grace);
     }

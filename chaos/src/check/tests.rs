@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::clock::millis;
-use crate::history::{Event, Share, What, Write};
+use crate::history::{Event, Failover, Share, What, Write};
 
 mod progress;
 mod renewal;
@@ -59,6 +59,12 @@ impl Tale {
         self
     }
 
+    fn failover(mut self, tag: &str, from: u64, to: u64) -> Self {
+        let span = Span { from: millis(from), to: millis(to) };
+        self.0.failovers.push(Failover { tag: tag.into(), span });
+        self
+    }
+
     fn broken_on(&self, topology: Topology) -> Vec<String> {
         check(&self.0, &Rules { topology, ..RULES }).broken
     }
@@ -92,12 +98,41 @@ fn one_after_the_other_is_good() {
 fn two_holders_at_once() {
     let tale = Tale::default().holds(1, LOCK, 10, 20, 1).holds(2, LOCK, 15, 30, 2);
     tale.breaks("held for 5000 µs together");
-    let verdict = check(&tale.0, &Rules { topology: Topology::Sentinel, ..RULES });
-    assert!(verdict.broken.is_empty(), "a simple lock does not promise it there");
-    let figures = verdict.kinds.get("simple").cloned();
+    let figures = check(&tale.0, &RULES).kinds.get("simple").cloned();
     assert!(figures.is_some_and(|figures| figures.overlaps == 1 && figures.worst_overlap == millis(5)));
     let quorum = Tale::default().holds(1, "quorum-0", 10, 20, 1).holds(2, "quorum-0", 15, 30, 2);
     assert_eq!(quorum.broken_on(Topology::Cluster).len(), 1);
+}
+
+#[test]
+fn two_hold_at_once_only_after_a_failover() {
+    let lock = "simple-{a}";
+    let both = || Tale::default().holds(1, lock, 1000, 2000, 1).holds(2, lock, 1500, 3000, 2);
+    assert_eq!(both().broken_on(Topology::Cluster).len(), 1, "nothing failed over");
+    let good = |tale: Tale| assert_eq!(tale.broken_on(Topology::Cluster), Vec::<String>::new());
+    good(both().failover("{a}", 1100, 1200));
+    // The last answer of the old primary may come late.
+    good(both().failover("{a}", 100, 950));
+    for (tag, from, to) in [("{a}", 100, 850), ("{a}", 2100, 2200), ("{b}", 1100, 1200)] {
+        assert_eq!(both().failover(tag, from, to).broken_on(Topology::Sentinel).len(), 1, "{tag} from {from} to {to}");
+    }
+    // Who had it before has it no more after that.
+    good(both().failover("{a}", 1900, 2100));
+    let quorum = Tale::default().holds(1, "quorum-{a}", 10, 20, 1).holds(2, "quorum-{a}", 15, 30, 2).failover("{a}", 11, 12);
+    assert_eq!(quorum.broken_on(Topology::Cluster).len(), 1, "it promises more");
+}
+
+#[test]
+fn overlaps_are_counted_by_the_fault_there_was() {
+    let lock = "simple-{a}";
+    let amid = |tale: Tale| {
+        let tale = tale.failover("{a}", 0, 9000).holds(1, lock, 1000, 2000, 1).holds(2, lock, 1500, 3000, 2);
+        check(&tale.0, &Rules { topology: Topology::Cluster, ..RULES }).kinds.get("simple").map(|figures| figures.amid.clone())
+    };
+    let is = |fault: &str| Some(BTreeMap::from([(fault.to_owned(), 1)]));
+    assert_eq!(amid(Tale::default()), is("no fault"));
+    assert_eq!(amid(Tale::default().outage(1400, 1450).outage(1600, 1700)), is("split"));
+    assert_eq!(amid(Tale::default().outage(500, 600)), is("long after split"));
 }
 
 #[test]
@@ -156,7 +191,7 @@ fn the_fence_of_a_reader_lies_between_those_of_the_writers_around_it() {
     tale(1, 2, 5, 4).breaks("process 4, attempt 4 (acquired at 40000000, fence 4): has no larger fence");
     let together = Tale::default().holds(1, rw, 10, 20, 1).shares(2, rw, (15, 25), 2, Share::Read);
     together.breaks("together");
-    assert!(together.broken_on(Topology::Cluster).is_empty(), "it does not promise that there");
+    assert!(together.failover("{a}", 1, 9).broken_on(Topology::Cluster).is_empty(), "it does not promise that there");
 }
 
 #[test]

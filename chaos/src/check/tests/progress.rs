@@ -3,7 +3,7 @@
 use super::{LOCK, RULES, Tale};
 use crate::check::check;
 use crate::clock::millis;
-use crate::history::{Share, Span, What};
+use crate::history::{Outage, Share, Span, What};
 
 impl Tale {
     pub(super) fn gets(self, who: u32, lock: &str, at: u64, fence: u64) -> Self {
@@ -11,7 +11,7 @@ impl Tale {
     }
 
     pub(super) fn outage(mut self, from: u64, to: u64) -> Self {
-        self.0.outages.push(Span { from: millis(from), to: millis(to) });
+        self.0.outages.push(Outage { fault: "split".into(), span: Span { from: millis(from), to: millis(to) } });
         self
     }
 
