@@ -46,7 +46,7 @@ const WOKEN: u64 = millis(80);
 
 /// In as much time somebody has a lock of each kind again, while servers are well. In practice it is a few milliseconds, and as much as a
 /// lease where those of clients that were killed must end first.
-const IDLE: u64 = millis(3000);
+const IDLE: u64 = millis(5000);
 
 /// What is to be run.
 #[derive(Debug, Clone)]

@@ -74,6 +74,16 @@ fn what_nobody_has_is_free_at_once() {
     cancelled(530).is_good();
     cancelled(540).breaks("waited 510 ms");
     cancelled(1525).kill(3).is_good();
+    // One who gave up while nobody answered may have left his place behind, until his process ends.
+    let left_behind = |until, from, to| {
+        let tale = Tale::default().holds(1, LOCK, 10, 3000, 1).releases(1, LOCK, 3000, 3001, true).asks(3, LOCK, 12, 5000);
+        tale.say(3, LOCK, 600, What::Refused).outage(from, to).asks(2, LOCK, 2900, 5000).gets(2, LOCK, until, 2)
+    };
+    left_behind(4301, 500, 1500).is_good();
+    left_behind(4302, 500, 1500).breaks("waited 1301 ms");
+    left_behind(3502, 500, 1499).breaks("waited 501 ms");
+    left_behind(3502, 650, 1500).breaks("waited 501 ms");
+    left_behind(4301, 500, 1500).kill(3).breaks("waited 1300 ms");
     // What is handed over is kept for whoever takes it over.
     waits(Tale::default().holds(1, LOCK, 10, 20, 1).say(1, LOCK, 20, What::HandedOver), 1520).is_good();
 }
