@@ -37,8 +37,8 @@ pub(super) fn check<'a>(
 
 /// The times from the beginning of a release until one has the lock who waited for it.
 fn hand_overs(turns: &[Turn], history: &History, calm: &[Span], times: &mut Vec<u64>) {
-    let released = |turn: &Turn| turn.let_go.filter(|_| matches!(turn.released, Some((_, Some(true)))));
-    let mut releases: Vec<_> = turns.iter().filter_map(released).collect();
+    let began = |turn: &Turn| turn.let_go.filter(|_| matches!(turn.released, Some((_, Some(true)))));
+    let mut releases: Vec<_> = turns.iter().filter_map(began).collect();
     releases.sort_unstable();
     // Those that do not renew ask often.
     for turn in turns.iter().filter(|turn| turn.renews && !turn.adopts) {
