@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::check::Figures;
+use crate::check::{Figures, Verdict};
 use crate::trial::{Outcome, Trial};
 
 /// So many broken promises are told in full.
@@ -16,11 +16,22 @@ pub(crate) fn report(trial: &Trial, outcome: &Outcome) -> String {
     text
 }
 
+/// The part of it that is judged.
+pub(crate) fn verdict(verdict: &Verdict) -> String {
+    let mut text = String::new();
+    let _ = write_verdict(&mut text, verdict);
+    text
+}
+
 fn write(text: &mut String, trial: &Trial, outcome: &Outcome) -> std::fmt::Result {
     let Trial { topology, seed, time, .. } = trial;
     writeln!(text, "\n{} · seed {seed} · {} s of faults", topology.name(), time.as_secs())?;
     let faults: Vec<_> = outcome.faults.iter().map(|(name, count)| format!("{name} {count}")).collect();
     writeln!(text, "  faults: {}", faults.join(", "))?;
+    write_verdict(text, &outcome.verdict)
+}
+
+fn write_verdict(text: &mut String, verdict: &Verdict) -> std::fmt::Result {
     let names = [
         "kind",
         "acquired",
@@ -41,14 +52,14 @@ fn write(text: &mut String, trial: &Trial, outcome: &Outcome) -> std::fmt::Resul
         "passed",
     ];
     row(text, &names.map(ToOwned::to_owned))?;
-    for (kind, figures) in &outcome.verdict.kinds {
+    for (kind, figures) in &verdict.kinds {
         row(text, &cells(kind, figures))?;
     }
-    for (kind, figures) in outcome.verdict.kinds.iter().filter(|(_, figures)| figures.overlaps > 0) {
+    for (kind, figures) in verdict.kinds.iter().filter(|(_, figures)| figures.overlaps > 0) {
         let amid: Vec<_> = figures.amid.iter().map(|(fault, count)| format!("{fault} {count}")).collect();
         writeln!(text, "  overlaps of {kind}: {}", amid.join(", "))?;
     }
-    let broken = &outcome.verdict.broken;
+    let broken = &verdict.broken;
     writeln!(text, "  promises broken: {}", broken.len())?;
     for line in broken.iter().take(TOLD) {
         writeln!(text, "    {line}")?;

@@ -9,7 +9,7 @@ use bellwether::store::{self, StoreOptions};
 use tokio::runtime::Handle;
 
 use crate::check::{Rules, Verdict, check};
-use crate::client::{STORE_TIMEOUT, WORKERS, is_held};
+use crate::client::{WORKERS, is_held};
 use crate::clock::{millis, now};
 use crate::fleet::{Fleet, Orders};
 use crate::history::History;
@@ -28,8 +28,8 @@ const PEACE: Duration = Duration::from_secs(8);
 /// is for machines with other things to do.
 const BOUND: u64 = millis(1200);
 
-/// How long after the store's time-outs an acquire may still be under way, for the same reason.
-const SLACK: Duration = Duration::from_secs(2);
+/// How long after its time an acquire may still be under way: two time-outs of the store, which are a second, and the rest for the same reason.
+const PATIENCE: u64 = millis(3000);
 
 /// How many who ask later may get a fair lock before one who waits for it: all other tasks twice, as the order is made on the server, and
 /// a busy machine may have all places be taken anew. In practice it is three at most.
@@ -115,20 +115,23 @@ impl Trial {
         let Fleet { stops, killed, crashed, .. } = fleet;
         let history =
             History { kinds, events, writes, outages, failovers, stops, until, killed, crashed, stuck, left_over, ended };
-        let patience = u64::try_from((2 * STORE_TIMEOUT + SLACK).as_nanos())?;
-        let rules = Rules {
-            topology: self.topology,
-            bound: BOUND,
-            place: |lock| u64::try_from(place(lock).as_nanos()).unwrap_or(u64::MAX),
-            patience,
-            passed: PASSED,
-            grace: GRACE,
-            steady: STEADY,
-            is_patient: |lock| retry(lock) >= 10 * Duration::from_nanos(WOKEN),
-            woken: WOKEN,
-            idle: IDLE,
-        };
-        Ok(Outcome { verdict: check(&history, &rules), history, faults: counts })
+        Ok(Outcome { verdict: check(&history, &rules(self.topology)), history, faults: counts })
+    }
+}
+
+/// By what a history of these servers is judged.
+pub(crate) fn rules(topology: Topology) -> Rules {
+    Rules {
+        topology,
+        bound: BOUND,
+        place: |lock| u64::try_from(place(lock).as_nanos()).unwrap_or(u64::MAX),
+        patience: PATIENCE,
+        passed: PASSED,
+        grace: GRACE,
+        steady: STEADY,
+        is_patient: |lock| retry(lock) >= 10 * Duration::from_nanos(WOKEN),
+        woken: WOKEN,
+        idle: IDLE,
     }
 }
 
@@ -138,7 +141,7 @@ async fn left_over(url: &str, names: &[String]) -> Result<Vec<String>> {
     let mut left = Vec::new();
     for name in names {
         let Some(kind) = Kind::of(name) else { continue };
-        let deadline = Instant::now() + lease(name) + SLACK;
+        let deadline = Instant::now() + lease(name) + Duration::from_nanos(PATIENCE);
         while is_held(kind, &locks, name).await? {
             if Instant::now() > deadline {
                 left.push(name.clone());

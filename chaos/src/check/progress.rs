@@ -1,7 +1,7 @@
 //! Nobody waits for ever, and no lock outlives its lease.
 
 use super::room::room;
-use super::{Answer, Figures, Rules, Turn, order};
+use super::{Answer, Figures, Rules, Turn, order, silence};
 use crate::history::{History, Outage, Share, Span};
 use crate::kind::Kind;
 
@@ -33,42 +33,19 @@ pub(super) fn check(
             for turn in waiters.filter(|turn| turn.share == share && !turn.adopts) {
                 let Some((end, _)) = turn.answer else { continue };
                 let waited = Span { from: turn.asked, to: end };
-                let late = waited.overlap(free);
-                if late <= figures.worst_lateness.min(rules.bound) || stopped(history, turn.process, waited) > 0 {
+                let Some(time) = waited.cut(free).filter(|_| stopped(history, turn.process, waited) == 0) else { continue };
+                if time.to - time.from <= figures.worst_lateness.min(rules.bound) {
                     continue;
                 }
+                let late = (time.to - time.from).saturating_sub(silence::within(turns, history, time));
                 figures.worst_lateness = figures.worst_lateness.max(late);
-                if late > rules.bound && late > rules.bound + place * silent(turns, history, calm, free, place) {
+                if late > rules.bound && late > rules.bound + place * silence::left_behind(turns, history, free) {
                     let (ms, what) = (late / 1_000_000, told(share));
                     broken.push(format!("{turn}: waited {ms} ms for {what}, while all servers were well"));
                 }
             }
         }
     }
-}
-
-/// How many may have a place in the queue at that time, and the lock if it is their turn, that would not take it.
-fn silent(turns: &[Turn], history: &History, calm: &[Span], free: Span, place: u64) -> u64 {
-    // For so long a place is kept, and for as long again the lock, if it was given to that just before its end.
-    let within = Span { from: free.from.saturating_sub(2 * place), ..free };
-    let is_silent = |turn: &Turn| {
-        let answered = turn.answer.map(|(at, _)| at);
-        let dies = answered.is_none() && turn.died.is_some_and(|at| within.from <= at && at <= within.to);
-        let waits = Span { from: turn.asked, to: answered.or(turn.died).unwrap_or(u64::MAX) };
-        dies || waits.cut(within).is_some_and(|waits| stopped(history, turn.process, waits) > 0)
-    };
-    let asked = || turns.iter().filter(|turn| turn.asked < within.to);
-    // They may be those of one client, which are silent as one.
-    let silent = u64::from(asked().any(is_silent));
-    silent + asked().map(|turn| u64::from(is_left_behind(turn, calm, within))).sum::<u64>()
-}
-
-/// Whether one that no longer waits may have left its place behind, which others of its process keep. It is taken away as long as a lease
-/// lasts, so that is for as long as nobody answers.
-fn is_left_behind(turn: &Turn, calm: &[Span], within: Span) -> bool {
-    let Some((at, Answer::Refused | Answer::Cancelled | Answer::Failed)) = turn.answer else { return false };
-    let tried = Span { from: at, to: at.saturating_add(turn.lease) };
-    at < within.to && turn.died.is_none_or(|died| within.from <= died) && !calm.iter().any(|calm| calm.cut(tried).is_some())
 }
 
 /// What somebody of a company wants.
