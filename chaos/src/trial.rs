@@ -26,7 +26,7 @@ const PEACE: Duration = Duration::from_secs(8);
 
 /// How long after a release or the end of a lease one who waits may still be without the lock. In practice it is a few milliseconds; the rest
 /// is for machines with other things to do.
-const BOUND: u64 = millis(1200);
+const BOUND: u64 = millis(2000);
 
 /// How long after its time an acquire may still be under way: two time-outs of the store, which are a second, and the rest for the same reason.
 const PATIENCE: u64 = millis(3000);
