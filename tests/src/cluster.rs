@@ -50,6 +50,8 @@ impl Cluster {
         ensure!(options.len() == NODES, "a cluster has {NODES} nodes");
         let start = |options: ServerOptions| {
             let options = options.with(&["cluster-enabled", "yes"]).with(&["cluster-node-timeout", "1000"]);
+            // Else a replica goes over to a primary that has none for the moment of its takeover, and stays there.
+            let options = options.with(&["cluster-migration-barrier", "2"]);
             Server::start_with(options.with(&["cluster-replica-validity-factor", "0"]))
         };
         let nodes = options.into_iter().map(start).collect::<Result<Vec<_>>>()?;
