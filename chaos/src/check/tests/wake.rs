@@ -20,6 +20,11 @@ fn who_waits_is_woken_up() {
     let lock = "simple-{c}";
     chain(lock, 9, 90).is_good();
     chain(lock, 9, 110).breaks("simple: half of 8 who waited got what was let go of after 110 ms or more");
+    // What ended last before one of them got it may have been the lease of one that died.
+    chain(lock, 9, 110).wants(99, lock, 4050, 9000, Share::Whole).kill(99).is_good();
+    // Others wait for what nobody lets go of too.
+    chain("rw-{c}", 9, 110).is_good();
+    chain("semaphore-{c}", 9, 110).breaks("semaphore: half of 8");
     // Too few to tell.
     chain(lock, 8, 110).is_good();
     // Where those who wait ask again and again it says nothing.
