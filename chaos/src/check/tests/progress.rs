@@ -85,6 +85,9 @@ fn what_nobody_has_is_free_at_once() {
     stopped(1700, 25, 530).stop(3, 600, 700).is_good();
     stopped(1710, 25, 530).stop(3, 600, 700).breaks("waited 510 ms");
     stopped(540, 1, 5).breaks("waited 510 ms");
+    let quorum = |until| Tale::default().asks(2, "quorum-{a}", 15, 5000).gets(2, "quorum-{a}", until, 2);
+    quorum(1515).is_good();
+    quorum(1516).breaks("waited 1501 ms");
     // One who gave up while nobody answered may have left his place behind, until his process ends.
     let left_behind = |until, from, to| {
         let tale = Tale::default().holds(1, LOCK, 10, 3000, 1).releases(1, LOCK, 3000, 3001, true).asks(3, LOCK, 12, 5000);
