@@ -15,6 +15,9 @@ use crate::clock::now;
 use crate::history::{Event, Span};
 use crate::kind::Kind;
 
+#[cfg(test)]
+mod tests;
+
 /// How long clients have to come to an end.
 const FAREWELL: Duration = Duration::from_secs(25);
 
@@ -42,6 +45,8 @@ pub(crate) struct Fleet {
     pub(crate) stops: Vec<(u32, Span)>,
     /// Who was killed.
     pub(crate) killed: Vec<u32>,
+    /// Who came to an end without being told to.
+    pub(crate) crashed: Vec<u32>,
 }
 
 #[derive(Debug)]
@@ -58,7 +63,8 @@ impl Fleet {
     /// Starts so many clients. The first has a clock that can be set, if this machine can do that.
     pub(crate) fn start(orders: Orders, count: usize) -> Result<Self> {
         let events = Arc::default();
-        let mut fleet = Self { orders, events, clients: Vec::new(), started: 0, stops: Vec::new(), killed: Vec::new() };
+        let (clients, stops, killed, crashed) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let mut fleet = Self { orders, events, clients, started: 0, stops, killed, crashed };
         let faketime = faketime();
         for place in 0..count {
             let client = fleet.launch(faketime.filter(|_| place == 0))?;
@@ -80,16 +86,23 @@ impl Fleet {
 
     /// Kills a client, and starts another one in its place.
     pub(crate) fn replace(&mut self, whose: usize) -> Result<()> {
-        let Some(place) = whose.checked_rem(self.clients.len()) else { return Ok(()) };
-        let client = self.clients.swap_remove(place);
-        self.killed.push(client.number);
+        let Some(with_clock) = self.remove(whose)? else { return Ok(()) };
+        let client = self.launch(faketime().filter(|_| with_clock))?;
+        self.clients.push(client);
+        Ok(())
+    }
+
+    /// Kills a client, and gives whether it had a clock to be set.
+    fn remove(&mut self, whose: usize) -> Result<Option<bool>> {
+        let Some(place) = whose.checked_rem(self.clients.len()) else { return Ok(None) };
+        let mut client = self.clients.swap_remove(place);
+        // One that had died before was not killed by us, and what it owes is not excused.
+        (if has_ended(&mut client.process)? { &mut self.crashed } else { &mut self.killed }).push(client.number);
         let with_clock = client.clock.is_some();
         drop(client.process);
         // What it had written before it died is in the pipe.
         _ = client.reader.join();
-        let client = self.launch(faketime().filter(|_| with_clock))?;
-        self.clients.push(client);
-        Ok(())
+        Ok(Some(with_clock))
     }
 
     /// Sets the clock of the client that has one to be set, by so many seconds from the true time; false if there is none.
@@ -102,6 +115,9 @@ impl Fleet {
     /// Tells all to end, waits until they have, and gives what they have written down and the numbers of those who did not end.
     pub(crate) fn finish(&mut self) -> Result<(Vec<Event>, Vec<u32>)> {
         for client in &mut self.clients {
+            if has_ended(&mut client.process)? {
+                self.crashed.push(client.number);
+            }
             client.input = None;
         }
         let deadline = Instant::now() + FAREWELL;
@@ -163,6 +179,11 @@ impl Fleet {
         });
         Ok(Client { number, process, input, reader, clock })
     }
+}
+
+/// Whether a process has come to an end by itself.
+fn has_ended(process: &mut Process) -> Result<bool> {
+    Ok(process.child().try_wait()?.is_some())
 }
 
 fn set_clock(clock: &Path, seconds: i32) -> Result<()> {

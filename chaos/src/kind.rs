@@ -22,6 +22,9 @@ const LONG_LEASE: Duration = Duration::from_secs(4);
 /// The longest pause between two attempts of those who renew; others make shorter ones.
 const RETRY: Duration = Duration::from_millis(100);
 
+/// The same for the lock with the long lease: so long that who is not woken up is seen to come late.
+const LONG_RETRY: Duration = Duration::from_secs(1);
+
 /// What tells the locks of one kind apart. In a cluster these are on three shards, and locks of all kinds meet the same faults there.
 pub(crate) const TAGS: [&str; 3] = ["{a}", "{b}", LONG];
 
@@ -122,7 +125,7 @@ impl Kind {
     pub(crate) fn options(self, lock: &str, renew: bool) -> LockOptions {
         let kind = if self == Self::Quorum { lock::Kind::Quorum } else { lock::Kind::Simple };
         // Two that wait in one process keep their places for different times, and neither may end the other's.
-        let retry = if renew { RETRY } else { RETRY / 10 };
+        let retry = if renew { retry(lock) } else { RETRY / 10 };
         let lease = Some(if renew { lease(lock) } else { FIXED_LEASE });
         LockOptions { kind, lease, renew, fair: self == Self::Fair, retry }
     }
@@ -148,6 +151,16 @@ impl Kind {
 /// The lease of a lock that is renewed.
 pub(crate) fn lease(lock: &str) -> Duration {
     if lock.ends_with(LONG) { LONG_LEASE } else { LEASE }
+}
+
+/// The longest pause between two attempts to get a lock, of those who renew it.
+pub(crate) fn retry(lock: &str) -> Duration {
+    if lock.ends_with(LONG) { LONG_RETRY } else { RETRY }
+}
+
+/// How long one who waits for a lock, and of whom nothing is heard any more, costs those behind it at most.
+pub(crate) fn place(lock: &str) -> Duration {
+    3 * retry(lock) + Duration::from_millis(500)
 }
 
 impl Topology {

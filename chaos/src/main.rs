@@ -3,7 +3,7 @@
 //!
 //! `cargo xtask chaos` runs this program.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -36,6 +36,14 @@ struct Args {
 enum Role {
     /// Starts servers and clients, torments them, and judges what happened.
     Run(Options),
+    /// Judges a history that was kept.
+    Judge {
+        /// What the servers were.
+        #[arg(long)]
+        topology: Topology,
+        /// The history.
+        history: PathBuf,
+    },
     /// Uses locks and writes down what happens; started by the other.
     #[command(hide = true)]
     Client(client::Options),
@@ -70,8 +78,17 @@ fn main() -> Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     match Args::parse().role {
         Role::Client(options) => runtime.block_on(client::run(&options)),
+        Role::Judge { topology, history } => judge(topology, &history),
         Role::Run(options) => run(&options, runtime.handle()),
     }
+}
+
+fn judge(topology: Topology, history: &Path) -> Result<()> {
+    let history = serde_json::from_slice(&std::fs::read(history)?)?;
+    let verdict = check::check(&history, &trial::rules(topology));
+    print!("{}", report::verdict(&verdict));
+    ensure!(verdict.broken.is_empty(), "{} promises were broken", verdict.broken.len());
+    Ok(())
 }
 
 fn run(options: &Options, runtime: &tokio::runtime::Handle) -> Result<()> {

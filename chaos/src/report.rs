@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::check::Figures;
+use crate::check::{Figures, Verdict};
 use crate::trial::{Outcome, Trial};
 
 /// So many broken promises are told in full.
@@ -16,14 +16,22 @@ pub(crate) fn report(trial: &Trial, outcome: &Outcome) -> String {
     text
 }
 
+/// The part of it that is judged.
+pub(crate) fn verdict(verdict: &Verdict) -> String {
+    let mut text = String::new();
+    let _ = write_verdict(&mut text, verdict);
+    text
+}
+
 fn write(text: &mut String, trial: &Trial, outcome: &Outcome) -> std::fmt::Result {
     let Trial { topology, seed, time, .. } = trial;
     writeln!(text, "\n{} · seed {seed} · {} s of faults", topology.name(), time.as_secs())?;
     let faults: Vec<_> = outcome.faults.iter().map(|(name, count)| format!("{name} {count}")).collect();
     writeln!(text, "  faults: {}", faults.join(", "))?;
-    if let Some(why) = &outcome.ended {
-        writeln!(text, "  ended early, the servers did not get well {why}")?;
-    }
+    write_verdict(text, &outcome.verdict)
+}
+
+fn write_verdict(text: &mut String, verdict: &Verdict) -> std::fmt::Result {
     let names = [
         "kind",
         "acquired",
@@ -31,6 +39,8 @@ fn write(text: &mut String, trial: &Trial, outcome: &Outcome) -> std::fmt::Resul
         "refused",
         "cancelled",
         "failed",
+        "extended",
+        "unsure",
         "overlaps",
         "worst",
         "gone",
@@ -38,13 +48,18 @@ fn write(text: &mut String, trial: &Trial, outcome: &Outcome) -> std::fmt::Resul
         "stale",
         "max wait",
         "late",
+        "woken",
         "passed",
     ];
     row(text, &names.map(ToOwned::to_owned))?;
-    for (kind, figures) in &outcome.verdict.kinds {
+    for (kind, figures) in &verdict.kinds {
         row(text, &cells(kind, figures))?;
     }
-    let broken = &outcome.verdict.broken;
+    for (kind, figures) in verdict.kinds.iter().filter(|(_, figures)| figures.overlaps > 0) {
+        let amid: Vec<_> = figures.amid.iter().map(|(fault, count)| format!("{fault} {count}")).collect();
+        writeln!(text, "  overlaps of {kind}: {}", amid.join(", "))?;
+    }
+    let broken = &verdict.broken;
     writeln!(text, "  promises broken: {}", broken.len())?;
     for line in broken.iter().take(TOLD) {
         writeln!(text, "    {line}")?;
@@ -55,7 +70,7 @@ fn write(text: &mut String, trial: &Trial, outcome: &Outcome) -> std::fmt::Resul
     Ok(())
 }
 
-fn cells(kind: &str, figures: &Figures) -> [String; 14] {
+fn cells(kind: &str, figures: &Figures) -> [String; 17] {
     let ms = |nanos: u64| format!("{} ms", nanos / 1_000_000);
     [
         kind.to_owned(),
@@ -64,6 +79,8 @@ fn cells(kind: &str, figures: &Figures) -> [String; 14] {
         figures.refused.to_string(),
         figures.cancelled.to_string(),
         figures.failed.to_string(),
+        figures.extended.to_string(),
+        figures.unsure.to_string(),
         figures.overlaps.to_string(),
         ms(figures.worst_overlap),
         figures.gone.to_string(),
@@ -71,11 +88,12 @@ fn cells(kind: &str, figures: &Figures) -> [String; 14] {
         figures.rejected.to_string(),
         ms(figures.worst_wait),
         ms(figures.worst_lateness),
+        ms(figures.usual_hand_over),
         figures.worst_passed.to_string(),
     ]
 }
 
-fn row(text: &mut String, cells: &[String; 14]) -> std::fmt::Result {
+fn row(text: &mut String, cells: &[String; 17]) -> std::fmt::Result {
     for (number, cell) in cells.iter().enumerate() {
         if number == 0 { write!(text, "  {cell:<11}")? } else { write!(text, "{cell:>10}")? }
     }

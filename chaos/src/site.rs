@@ -110,12 +110,42 @@ impl Site {
         }
     }
 
-    /// A server by its place.
+    /// The place of a Sentinel: behind those of the servers that it watches.
+    pub(crate) fn sentinel(number: usize) -> usize {
+        sentinel::SERVERS + number % sentinel::SENTINELS
+    }
+
+    /// The places of all Sentinels, if there are any.
+    pub(crate) fn sentinels(&self) -> Vec<usize> {
+        match self.servers {
+            Servers::Sentinel(_) => (0..sentinel::SENTINELS).map(Self::sentinel).collect(),
+            Servers::Single(_) | Servers::Cluster(_) => Vec::new(),
+        }
+    }
+
+    /// A server, or a Sentinel, by its place.
     pub(crate) fn server(&mut self, place: usize) -> Result<&mut Server> {
         match &mut self.servers {
             Servers::Single(server) => Ok(server.as_mut()),
-            Servers::Sentinel(set) => set.servers().get_mut(place).context("no such server"),
+            Servers::Sentinel(set) => match place.checked_sub(sentinel::SERVERS) {
+                None => set.servers().get_mut(place).context("no such server"),
+                Some(number) => set.sentinels().get_mut(number).context("no such Sentinel"),
+            },
             Servers::Cluster(cluster) => cluster.nodes_mut().get_mut(place).context("no such node"),
+        }
+    }
+
+    /// What changes each time that a replica takes the place of the primary of a key. An error if nobody can tell just now.
+    pub(crate) fn term(&mut self, key: &str) -> Result<String> {
+        let place = *self.shard(key)?.first().context("no primary")?;
+        match &mut self.servers {
+            Servers::Single(_) => Ok(String::new()),
+            Servers::Sentinel(set) => Ok(format!("{place} {}", set.epoch()?)),
+            Servers::Cluster(cluster) => {
+                let info: String = cluster.nodes().get(place).context("no such node")?.command(&["CLUSTER", "INFO"])?;
+                let epoch = info.lines().find_map(|line| line.strip_prefix("cluster_my_epoch:"));
+                Ok(format!("{place} {}", epoch.context("a node has no epoch")?))
+            }
         }
     }
 
@@ -159,10 +189,13 @@ impl Site {
     /// Ends what was done to the servers at these places, of those that run.
     fn ease(&mut self, places: &[usize]) -> Result<()> {
         for place in places {
+            let watches = matches!(self.servers, Servers::Sentinel(_)) && *place >= sentinel::SERVERS;
             let server = self.server(*place)?;
             if server.runs() {
                 server.resume()?;
-                server.command::<()>(&["CONFIG", "SET", "maxmemory", "0"])?;
+                if !watches {
+                    server.command::<()>(&["CONFIG", "SET", "maxmemory", "0"])?;
+                }
             }
         }
         Ok(())
@@ -177,7 +210,11 @@ impl Site {
                 until("the server to answer", || Ok(server.command::<String>(&["PING"]).ok()))?;
                 Ok(())
             }
-            Servers::Sentinel(set) => set.revive(),
+            Servers::Sentinel(set) => {
+                set.revive()?;
+                // One that has not heard of a new primary yet sends clients to the old one.
+                set.agree()
+            }
             Servers::Cluster(cluster) => cluster.revive(),
         }
     }

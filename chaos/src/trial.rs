@@ -9,12 +9,12 @@ use bellwether::store::{self, StoreOptions};
 use tokio::runtime::Handle;
 
 use crate::check::{Rules, Verdict, check};
-use crate::client::{STORE_TIMEOUT, WORKERS, is_held};
-use crate::clock::millis;
+use crate::client::{WORKERS, is_held};
+use crate::clock::{millis, now};
 use crate::fleet::{Fleet, Orders};
 use crate::history::History;
-use crate::kind::{Kind, Topology, lease};
-use crate::nemesis::{self, schedule};
+use crate::kind::{Kind, Topology, lease, place, retry};
+use crate::nemesis::{self, Deeds, schedule};
 use crate::register::Register;
 use crate::site::Site;
 
@@ -22,14 +22,14 @@ use crate::site::Site;
 const CLIENTS: usize = 4;
 
 /// How long all is left in peace at the end, so that whoever waits must get what he waits for.
-const PEACE: Duration = Duration::from_secs(5);
+const PEACE: Duration = Duration::from_secs(8);
 
-/// How long after the end of a lease a waiter may still be without the lock. In practice it is a few milliseconds, and less than a
-/// second for a fair one behind waiters that died; the rest is for machines with other things to do.
-const BOUND: u64 = millis(3000);
+/// How long after a release or the end of a lease one who waits may still be without the lock. In practice it is a few milliseconds; the rest
+/// is for machines with other things to do.
+const BOUND: u64 = millis(2000);
 
-/// How long after the store's time-outs an acquire may still be under way, for the same reason.
-const SLACK: Duration = Duration::from_secs(2);
+/// How long after its time an acquire may still be under way: two time-outs of the store, which are a second, and the rest for the same reason.
+const PATIENCE: u64 = millis(3000);
 
 /// How many who ask later may get a fair lock before one who waits for it: all other tasks twice, as the order is made on the server, and
 /// a busy machine may have all places be taken anew. In practice it is three at most.
@@ -37,6 +37,16 @@ const PASSED: usize = 2 * (CLIENTS * WORKERS - 1);
 
 /// How long clients may take to find servers that are well again.
 const GRACE: u64 = millis(1500);
+
+/// As long a lease outlasts whatever a busy machine does.
+const STEADY: u64 = millis(2000);
+
+/// How long half of those take at most whom a release wakes up. In practice it is a few milliseconds, and a few hundred if nobody is.
+const WOKEN: u64 = millis(80);
+
+/// In as much time somebody has a lock of each kind again, while servers are well. In practice it is a few milliseconds, and as much as a
+/// lease where those of clients that were killed must end first.
+const IDLE: u64 = millis(5000);
 
 /// What is to be run.
 #[derive(Debug, Clone)]
@@ -62,8 +72,6 @@ pub(crate) struct Outcome {
     pub(crate) history: History,
     /// How often each fault was brought about.
     pub(crate) faults: BTreeMap<&'static str, u64>,
-    /// Why it ended early, if it did.
-    pub(crate) ended: Option<String>,
 }
 
 impl Trial {
@@ -90,23 +98,40 @@ impl Trial {
         let end = Instant::now() + self.time;
         let faults = schedule::faults(self.seed, self.topology, self.time, &self.faults);
         let mishaps = schedule::mishaps(self.seed, self.time);
-        let (deeds, pestered) = std::thread::scope(|scope| {
+        let (mut deeds, pestered) = std::thread::scope(|scope| {
             let pestering = scope.spawn(|| nemesis::pester(&mut fleet, &mishaps, end));
             let deeds = nemesis::torment(&mut site, &faults, end);
             (deeds, pestering.join())
         });
-        let mut counts = deeds.counts;
+        let mut counts = deeds.counts.clone();
         counts.extend(pestered.map_err(|_| anyhow!("the tormentor of clients has died"))??);
         std::thread::sleep(PEACE);
+        deeds.look(&mut site);
 
+        let until = Some(now());
         let (events, stuck) = fleet.finish()?;
         let left_over = if deeds.ended.is_some() { Vec::new() } else { runtime.block_on(left_over(&url, &locks))? };
-        let (stops, killed) = (std::mem::take(&mut fleet.stops), std::mem::take(&mut fleet.killed));
-        let history = History { events, writes: register.take(), outages: deeds.outages, stops, killed, stuck, left_over };
-        let patience = u64::try_from((2 * STORE_TIMEOUT + SLACK).as_nanos())?;
-        let lease = |lock: &str| u64::try_from(lease(lock).as_nanos()).unwrap_or(u64::MAX);
-        let rules = Rules { topology: self.topology, lease, bound: BOUND, patience, passed: PASSED, grace: GRACE };
-        Ok(Outcome { verdict: check(&history, &rules), history, faults: counts, ended: deeds.ended })
+        let (kinds, writes, Deeds { outages, failovers, ended, .. }) = (self.kinds.clone(), register.take(), deeds);
+        let Fleet { stops, killed, crashed, .. } = fleet;
+        let history =
+            History { kinds, events, writes, outages, failovers, stops, until, killed, crashed, stuck, left_over, ended };
+        Ok(Outcome { verdict: check(&history, &rules(self.topology)), history, faults: counts })
+    }
+}
+
+/// By what a history of these servers is judged.
+pub(crate) fn rules(topology: Topology) -> Rules {
+    Rules {
+        topology,
+        bound: BOUND,
+        place: |lock| u64::try_from(place(lock).as_nanos()).unwrap_or(u64::MAX),
+        patience: PATIENCE,
+        passed: PASSED,
+        grace: GRACE,
+        steady: STEADY,
+        is_patient: |lock| retry(lock) >= 10 * Duration::from_nanos(WOKEN),
+        woken: WOKEN,
+        idle: IDLE,
     }
 }
 
@@ -116,7 +141,7 @@ async fn left_over(url: &str, names: &[String]) -> Result<Vec<String>> {
     let mut left = Vec::new();
     for name in names {
         let Some(kind) = Kind::of(name) else { continue };
-        let deadline = Instant::now() + lease(name) + Duration::from_nanos(BOUND);
+        let deadline = Instant::now() + lease(name) + Duration::from_nanos(PATIENCE);
         while is_held(kind, &locks, name).await? {
             if Instant::now() > deadline {
                 left.push(name.clone());

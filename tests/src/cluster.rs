@@ -268,6 +268,7 @@ impl Cluster {
     }
 
     fn wait_until_whole(&self) -> Result<()> {
+        let mut amiss = String::new();
         until("the cluster to be whole", || {
             for node in &self.nodes {
                 let state: String = node.command(&["CLUSTER", "INFO"])?;
@@ -275,11 +276,14 @@ impl Cluster {
                 let whole = shards(node).is_ok_and(|shards| !shards.is_empty() && shards.iter().all(full));
                 let replication: String = node.command(&["INFO", "replication"])?;
                 if !state.contains("cluster_state:ok") || !whole || replication.contains("master_link_status:down") {
+                    let knows: String = node.command(&["CLUSTER", "NODES"])?;
+                    amiss = format!("port {} says:\n{state}\n{knows}\n{replication}", node.announced());
                     return Ok(None);
                 }
             }
             Ok(Some(()))
         })
+        .with_context(|| amiss)
     }
 
     fn wait_for_another(&self, slot: u16, old: u16) -> Result<()> {

@@ -1,5 +1,7 @@
 //! A primary with two replicas, watched by three Sentinels.
 
+use std::collections::HashMap;
+
 use anyhow::{Context, Result, ensure};
 
 use crate::server::{Server, ServerOptions};
@@ -10,6 +12,9 @@ pub const SERVICE: &str = "main";
 
 /// How many servers a set has.
 pub const SERVERS: usize = 3;
+
+/// How many Sentinels watch them.
+pub const SENTINELS: usize = 3;
 
 /// A primary, two replicas and three Sentinels.
 #[derive(Debug)]
@@ -44,11 +49,11 @@ impl Sentinel {
             .with(&["sentinel", "monitor", SERVICE, "127.0.0.1", &port, "2"])
             .with(&["sentinel", "down-after-milliseconds", SERVICE, "500"])
             .with(&["sentinel", "failover-timeout", SERVICE, "2000"]);
-        let sentinels = (0..3).map(|_| Server::start_in(Some("--sentinel"), options.clone())).collect::<Result<_>>()?;
+        let sentinels = (0..SENTINELS).map(|_| Server::start_in(Some("--sentinel"), options.clone())).collect::<Result<_>>()?;
         let set = Self { servers, sentinels };
         until("the Sentinels to know each other and the replicas", || {
             for sentinel in &set.sentinels {
-                let known: std::collections::HashMap<String, String> = sentinel.command(&["SENTINEL", "MASTER", SERVICE])?;
+                let known: HashMap<String, String> = sentinel.command(&["SENTINEL", "MASTER", SERVICE])?;
                 let is = |name: &str, count: &str| known.get(name).is_some_and(|value| value == count);
                 if !(is("num-slaves", "2") && is("num-other-sentinels", "2") && is("flags", "master")) {
                     return Ok(None);
@@ -147,11 +152,29 @@ impl Sentinel {
         })
     }
 
-    /// Starts all servers that were killed; the Sentinels turn them into replicas.
+    /// The number of the last failover that all Sentinels know of.
+    ///
+    /// # Errors
+    /// If one does not answer, or knows another one than the others, or one is under way.
+    pub fn epoch(&self) -> Result<String> {
+        let mut epochs = self.sentinels.iter().map(|sentinel| {
+            let mut known: HashMap<String, String> = sentinel.command(&["SENTINEL", "MASTER", SERVICE])?;
+            ensure!(!known.contains_key("failover-state"), "a failover is under way");
+            known.remove("config-epoch").context("a Sentinel knows no epoch")
+        });
+        let first = epochs.next().context("no Sentinel")??;
+        for epoch in epochs {
+            ensure!(epoch? == first, "the Sentinels do not agree");
+        }
+        Ok(first)
+    }
+
+    /// Starts all servers and Sentinels that were killed; the Sentinels turn the servers into replicas.
     ///
     /// # Errors
     /// If one does not start.
     pub fn revive(&mut self) -> Result<()> {
+        self.sentinels.iter_mut().filter(|sentinel| !sentinel.runs()).try_for_each(Server::restart)?;
         self.servers.iter_mut().filter(|server| !server.runs()).try_for_each(Server::restart)?;
         until("the replicas to follow", || self.replicated())
     }

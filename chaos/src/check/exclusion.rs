@@ -1,10 +1,18 @@
 //! No two holders at once, beyond what their shares allow, and nothing is deleted that another holds.
 
-use super::{Figures, Turn};
-use crate::history::{Share, Span};
+use super::{Figures, Rules, Turn};
+use crate::history::{History, Outage, Share, Span};
 
-/// Counts overlaps; where the kind excludes them each is a broken promise.
-pub(super) fn check(turns: &[Turn], excludes: bool, figures: &mut Figures, broken: &mut Vec<String>) {
+/// Counts overlaps, by the fault that there was. Each is a broken promise where the kind excludes them whatever fails, and else too if no
+/// replica has taken over since before the first of the two acquired.
+pub(super) fn check(
+    turns: &[Turn],
+    excludes: bool,
+    history: &History,
+    rules: &Rules,
+    figures: &mut Figures,
+    broken: &mut Vec<String>,
+) {
     let mut holds: Vec<(Span, &Turn)> = turns.iter().filter_map(|turn| Some((turn.hold()?, turn))).collect();
     holds.sort_unstable_by_key(|(span, _)| span.from);
     let mut before: Vec<(Span, &Turn)> = Vec::new();
@@ -17,7 +25,9 @@ pub(super) fn check(turns: &[Turn], excludes: bool, figures: &mut Figures, broke
                 let time = span.overlap(*earlier);
                 figures.overlaps += 1;
                 figures.worst_overlap = figures.worst_overlap.max(time);
-                if excludes {
+                *figures.amid.entry(amid(history, span.from, rules.grace)).or_default() += 1;
+                let both = Span { from: earlier.from.min(span.from), to: span.to.min(earlier.to) };
+                if excludes || !fails_over(history, turn.lock, both, rules.grace) {
                     broken.push(format!("{turn}: held for {} µs together with {other}", time / 1000));
                 }
                 break;
@@ -28,6 +38,22 @@ pub(super) fn check(turns: &[Turn], excludes: bool, figures: &mut Figures, broke
     if excludes {
         check_releases(turns, broken);
     }
+}
+
+/// Whether a replica may have taken the place of the primary of a lock within a time. As much before counts too, as a late answer may be the
+/// old one's.
+pub(super) fn fails_over(history: &History, lock: &str, within: Span, grace: u64) -> bool {
+    let within = Span { from: within.from.saturating_sub(grace), ..within };
+    history.failovers.iter().any(|failover| lock.ends_with(&failover.tag) && failover.span.cut(within).is_some())
+}
+
+/// The fault that there was at a time, or the last one before.
+fn amid(history: &History, at: u64, grace: u64) -> String {
+    let before = history.outages.iter().rfind(|outage| outage.span.from <= at);
+    before.map_or_else(
+        || "no fault".to_owned(),
+        |Outage { fault, span }| if at <= span.to.saturating_add(grace) { fault.clone() } else { format!("long after {fault}") },
+    )
 }
 
 fn goes_together(one: Share, other: Share, count: u32) -> bool {

@@ -6,7 +6,7 @@
 //! acquire while one client stands still, and nobody does while one holder keeps the lock. So waits are not cut there, which would
 //! leave next to nothing of those for a lock that is held for long. Who starves is passed by more, and by more with each second.
 
-use super::progress::{cut, stopped};
+use super::progress::stopped;
 use super::{Figures, Rules, Turn};
 use crate::history::{History, Span};
 
@@ -27,7 +27,7 @@ pub(super) fn check(
         if stopped(history, turn.process, waited) > 0 {
             continue;
         }
-        for waited in calm.iter().filter_map(|calm| cut(waited, *calm)) {
+        for waited in calm.iter().filter_map(|calm| waited.cut(*calm)) {
             let first = turns.partition_point(|other| other.asked <= waited.from);
             let later = turns.iter().skip(first).take_while(|other| other.asked < waited.to);
             let passed = later.filter(|other| !other.adopts && other.acquired().is_some_and(|(at, _)| at < waited.to)).count();

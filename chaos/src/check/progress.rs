@@ -1,8 +1,8 @@
 //! Nobody waits for ever, and no lock outlives its lease.
 
 use super::room::room;
-use super::{Answer, Figures, Rules, Turn, order};
-use crate::history::{History, Share, Span};
+use super::{Answer, Figures, Rules, Turn, order, silence};
+use crate::history::{History, Outage, Share, Span};
 use crate::kind::Kind;
 
 /// Every acquire ends with its time, and what of a lock nobody has any more is got by who waits for it. Of locks that are taken together
@@ -11,6 +11,7 @@ pub(super) fn check(
     kind: Kind,
     turns: &[Turn],
     history: &History,
+    calm: &[Span],
     rules: &Rules,
     figures: &mut Figures,
     broken: &mut Vec<String>,
@@ -18,30 +19,30 @@ pub(super) fn check(
     for turn in turns {
         check_deadline(turn, history, rules, broken);
     }
-    let lease = turns.first().map_or(0, |turn| (rules.lease)(turn.lock));
-    // One who had some of several when it died has left another lease behind.
-    let lease = if kind == Kind::Several { 2 * lease } else { lease };
-    let calm = calm(&history.outages, rules.grace);
+    let place = turns.first().map_or(0, |turn| (rules.place)(turn.lock));
+    let longest = turns.iter().filter_map(|turn| Some(turn.answer?.0.saturating_sub(turn.asked))).max().unwrap_or(0);
     if kind.is_fair() {
-        order::check(turns, history, &calm, rules, figures, broken);
+        order::check(turns, history, calm, rules, figures, broken);
     }
     for share in shares(turns) {
-        let room = room(turns, share);
-        for free in room.iter().flat_map(|room| calm.iter().filter_map(|span| cut(*room, *span))) {
+        let room = room(turns, share, history, calm);
+        for free in room.iter().flat_map(|room| calm.iter().filter_map(|span| room.cut(*span))) {
             // Who waited through the most of it, and was not stopped meanwhile.
-            let from = turns.partition_point(|turn| turn.asked + LONGEST_WAIT < free.from);
+            let from = turns.partition_point(|turn| turn.asked + longest < free.from);
             let waiters = turns.iter().skip(from).take_while(|turn| turn.asked < free.to);
             for turn in waiters.filter(|turn| turn.share == share && !turn.adopts) {
                 let Some((end, _)) = turn.answer else { continue };
                 let waited = Span { from: turn.asked, to: end };
-                // What is left of the last holder's lease, unknown to all others, is his.
-                let late = waited.overlap(free).saturating_sub(lease);
-                if late <= figures.worst_lateness.min(rules.bound) || stopped(history, turn.process, waited) > 0 {
+                let Some(time) = waited.cut(free).filter(|_| stopped(history, turn.process, waited) == 0) else { continue };
+                if time.to - time.from <= figures.worst_lateness.min(rules.bound) {
                     continue;
                 }
+                let late = (time.to - time.from).saturating_sub(silence::within(turns, history, time));
                 figures.worst_lateness = figures.worst_lateness.max(late);
-                if late > rules.bound {
-                    let (ms, what) = (waited.overlap(free) / 1_000_000, told(share));
+                // Replicas may be asked for a lease, which are none any more, before others are.
+                let bound = rules.bound + if kind == Kind::Quorum { turn.lease } else { 0 };
+                if late > bound && late > bound + place * silence::left_behind(turns, history, free) {
+                    let (ms, what) = (late / 1_000_000, told(share));
                     broken.push(format!("{turn}: waited {ms} ms for {what}, while all servers were well"));
                 }
             }
@@ -68,18 +69,19 @@ fn told(share: Share) -> &'static str {
     }
 }
 
-/// No client waits for longer.
-const LONGEST_WAIT: u64 = 60_000_000_000;
-
 fn check_deadline(turn: &Turn, history: &History, rules: &Rules, broken: &mut Vec<String>) {
     match turn.answer {
         // Given up by its own process, however long that took to come round to it.
         Some((_, Answer::Cancelled)) => {}
-        Some((end, _)) => {
+        Some((end, answer)) => {
             let time = (end - turn.asked).saturating_sub(stopped(history, turn.process, Span { from: turn.asked, to: end }));
-            if time > turn.wait + rules.patience {
-                let (time, wait) = (time / 1_000_000, turn.wait / 1_000_000);
-                broken.push(format!("{turn}: ended after {time} ms, and was to wait {wait} ms"));
+            match turn.wait {
+                None if answer == Answer::Refused => broken.push(format!("{turn}: gave up, and was to wait for ever")),
+                Some(wait) if time > wait.saturating_add(rules.patience) => {
+                    let (time, wait) = (time / 1_000_000, wait / 1_000_000);
+                    broken.push(format!("{turn}: ended after {time} ms, and was to wait {wait} ms"));
+                }
+                _ => {}
             }
         }
         None if history.killed.contains(&turn.process) => {}
@@ -93,19 +95,13 @@ pub(super) fn stopped(history: &History, process: u32, within: Span) -> u64 {
 }
 
 /// When all servers were well.
-fn calm(outages: &[Span], grace: u64) -> Vec<Span> {
+pub(super) fn calm(outages: &[Outage], grace: u64) -> Vec<Span> {
     let mut from = 0;
     let mut calm = Vec::new();
-    for outage in outages {
+    for Outage { span: outage, .. } in outages {
         calm.push(Span { from, to: outage.from });
         from = outage.to.saturating_add(grace);
     }
     calm.push(Span { from, to: u64::MAX });
     calm
-}
-
-/// What of a time lies within another.
-pub(super) fn cut(span: Span, by: Span) -> Option<Span> {
-    let span = Span { from: span.from.max(by.from), to: span.to.min(by.to) };
-    (span.from < span.to).then_some(span)
 }

@@ -1,31 +1,32 @@
 //! When there was room for one more, as far as anybody has heard.
 //!
-//! Two things it does not see. With a writer among three there is hardly ever a span in which none has a read-write lock or wants it, so
-//! of readers that wait little is judged here; those they wait for are judged by their own spans, and all of them by the order. And a
-//! permit whose holder died counts as free from the last that was heard of him: what is left of his lease is allowed to each wait once,
-//! so a chain of deaths, each before the lease of the one before is over, would be told as a late permit that is none.
+//! One thing it does not see. With a writer among three there is hardly ever a span in which none has a read-write lock or wants it, so
+//! of readers that wait little is judged here; those they wait for are judged by their own spans, and all of them by the order.
 
 use super::Turn;
-use crate::history::{Share, Span};
+use super::kept::kept;
+use crate::history::{History, Share, Span};
 
-/// When nothing that was heard of kept out one who waited for this share: from the last sign of whoever did to the first of the next.
-pub(super) fn room(turns: &[Turn], share: Share) -> Vec<Span> {
+/// When nothing that was heard of kept out one who waited for this share: from when the store let go of whoever did, or must have, to the
+/// first of the next.
+pub(super) fn room(turns: &[Turn], share: Share, history: &History, calm: &[Span]) -> Vec<Span> {
+    let held = turns.iter().filter_map(|turn| kept(turn, history, calm));
     match share {
-        Share::Whole => fewer(turns.iter().filter_map(held), 1),
-        Share::Permit(most) => fewer(turns.iter().filter_map(held), most),
+        Share::Whole => fewer(held, 1),
+        Share::Permit(most) => fewer(held, most),
         // A writer that waits keeps readers out too. Which of them came before it is for the check of their order.
-        Share::Read => fewer(turns.iter().filter(|turn| turn.share == Share::Whole).map(wanted_or_held), 1),
+        Share::Read => {
+            let writers = || turns.iter().filter(|turn| turn.share == Share::Whole);
+            fewer(writers().filter_map(|turn| kept(turn, history, calm)).chain(writers().map(wanted)), 1)
+        }
     }
 }
 
-fn held(turn: &Turn) -> Option<Span> {
-    Some(Span { from: turn.acquired()?.0, to: turn.last_seen()? })
-}
-
-fn wanted_or_held(turn: &Turn) -> Span {
-    // One that was killed while it waited was gone by the end of its time.
-    let answered = turn.answer.map_or(turn.asked.saturating_add(turn.wait), |(at, _)| at);
-    Span { from: turn.asked, to: turn.last_seen().unwrap_or(answered) }
+fn wanted(turn: &Turn) -> Span {
+    // One that was killed while it waited was gone by the end of its time, or with its process.
+    let gone = || turn.died.or(Some(turn.asked.saturating_add(turn.wait?)));
+    let to = turn.answer.map(|(at, _)| at).or_else(gone).unwrap_or(u64::MAX);
+    Span { from: turn.asked, to: to.max(turn.asked) }
 }
 
 /// When there were fewer than `most` at once.

@@ -2,17 +2,25 @@
 
 use super::*;
 use crate::clock::millis;
-use crate::history::{Event, Share, What, Write};
+use crate::history::{Event, Failover, Share, What, Write};
 
+mod failovers;
 mod progress;
+mod renewal;
+mod service;
+mod wake;
 
 const RULES: Rules = Rules {
     topology: Topology::Single,
-    lease: |_| millis(1000),
     bound: millis(500),
+    place: |_| millis(800),
     patience: millis(1000),
     passed: 2,
     grace: millis(100),
+    steady: millis(1000),
+    is_patient: |lock| lock.ends_with("{c}"),
+    woken: millis(100),
+    idle: millis(3000),
 };
 
 /// A history in the making. Process and attempt have the same number.
@@ -26,7 +34,11 @@ impl Tale {
     }
 
     fn asks(self, who: u32, lock: &str, at: u64, wait: u64) -> Self {
-        self.say(who, lock, at, What::Asked { wait, share: Share::Whole, adopts: false })
+        self.wants(who, lock, at, wait, Share::Whole)
+    }
+
+    fn wants(self, who: u32, lock: &str, at: u64, wait: u64, share: Share) -> Self {
+        self.say(who, lock, at, What::Asked { wait: Some(wait), lease: 1000, renews: true, share, adopts: false })
     }
 
     /// Asks, acquires at once, and holds until the end.
@@ -35,8 +47,7 @@ impl Tale {
     }
 
     fn shares(self, who: u32, lock: &str, (from, to): (u64, u64), fence: u64, share: Share) -> Self {
-        let asked = What::Asked { wait: 0, share, adopts: false };
-        let tale = self.say(who, lock, from, asked).say(who, lock, from, What::Acquired { fence });
+        let tale = self.wants(who, lock, from, 0, share).say(who, lock, from, What::Acquired { fence });
         tale.say(who, lock, from, What::Held).say(who, lock, to, What::Held)
     }
 
@@ -46,6 +57,12 @@ impl Tale {
 
     fn writes(mut self, who: u32, lock: &str, fence: u64, accepted: bool) -> Self {
         self.0.writes.push(Write { process: who, attempt: who.into(), lock: lock.into(), fence, accepted });
+        self
+    }
+
+    fn failover(mut self, tag: &str, from: u64, to: u64) -> Self {
+        let span = Span { from: millis(from), to: millis(to) };
+        self.0.failovers.push(Failover { tag: tag.into(), span });
         self
     }
 
@@ -82,9 +99,7 @@ fn one_after_the_other_is_good() {
 fn two_holders_at_once() {
     let tale = Tale::default().holds(1, LOCK, 10, 20, 1).holds(2, LOCK, 15, 30, 2);
     tale.breaks("held for 5000 µs together");
-    let verdict = check(&tale.0, &Rules { topology: Topology::Sentinel, ..RULES });
-    assert!(verdict.broken.is_empty(), "a simple lock does not promise it there");
-    let figures = verdict.kinds.get("simple").cloned();
+    let figures = check(&tale.0, &RULES).kinds.get("simple").cloned();
     assert!(figures.is_some_and(|figures| figures.overlaps == 1 && figures.worst_overlap == millis(5)));
     let quorum = Tale::default().holds(1, "quorum-0", 10, 20, 1).holds(2, "quorum-0", 15, 30, 2);
     assert_eq!(quorum.broken_on(Topology::Cluster).len(), 1);
@@ -96,7 +111,7 @@ fn a_holder_counts_for_as_long_as_its_guard_says_so() {
     Tale::default().holds(1, LOCK, 10, 20, 1).holds(2, LOCK, 21, 30, 2).is_good();
     // Its guard never said that it held: it came too late.
     let late = Tale::default().asks(1, LOCK, 10, 500).say(1, LOCK, 25, What::Acquired { fence: 1 });
-    late.say(1, LOCK, 25, What::Lost { gone: false }).holds(2, LOCK, 21, 30, 2).is_good();
+    late.stop(1, 10, 25).say(1, LOCK, 25, What::Lost { gone: false }).holds(2, LOCK, 21, 30, 2).is_good();
     // What it does after it began to let go is no claim any more.
     let tale = Tale::default().holds(1, LOCK, 10, 20, 1).releases(1, LOCK, 15, 25, true);
     tale.holds(2, LOCK, 16, 30, 2).is_good();
@@ -134,7 +149,7 @@ fn the_fence_of_a_reader_lies_between_those_of_the_writers_around_it() {
         let tale = Tale::default().holds(1, rw, 10, 20, before).asks(4, rw, 5, 500);
         // All asked before the first acquired, so only the order of their holds says what their fences must be.
         let reads = |tale: Tale, who, from, to, fence| {
-            let tale = tale.say(who, rw, 5, What::Asked { wait: 500, share: Share::Read, adopts: false });
+            let tale = tale.wants(who, rw, 5, 500, Share::Read);
             tale.say(who, rw, from, What::Acquired { fence }).say(who, rw, from, What::Held).say(who, rw, to, What::Held)
         };
         let tale = reads(reads(tale, 2, 22, 30, reader), 3, 24, 32, other);
@@ -146,7 +161,7 @@ fn the_fence_of_a_reader_lies_between_those_of_the_writers_around_it() {
     tale(1, 2, 5, 4).breaks("process 4, attempt 4 (acquired at 40000000, fence 4): has no larger fence");
     let together = Tale::default().holds(1, rw, 10, 20, 1).shares(2, rw, (15, 25), 2, Share::Read);
     together.breaks("together");
-    assert!(together.broken_on(Topology::Cluster).is_empty(), "it does not promise that there");
+    assert!(together.failover("{a}", 1, 9).broken_on(Topology::Cluster).is_empty(), "it does not promise that there");
 }
 
 #[test]
@@ -198,6 +213,12 @@ fn all_come_to_an_end() {
     let mut tale = Tale::default();
     tale.0.stuck.push(4);
     tale.breaks("process 4 did not come to an end");
+    let mut tale = Tale::default();
+    tale.0.crashed.push(4);
+    tale.breaks("process 4 came to an end by itself");
+    let mut tale = Tale::default();
+    tale.0.ended = Some("after split: timed out".into());
+    tale.breaks("ended early");
     let mut tale = Tale::default();
     tale.0.left_over.push(LOCK.into());
     tale.breaks("still held");

@@ -12,21 +12,35 @@ pub(super) struct Turn<'a> {
     pub(super) process: u32,
     pub(super) attempt: u64,
     pub(super) asked: u64,
-    /// How long it was ready to wait.
-    pub(super) wait: u64,
+    /// How long it was ready to wait, if not for ever.
+    pub(super) wait: Option<u64>,
+    /// How long the store keeps the lock for it without a word from it.
+    pub(super) lease: u64,
+    /// Whether it has that renewed.
+    pub(super) renews: bool,
     pub(super) share: Share,
     /// Whether it took over what was handed over.
     pub(super) adopts: bool,
     /// When it ended, and how. None if its process was killed first.
     pub(super) answer: Option<(u64, Answer)>,
+    /// How often it got more time when it asked for it.
+    pub(super) extended: u64,
+    /// How often it asked for more time and never heard what came of that.
+    pub(super) unsure: u64,
     /// The last moment at which it held the lock by its own account.
     pub(super) held: Option<u64>,
-    /// Whether it was lost, and if so, whether by another cause than time.
-    pub(super) lost: Option<bool>,
+    /// When it was known to be lost, and whether by another cause than time.
+    pub(super) lost: Option<(u64, bool)>,
     /// When it began to let go, in any way.
     pub(super) let_go: Option<u64>,
+    /// Whether it let go so that another may take it over.
+    pub(super) handed_over: bool,
+    /// When its process came to an end before its time.
+    pub(super) died: Option<u64>,
     /// When a release was answered, and what.
     pub(super) released: Option<(u64, Option<bool>)>,
+    /// The text of an error that no fault can bring about.
+    pub(super) wrong: Option<&'a str>,
 }
 
 /// How an attempt ended.
@@ -58,6 +72,11 @@ impl Turn<'_> {
         }
     }
 
+    /// Whether the store had forgotten it before its lease was over.
+    pub(super) fn is_gone(&self) -> bool {
+        matches!(self.lost, Some((_, true)))
+    }
+
     /// The last moment at which anything was heard of its hold.
     pub(super) fn last_seen(&self) -> Option<u64> {
         let (acquired, _) = self.acquired()?;
@@ -73,16 +92,46 @@ impl fmt::Display for Turn<'_> {
     }
 }
 
+/// When those came to an end who did so before their time: at the last that was heard of them.
+fn deaths(history: &History) -> HashMap<u32, u64> {
+    let mut deaths: HashMap<_, _> = history.killed.iter().chain(&history.crashed).map(|process| (*process, 0)).collect();
+    for event in &history.events {
+        if let Some(death) = deaths.get_mut(&event.process) {
+            *death = event.at.max(*death);
+        }
+    }
+    deaths
+}
+
 /// Puts the events together, in the order in which the attempts began.
 pub(super) fn turns(history: &History) -> Vec<Turn<'_>> {
     let mut turns: HashMap<(u32, u64, &str), Turn<'_>> = HashMap::new();
+    let deaths = deaths(history);
     for event in &history.events {
         let key = (event.process, event.attempt, event.lock.as_str());
-        if let What::Asked { wait, share, adopts } = event.what {
-            let (lock, process, attempt, asked) = (event.lock.as_str(), event.process, event.attempt, event.at);
-            let (answer, held, lost, let_go, released) = (None, None, None, None, None);
-            let wait = wait.saturating_mul(1_000_000);
-            turns.insert(key, Turn { lock, process, attempt, asked, wait, share, adopts, answer, held, lost, let_go, released });
+        if let What::Asked { wait, lease, renews, share, adopts } = event.what {
+            let turn = Turn {
+                lock: event.lock.as_str(),
+                process: event.process,
+                attempt: event.attempt,
+                asked: event.at,
+                wait: wait.map(|wait| wait.saturating_mul(1_000_000)),
+                lease: lease.saturating_mul(1_000_000),
+                renews,
+                share,
+                adopts,
+                answer: None,
+                extended: 0,
+                unsure: 0,
+                held: None,
+                lost: None,
+                let_go: None,
+                handed_over: false,
+                died: deaths.get(&event.process).copied(),
+                released: None,
+                wrong: None,
+            };
+            turns.insert(key, turn);
             continue;
         }
         // A process writes down the question before all else.
@@ -92,10 +141,19 @@ pub(super) fn turns(history: &History) -> Vec<Turn<'_>> {
             What::Acquired { fence } => turn.answer = Some((event.at, Answer::Acquired(*fence))),
             What::Refused => turn.answer = Some((event.at, Answer::Refused)),
             What::Cancelled => turn.answer = Some((event.at, Answer::Cancelled)),
-            What::Failed { .. } => turn.answer = Some((event.at, Answer::Failed)),
+            What::Failed { passing, why } => {
+                turn.answer = Some((event.at, Answer::Failed));
+                turn.wrong = Some(why.as_str()).filter(|_| !passing);
+            }
+            What::Extended { ok, wrong } => {
+                turn.extended += u64::from(*ok == Some(true));
+                turn.unsure += u64::from(ok.is_none());
+                turn.wrong = turn.wrong.or(wrong.as_deref());
+            }
             What::Held => turn.held = turn.held.max(Some(event.at)),
-            What::Lost { gone } => turn.lost = Some(*gone),
+            What::Lost { gone } => turn.lost = Some((event.at, *gone)),
             What::Releasing | What::LetGo => turn.let_go = Some(event.at),
+            What::HandedOver => (turn.let_go, turn.handed_over) = (Some(event.at), true),
             What::Released { ok } => turn.released = Some((event.at, *ok)),
         }
     }

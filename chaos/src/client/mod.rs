@@ -16,6 +16,7 @@ use crate::kind::Kind;
 mod journal;
 mod stay;
 mod taken;
+mod way;
 mod worker;
 
 use journal::Journal;

@@ -56,8 +56,7 @@ impl Opened {
     }
 
     /// Takes it.
-    pub(super) async fn acquire(&self, share: Share, wait: Duration) -> Result<Option<Taken>, Error> {
-        let wait = if wait.is_zero() { Wait::None } else { Wait::UpTo(wait) };
+    pub(super) async fn acquire(&self, share: Share, wait: Wait) -> Result<Option<Taken>, Error> {
         Ok(match self {
             Self::Whole(lock) => lock.acquire(wait).await?.map(Taken::One),
             Self::Rw(lock) if share == Share::Read => lock.read(wait).await?.map(Taken::One),
@@ -100,6 +99,22 @@ impl Taken {
         match self {
             Self::One(guard) => guard.lost().now_or_never(),
             Self::All(guard) => guard.lost().now_or_never(),
+        }
+    }
+
+    /// Adds to the time that is left.
+    pub(super) async fn extend(&self, by: Duration) -> Result<(), Error> {
+        match self {
+            Self::One(guard) => guard.extend(by).await,
+            Self::All(guard) => guard.extend(by).await,
+        }
+    }
+
+    /// Resets the time that is left to a full lease.
+    pub(super) async fn renew(&self) -> Result<(), Error> {
+        match self {
+            Self::One(guard) => guard.renew().await,
+            Self::All(guard) => guard.renew().await,
         }
     }
 

@@ -7,7 +7,7 @@ use anyhow::Result;
 
 use crate::clock::now;
 use crate::fleet::Fleet;
-use crate::history::Span;
+use crate::history::{Failover, Outage, Span};
 use crate::kind::TAGS;
 use crate::network::{Effect, Whose};
 use crate::site::Site;
@@ -22,27 +22,50 @@ pub(crate) struct Deeds {
     /// How often each fault was brought about.
     pub(crate) counts: BTreeMap<&'static str, u64>,
     /// When servers or the network were not well.
-    pub(crate) outages: Vec<Span>,
+    pub(crate) outages: Vec<Outage>,
+    /// When primaries changed.
+    pub(crate) failovers: Vec<Failover>,
     /// Why it ended early, if it did.
     pub(crate) ended: Option<String>,
+    /// When the primaries were looked at last, and what was seen.
+    seen: Option<(u64, Vec<Option<String>>)>,
+}
+
+impl Deeds {
+    /// Looks whether primaries have changed since the last time. They may do so at any time: a busy machine is silent for as long as a fault.
+    pub(crate) fn look(&mut self, site: &mut Site) {
+        let (to, terms) = (now(), TAGS.map(|tag| site.term(tag).ok()).to_vec());
+        if let Some((from, before)) = self.seen.replace((to, terms.clone())) {
+            for (tag, (before, after)) in TAGS.into_iter().zip(before.into_iter().zip(terms)) {
+                // What cannot be told may be another one.
+                if before.is_none() || before != after {
+                    self.failovers.push(Failover { tag: tag.to_owned(), span: Span { from, to } });
+                }
+            }
+        }
+    }
 }
 
 /// Torments servers until `end`.
 pub(crate) fn torment(site: &mut Site, steps: &[Step<Fault>], end: Instant) -> Deeds {
     let mut deeds = Deeds::default();
+    deeds.look(site);
     for step in steps {
         if !rest(step.after, end) {
             break;
         }
         let lock = TAGS.get(step.whose % TAGS.len()).copied().unwrap_or_default();
+        deeds.look(site);
         let from = now();
         let done = afflict(site, step, lock, end);
-        deeds.outages.push(Span { from, to: now() });
+        let fault = step.what.name().to_owned();
+        deeds.outages.push(Outage { fault: fault.clone(), span: Span { from, to: now() } });
+        deeds.look(site);
         *deeds.counts.entry(step.what.name()).or_default() += 1;
         if let Err(why) = done {
             deeds.ended = Some(format!("after {}: {why:#}", step.what.name()));
             // Nobody can tell when they will be well again.
-            deeds.outages.push(Span { from: now(), to: u64::MAX });
+            deeds.outages.push(Outage { fault, span: Span { from: now(), to: u64::MAX } });
             break;
         }
     }
@@ -70,7 +93,12 @@ pub(crate) fn pester(fleet: &mut Fleet, steps: &[Step<Mishap>], end: Instant) ->
 fn afflict(site: &mut Site, step: &Step<Fault>, lock: &str, end: Instant) -> Result<()> {
     let shard = site.shard(lock)?;
     // Of the replicas the last, as the first takes over where that is asked for.
-    let place = |role| if role == Role::Primary { shard.first() } else { shard.last() }.copied().unwrap_or(0);
+    let watching = Site::sentinel(step.whose);
+    let place = |role| match role {
+        Role::Primary => shard.first().copied().unwrap_or(0),
+        Role::Replica => shard.last().copied().unwrap_or(0),
+        Role::Sentinel => watching,
+    };
     let number = |role| u8::try_from(place(role));
     match step.what {
         Fault::Kill(role) => site.server(place(role))?.kill(),
@@ -101,13 +129,19 @@ fn afflict(site: &mut Site, step: &Step<Fault>, lock: &str, end: Instant) -> Res
             rest(time, end);
             site.server(place(Role::Primary))?.kill();
         }
+        Fault::KillUnwatched => {
+            site.server(Site::sentinel(0))?.kill();
+            site.server(place(Role::Primary))?.kill();
+        }
+        Fault::Blind => site.network().set(&[(Whose::FromSentinels, Effect::Hold)]),
         Fault::Reset(role, after) => {
             site.network().set(&[(Whose::FromClientsTo(number(role)?), Effect::Reset(after))]);
         }
         Fault::Full => site.server(place(Role::Primary))?.command(&["CONFIG", "SET", "maxmemory", "1"])?,
     }
     rest(step.lasts, end);
-    site.recover(&shard)
+    let touched: Vec<_> = shard.into_iter().chain(site.sentinels()).collect();
+    site.recover(&touched)
 }
 
 /// Sleeps, at most until `end`; false if that has come.

@@ -25,6 +25,10 @@ pub(crate) enum Fault {
     SlowReplicas(Duration),
     /// The primary is killed when replicas hear of changes later: what it did last is lost to them.
     KillAhead(Duration),
+    /// The primary is killed, and so is the Sentinel that clients ask first.
+    KillUnwatched,
+    /// No Sentinel reaches any server.
+    Blind,
     /// Connections of clients are reset after so many bytes of replies.
     Reset(Role, u32),
     /// It has no memory for anything new.
@@ -38,6 +42,8 @@ pub(crate) enum Role {
     Primary,
     /// It follows the primary.
     Replica,
+    /// It watches the others; none has this part but behind Sentinel.
+    Sentinel,
 }
 
 /// A fault of a client. Which client is meant is a number that is brought into range.
@@ -84,7 +90,8 @@ pub(crate) fn faults(seed: u64, topology: Topology, time: Duration, names: &[Str
             Fault::Split => random.u64(1500..5000),
             _ => random.u64(50..3500),
         };
-        let after = if random.u8(..5) == 0 { random.u64(2000..4000) } else { random.u64(200..1200) };
+        // Now and then for so long that who does not get what he waits for can be told from who comes late.
+        let after = if random.u8(..4) == 0 { random.u64(4000..8000) } else { random.u64(200..1200) };
         Some(Step { after: ms(after), what, whose: random.usize(..TAGS.len()), lasts: ms(lasts) })
     })
 }
@@ -133,6 +140,10 @@ fn all(random: &mut fastrand::Rng, topology: Topology) -> Vec<Fault> {
         Fault::KillAhead(ahead),
         Fault::Failover(Failover::Agreed, Duration::ZERO),
     ]);
+    if topology == Topology::Sentinel {
+        let watching = [Fault::Kill(Role::Sentinel), Fault::Pause(Role::Sentinel)];
+        faults.extend(watching.into_iter().chain([Fault::KillUnwatched, Fault::Blind]));
+    }
     if topology == Topology::Cluster {
         faults.extend([Fault::Failover(Failover::Forced, forced), Fault::Failover(Failover::Takeover, takeover)]);
     }
@@ -158,17 +169,22 @@ impl Fault {
         match self {
             Self::Kill(Role::Primary) => "kill primary",
             Self::Kill(Role::Replica) => "kill replica",
+            Self::Kill(Role::Sentinel) => "kill sentinel",
             Self::Pause(Role::Primary) => "stop primary",
             Self::Pause(Role::Replica) => "stop replica",
+            Self::Pause(Role::Sentinel) => "stop sentinel",
             Self::Failover(Failover::Agreed, _) => "failover",
             Self::Failover(Failover::Forced, _) => "failover force",
             Self::Failover(Failover::Takeover, _) => "failover takeover",
             Self::Partition(Role::Primary) => "partition primary",
             Self::Partition(Role::Replica) => "partition replica",
+            Self::Partition(Role::Sentinel) => "partition sentinel",
             Self::Split => "split",
             Self::Delay(..) => "delay",
             Self::SlowReplicas(_) => "slow replicas",
             Self::KillAhead(_) => "kill primary ahead",
+            Self::KillUnwatched => "kill primary and sentinel",
+            Self::Blind => "blind sentinels",
             Self::Reset(..) => "reset",
             Self::Full => "full memory",
         }
@@ -216,6 +232,10 @@ mod tests {
         names.sort_unstable();
         names.dedup();
         assert_eq!(names.len(), 15);
+        let sentinel = faults(1, Topology::Sentinel, hour, &[]);
+        for watching in ["kill sentinel", "stop sentinel", "kill primary and sentinel", "blind sentinels"] {
+            assert!(sentinel.iter().any(|step| step.what.name() == watching) && !names.contains(&watching), "{watching}");
+        }
         let single = faults(1, Topology::Single, hour, &[]);
         let splits = faults(1, Topology::Cluster, hour, &["split".into()]);
         assert!(splits.iter().all(|step| step.what == Fault::Split) && !splits.is_empty());

@@ -53,6 +53,8 @@ pub(crate) enum Whose {
     FromClientsTo(u8),
     /// Whatever a server sends to others.
     From(u8),
+    /// Whatever Sentinels send to servers.
+    FromSentinels,
     /// Whatever servers that follow another send to that.
     FromServersTo(u8),
 }
@@ -64,6 +66,7 @@ impl Whose {
             Self::FromPeersTo(server) => server == to && from != Party::Client,
             Self::FromClientsTo(server) => server == to && from == Party::Client,
             Self::From(server) => from == Party::Server(server),
+            Self::FromSentinels => from == Party::Sentinel,
             Self::FromServersTo(server) => server == to && matches!(from, Party::Server(_)),
         }
     }
