@@ -158,11 +158,6 @@ pub(crate) fn retry(lock: &str) -> Duration {
     if lock.ends_with(LONG) { LONG_RETRY } else { RETRY }
 }
 
-/// How long one who waits for a lock, and of whom nothing is heard any more, costs those behind it at most.
-pub(crate) fn place(lock: &str) -> Duration {
-    3 * retry(lock) + Duration::from_millis(500)
-}
-
 impl Topology {
     /// Its name.
     pub(crate) fn name(self) -> &'static str {

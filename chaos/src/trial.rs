@@ -13,7 +13,7 @@ use crate::client::{WORKERS, is_held};
 use crate::clock::{millis, now};
 use crate::fleet::{Fleet, Orders};
 use crate::history::History;
-use crate::kind::{Kind, Topology, lease, place, retry};
+use crate::kind::{Kind, Topology, lease, retry};
 use crate::nemesis::{self, Deeds, schedule};
 use crate::register::Register;
 use crate::site::Site;
@@ -124,7 +124,6 @@ pub(crate) fn rules(topology: Topology) -> Rules {
     Rules {
         topology,
         bound: BOUND,
-        place: |lock| u64::try_from(place(lock).as_nanos()).unwrap_or(u64::MAX),
         patience: PATIENCE,
         passed: PASSED,
         grace: GRACE,

@@ -34,8 +34,6 @@ pub(crate) struct Rules {
     pub(crate) topology: Topology,
     /// How long after a lock was let go of, or the end of a lease, while servers are well, one who waits may still be without it.
     pub(crate) bound: u64,
-    /// How much longer for each who gave up and may have left its place behind.
-    pub(crate) place: fn(&str) -> u64,
     /// How long after its deadline an acquire may still be under way.
     pub(crate) patience: u64,
     /// How many who ask later may get a fair lock before one who waits for it.

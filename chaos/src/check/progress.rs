@@ -19,7 +19,6 @@ pub(super) fn check(
     for turn in turns {
         check_deadline(turn, history, rules, broken);
     }
-    let place = turns.first().map_or(0, |turn| (rules.place)(turn.lock));
     let longest = turns.iter().filter_map(|turn| Some(turn.answer?.0.saturating_sub(turn.asked))).max().unwrap_or(0);
     if kind.is_fair() {
         order::check(turns, history, calm, rules, figures, broken);
@@ -41,7 +40,7 @@ pub(super) fn check(
                 figures.worst_lateness = figures.worst_lateness.max(late);
                 // Replicas may be asked for a lease, which are none any more, before others are.
                 let bound = rules.bound + if kind == Kind::Quorum { turn.lease } else { 0 };
-                if late > bound && late > bound + place * silence::left_behind(turns, history, free) {
+                if late > bound && late > bound + silence::left_behind(turns, history, free) {
                     let (ms, what) = (late / 1_000_000, told(share));
                     broken.push(format!("{turn}: waited {ms} ms for {what}, while all servers were well"));
                 }

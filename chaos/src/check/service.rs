@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::progress::stopped;
 use super::{Answer, Rules, Turn};
-use crate::history::{History, Outage, Span};
+use crate::history::{History, Span};
 use crate::kind::Kind;
 
 /// One attempt of so many may fail while all servers are well: a machine with other things to do makes a request late now and then.
@@ -22,7 +22,7 @@ pub(super) fn check(
     let used = used(locks, history);
     for kind in &history.kinds {
         let turns = || locks.iter().filter(|(lock, _)| Kind::of(lock) == Some(*kind)).flat_map(|(_, turns)| turns);
-        let mut wrong = turns().filter(|turn| !is_known(turn, history, rules)).filter_map(|turn| Some((turn, turn.wrong?)));
+        let mut wrong = turns().filter_map(|turn| Some((turn, turn.wrong?)));
         if let Some((turn, why)) = wrong.next() {
             let others = wrong.count();
             broken.push(format!("{turn}: failed, and {others} others like it, as no fault can make it: {why}"));
@@ -35,15 +35,6 @@ pub(super) fn check(
             check_idle(*kind, span, &held, rules, broken);
         }
     }
-}
-
-/// While no Sentinel reaches any server, all of them call all replicas down, and then a quorum is refused as what can never work, though it
-/// will once they see again.
-fn is_known(turn: &Turn, history: &History, rules: &Rules) -> bool {
-    let Some((at, Answer::Failed)) = turn.answer else { return false };
-    let mut blind = history.outages.iter().filter(|outage| outage.fault == "blind sentinels");
-    turn.lock.starts_with("quorum")
-        && blind.any(|Outage { span, .. }| span.from <= at && at <= span.to.saturating_add(rules.grace))
 }
 
 /// From when to when all asked for locks. Of those who are told to come to an end each does so when it has nothing any more.

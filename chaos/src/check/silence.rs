@@ -1,7 +1,7 @@
 //! Those whose turn it is, and who do not take it.
 
 use super::{Answer, Turn};
-use crate::history::{History, Span};
+use crate::history::{History, Outage, Span};
 
 /// In as much time a process that goes on again, or is heard again, has taken what it was given, or has let go of it.
 const AWAKE: u64 = 500_000_000;
@@ -26,14 +26,16 @@ pub(super) fn within(turns: &[Turn], history: &History, time: Span) -> u64 {
     lengths.sum()
 }
 
-/// How many that no longer wait may have left their places behind, which others of their processes keep. A place is tried to be taken away
-/// for as long as a lease lasts, so it stays if nobody answers for that long.
+/// How often at least it is tried to take away a place that somebody has given up.
+const TRIED: u64 = 2_000_000_000;
+
+/// For how long the lock may be given to one who no longer waits: a place that was given up while nobody answered is taken away when that is
+/// tried again.
 pub(super) fn left_behind(turns: &[Turn], history: &History, time: Span) -> u64 {
-    let is_left = |turn: &&Turn| {
+    let is_left = |turn: &Turn| {
         let Some((at, Answer::Refused | Answer::Cancelled | Answer::Failed)) = turn.answer else { return false };
-        let tried = Span { from: at, to: at.saturating_add(turn.lease) };
-        let unheard: u64 = history.outages.iter().map(|outage| outage.span.overlap(tried)).sum();
-        at < time.to && turn.died.is_none_or(|died| time.from <= died) && turn.lease.saturating_sub(unheard) <= AWAKE
+        let unheard = |outage: &Outage| outage.span.to >= at && outage.span.to.saturating_add(TRIED) >= time.from;
+        at < time.to && turn.died.is_none_or(|died| time.from <= died) && history.outages.iter().any(unheard)
     };
-    turns.iter().filter(is_left).map(|_| 1).sum()
+    if turns.iter().any(is_left) { TRIED } else { 0 }
 }

@@ -13,7 +13,6 @@ mod wake;
 const RULES: Rules = Rules {
     topology: Topology::Single,
     bound: millis(500),
-    place: |_| millis(800),
     patience: millis(1000),
     passed: 2,
     grace: millis(100),

@@ -40,7 +40,7 @@ pub(super) struct Surrender {
 /// How long a request that was given up may still be on its way, on a connection other than the one that releases.
 const STRAGGLER: Duration = Duration::from_millis(100);
 
-/// How long a release is tried if the lock has no lease.
+/// How long a release is tried if the lock has no lease, and a place to be given up that nobody asks for any more.
 const WITHOUT_LEASE: Duration = Duration::from_mins(10);
 
 impl Background {
@@ -53,8 +53,7 @@ impl Background {
 
     /// Releases a token, however long that takes within its lease. If the runtime has shut down, the lease is what ends it.
     pub(super) fn release(&self, surrender: Surrender, runtime: &Handle) {
-        let lines = self.lines.clone();
-        self.tasks.spawn_on(async move { settle(&lines, &surrender).await }, runtime);
+        self.tasks.spawn_on(settle(self.lines.clone(), surrender), runtime);
     }
 
     /// Does something else that is to be done before it is settled.
@@ -76,13 +75,13 @@ impl Surrender {
     }
 }
 
-async fn settle(lines: &Lines, surrender: &Surrender) {
+async fn settle(lines: Lines, surrender: Surrender) {
     let lock = surrender.lock.name();
-    let released = match persist(lines, surrender).await {
+    let released = match persist(&lines, &surrender, surrender.until).await {
         // A full store may have failed only to note the token.
         first @ (Ok(_) | Err(Error::Limit(_))) if surrender.straggler => {
             sleep(STRAGGLER).await;
-            let second = persist(lines, surrender).await;
+            let second = persist(&lines, &surrender, surrender.until).await;
             if matches!(first, Ok(Released::Now | Released::Passed { .. } | Released::Before)) { first } else { second }
         }
         outcome => outcome,
@@ -90,7 +89,15 @@ async fn settle(lines: &Lines, surrender: &Surrender) {
     lines.unhold(&surrender.lock, &surrender.token);
     match released {
         Ok(released) => tracing::debug!(lock, ?released, "released in the background"),
-        Err(error) => tracing::warn!(lock, %error, "not released: its lease ends it"),
+        Err(error) => {
+            tracing::warn!(lock, %error, "not released: its lease ends it");
+            if surrender.withdraws.is_some() {
+                // Others of this process keep the place, and the lock would be given to it. Nobody has to wait for this: it ends with the
+                // process, as the place does.
+                let until = after(Instant::now(), WITHOUT_LEASE);
+                tokio::spawn(async move { persist(&lines, &surrender, until).await });
+            }
+        }
     }
 }
 
@@ -106,8 +113,8 @@ pub(super) async fn let_go(lines: &Lines, lock: &LockKeys, token: &Token, withdr
     answer
 }
 
-/// Tries until there is an answer, at most until the token's time is up.
-async fn persist(lines: &Lines, surrender: &Surrender) -> Result<Released, Error> {
+/// Tries until there is an answer, at most until the time is up.
+async fn persist(lines: &Lines, surrender: &Surrender, until: Instant) -> Result<Released, Error> {
     let mut failures = 0;
     loop {
         // One that gave up seldom has the lock, so nothing is passed on: whoever is offered it has to settle that as well, and when
@@ -123,7 +130,7 @@ async fn persist(lines: &Lines, surrender: &Surrender) -> Result<Released, Error
             Err(Error::Unavailable(why)) if !matches!(why.why, Outage::Failed(_) | Outage::Forbidden(_)) => {
                 failures += 1;
                 let next = after(Instant::now(), back_off(failures, random()));
-                if next >= surrender.until {
+                if next >= until {
                     return Err(why.into());
                 }
                 sleep_until(next).await;

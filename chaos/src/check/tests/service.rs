@@ -64,14 +64,6 @@ fn attempts_fail_in_outages_only() {
 fn what_no_fault_brings_about_is_no_excuse() {
     let answers = |what| used().outage(2000, 20_000).asks(100, OTHER, 3000, 500).say(100, OTHER, 3001, what);
     answers(fails(true)).is_good();
-    let blind = |lock: &str| {
-        let mut tale = used().outage(2000, 20_000).asks(100, lock, 3000, 500).say(100, lock, 3001, fails(false));
-        tale.0.outages.iter_mut().for_each(|outage| outage.fault = "blind sentinels".into());
-        tale.0.kinds.push(Kind::Quorum);
-        tale
-    };
-    blind("quorum-0").is_good();
-    blind(OTHER).breaks("failed, and 0 others");
     answers(fails(false))
         .breaks("fair-0, process 100, attempt 100: failed, and 0 others like it, as no fault can make it: made up");
 }

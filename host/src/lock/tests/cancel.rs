@@ -179,3 +179,30 @@ async fn a_waiter_that_fails_leaves_no_place_behind() {
     guard.release().await.unwrap();
     assert!(!lock.is_locked().await.unwrap(), "it was given to nobody");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_place_is_given_up_though_the_store_does_not_answer_for_longer_than_a_lease() {
+    let (store, locks) = setup();
+    let options = LockOptions { lease: Some(3 * SECOND), fair: true, retry: SECOND, ..LockOptions::default() };
+    let lock = locks.open("lock", options).unwrap();
+    let guard = lock.acquire(Wait::None).await.unwrap().unwrap();
+    let waiter = || {
+        let lock = lock.clone();
+        tokio::spawn(async move { lock.acquire(Wait::Forever).await })
+    };
+    let (gives_up, stays) = (waiter(), waiter());
+    let waiting = async || store.inner.sight(&lock.keys).await.unwrap().map(|seen| seen.waiters);
+    while waiting().await != Some(2) {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    store.fail(Op::Release, Fault::RequestLost, usize::MAX);
+    gives_up.abort();
+    tokio::time::sleep(60 * SECOND).await;
+    assert_eq!(waiting().await, Some(2), "the other keeps both");
+    locks.settled().now_or_never().expect("nobody waits for longer than a lease");
+    store.fail(Op::Release, Fault::RequestLost, 0);
+    tokio::time::sleep(3 * SECOND).await;
+    assert_eq!(waiting().await, Some(1));
+    guard.release().await.unwrap();
+    assert!(stays.await.unwrap().unwrap().is_some());
+}

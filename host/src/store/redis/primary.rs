@@ -23,6 +23,15 @@ const LEFT: Duration = Duration::from_mins(1);
 /// The shortest time between two questions for the replicas.
 const REST: Duration = Duration::from_millis(20);
 
+/// Who the replicas were when that was asked.
+struct Roll {
+    live: Arc<Live>,
+    asked: Instant,
+    replicas: Vec<Endpoint>,
+    /// How many there are with those that are out of service.
+    listed: usize,
+}
+
 /// The server that is the primary. Cheap to clone.
 #[derive(Debug, Clone)]
 pub(super) struct Primary(Arc<Inner>);
@@ -113,7 +122,7 @@ impl Primary {
         });
     }
 
-    async fn ask(&self) -> Result<(Arc<Live>, Vec<Endpoint>, Instant), Fault> {
+    async fn ask(&self) -> Result<Roll, Fault> {
         let asked = Instant::now();
         let deadline = asked + self.0.timeout;
         let live = self.0.link.live(deadline).await?;
@@ -123,14 +132,18 @@ impl Primary {
             live.close();
             return Err(Fault::Unreachable(format!("{} is no primary", self.0.link.connector().target)));
         };
-        let replicas = match self.sentinels() {
-            None => self.roster().seen(following, asked),
+        let (replicas, listed) = match self.sentinels() {
+            None => {
+                let replicas = self.roster().seen(following, asked);
+                let listed = replicas.len();
+                (replicas, listed)
+            }
             Some(sentinels) => {
                 // Beside each other, as Sentinels that are slow are no fault of the server's.
                 let (testimonies, run_id) = tokio::join!(sentinels.testimonies(), run_id(&live, deadline));
                 let target = &self.0.link.connector().target;
                 match testimony::standing(&testimonies?, &run_id?, live.endpoint()) {
-                    Standing::Primary { replicas } => replicas,
+                    Standing::Primary { replicas, listed } => (replicas, listed),
                     // Nobody is sent away from it, as there is no other to go to.
                     Standing::Unsettled => {
                         return Err(Fault::Unreachable(format!("{target} is not known yet to all of its Sentinels")));
@@ -143,18 +156,18 @@ impl Primary {
                 }
             }
         };
-        Ok((live, replicas, asked))
+        Ok(Roll { live, asked, replicas, listed })
     }
 
-    fn learn(&self, outcome: Result<(Arc<Live>, Vec<Endpoint>, Instant), Fault>) {
+    fn learn(&self, outcome: Result<Roll, Fault>) {
         let mut roster = self.roster();
         match outcome {
-            Ok((live, replicas, asked)) => {
+            Ok(Roll { live, asked, replicas, listed }) => {
                 let connector = self.0.link.connector();
                 let new = |endpoint| Link::new(connector.to(endpoint), self.0.timeout, None);
                 let replicas: Arc<[_]> = replicas.iter().map(|replica| roster.links.get(replica, new)).collect();
                 roster.links.retain(|link| replicas.iter().any(|kept| Arc::ptr_eq(kept, link)));
-                roster.most = roster.most.max(replicas.len());
+                roster.most = roster.most.max(listed);
                 let followers = Followers { replicas, most: roster.most, asked };
                 (roster.known, roster.fault) = (Some((live, followers)), None);
             }

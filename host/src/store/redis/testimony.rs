@@ -35,8 +35,8 @@ pub(super) struct Testimony {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Standing {
     /// The primary. `replicas` are all that any Sentinel of the latest epoch knows, but for those that more than half of all Sentinels
-    /// call down: a few that are cut off from the others have no say in that.
-    Primary { replicas: Vec<Endpoint> },
+    /// call down: a few that are cut off from the others have no say in that. `listed` is how many there are with those.
+    Primary { replicas: Vec<Endpoint>, listed: usize },
     /// It has the address of the primary, and not all of them know it by its run id. It was started a moment ago, and they look every
     /// 10 s; or they are about to agree on it. Until then nobody can say that it is not being replaced, as who died and was started
     /// again may be, and then its replicas can be with it still.
@@ -125,19 +125,16 @@ pub(super) fn standing(testimonies: &[Testimony], run_id: &str, endpoint: &Endpo
         let settling = latest.is_empty() || named().any(|named| !named.replacing && named.endpoint == *endpoint);
         return if settling { Standing::Unsettled } else { Standing::Replaced };
     }
-    Standing::Primary { replicas: replicas(&latest, run_id) }
-}
-
-fn replicas(latest: &[&Testimony], run_id: &str) -> Vec<Endpoint> {
     let sentinels = latest.iter().map(|testimony| testimony.named.sentinels).max().unwrap_or_default();
     let mut seen = HashSet::new();
     let all = latest.iter().flat_map(|testimony| &testimony.replicas);
-    let new = all.filter(|known| known.run_id != run_id && seen.insert(&known.endpoint));
+    let listed: Vec<_> = all.filter(|known| known.run_id != run_id && seen.insert(&known.endpoint)).collect();
     let down = |endpoint: &Endpoint| {
         let says = |testimony: &&&Testimony| testimony.replicas.iter().any(|known| known.down && known.endpoint == *endpoint);
         latest.iter().filter(says).count() > sentinels / 2
     };
-    new.map(|known| &known.endpoint).filter(|endpoint| !down(endpoint)).cloned().collect()
+    let replicas = listed.iter().map(|known| &known.endpoint).filter(|endpoint| !down(endpoint)).cloned().collect();
+    Standing::Primary { replicas, listed: listed.len() }
 }
 
 /// The fields of a reply, whichever way the protocol has them.
@@ -189,7 +186,7 @@ mod tests {
     #[test]
     fn all_count_but_those_that_most_sentinels_call_down() {
         let of = |testimonies: &[Testimony]| match standing(testimonies, "1", &endpoint(1)) {
-            Standing::Primary { replicas } => replicas.into_iter().map(|it| it.port).collect::<Vec<_>>(),
+            Standing::Primary { replicas, .. } => replicas.into_iter().map(|it| it.port).collect::<Vec<_>>(),
             other => panic!("{other:?}"),
         };
         assert_eq!(of(&[says(1, "1", &[2, 3]), says(1, "1", &[3])]), [2, 3]);
@@ -209,7 +206,10 @@ mod tests {
         let mut looked = says(1, "1", &[2]);
         looked.named.primary = "new".into();
         assert_eq!(of(&[says(1, "1", &[2]), looked.clone()], "new", 1), Standing::Unsettled, "one of them has");
-        assert_eq!(of(&[looked], "new", 1), Standing::Primary { replicas: vec![endpoint(2)] });
+        assert_eq!(of(&[looked], "new", 1), Standing::Primary { replicas: vec![endpoint(2)], listed: 1 });
+        let down = says(1, "1", &[-2, 3]);
+        let listed = of(&[down.clone(), down], "1", 1);
+        assert_eq!(listed, Standing::Primary { replicas: vec![endpoint(3)], listed: 2 }, "one that is down is listed");
         assert_eq!(of(&[says(1, "1", &[2])], "new", 4), Standing::Replaced);
         assert_eq!(of(&[replacing(says(1, "1", &[2]))], "new", 1), Standing::Replaced);
         let switching = [replacing(says(2, "1", &[2])), says(2, "2", &[1])];
