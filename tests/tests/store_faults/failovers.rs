@@ -33,6 +33,34 @@ async fn a_primary_behind_sentinels_may_change() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_primary_that_is_replaced_while_it_is_well_is_left_soon() {
+    // It would be told some 10 s after.
+    const SOON: Duration = Duration::from_secs(5);
+    let set = tokio::task::spawn_blocking(|| Sentinel::start().unwrap()).await.unwrap();
+    let store = open(&set.url()).await;
+    let mut watch = store.watch(&lock("left")).await.unwrap();
+    let old = set.replace_primary().unwrap();
+    let new = set.primary().unwrap();
+    let moved = async {
+        for number in 0.. {
+            let entry = entry(&format!("key-{number}"), 10);
+            // One that was under way as the connection was closed may fail.
+            let stored = store.set(&entry, None).await;
+            if stored.is_ok() && new.command::<bool>(&["EXISTS", &entry.key]).unwrap() {
+                return;
+            }
+            sleep(Duration::from_millis(20)).await;
+        }
+    };
+    timeout(SOON, moved).await.expect("writes go to one that was replaced");
+    assert_eq!(timeout(SOON, watch.heard()).await.expect("so does a subscription"), Word::Doubt);
+    let replicas = set.replicas().unwrap();
+    let old = replicas.iter().find(|server| server.announced() == old).unwrap();
+    let info: String = old.command(&["INFO", "replication"]).unwrap();
+    assert!(info.contains("role:master"), "it was told before, so this shows nothing");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nodes_of_a_cluster_may_change() {
     let cluster = Cluster::start().unwrap();
     let store = open(&cluster.url()).await;

@@ -22,6 +22,7 @@ use crate::store::address::Endpoint;
 pub(super) struct Link {
     connector: Connector,
     on_push: Option<PushHandler>,
+    vigil: Option<Vigil>,
     timeout: Duration,
     state: RwLock<State>,
     /// That of the last attempt to connect.
@@ -33,6 +34,9 @@ static LINKS: AtomicU64 = AtomicU64::new(0);
 
 /// Takes what a connection brings unasked. It must not block.
 pub(super) type PushHandler = Arc<dyn Fn(&PushInfo, &Closed) + Send + Sync>;
+
+/// Returns once a connection is to take no more requests. It runs where the connection does, and ends with it.
+pub(super) type Vigil = Arc<dyn Fn(&Live) -> BoxFuture<'static, ()> + Send + Sync>;
 
 /// An attempt to connect that many can wait for.
 type Attempt = Shared<BoxFuture<'static, Result<Arc<Live>, Fault>>>;
@@ -64,7 +68,12 @@ impl Link {
     /// deadlines.
     pub(super) fn new(connector: Connector, timeout: Duration, on_push: Option<PushHandler>) -> Self {
         let number = AtomicU64::new(LINKS.fetch_add(1, Ordering::Relaxed) << 32);
-        Self { connector, on_push, timeout, state: RwLock::new(State::Idle), number }
+        Self { connector, on_push, vigil: None, timeout, state: RwLock::new(State::Idle), number }
+    }
+
+    /// The same, with what decides when a connection is to be made anew though it is open.
+    pub(super) fn watched(self, vigil: Option<Vigil>) -> Self {
+        Self { vigil, ..self }
     }
 
     /// What it connects by.
@@ -134,8 +143,15 @@ impl Link {
         }
         let number = self.number.fetch_add(1, Ordering::Relaxed) + 1;
         let (connector, on_push, timeout) = (self.connector.clone(), self.on_push.clone(), self.timeout);
+        let vigil = self.vigil.clone();
         // A task of its own, as whoever asked first may be gone before the others have their answer.
-        let task = tokio::spawn(async move { Live::open(&connector, number, timeout, on_push).await });
+        let task = tokio::spawn(async move {
+            let live = Live::open(&connector, number, timeout, on_push).await?;
+            if let Some(vigil) = vigil {
+                tokio::spawn(watch_over(live.closed.clone(), vigil(&live)));
+            }
+            Ok(live)
+        });
         let attempt = async move {
             task.await.unwrap_or_else(|why| Err(Fault::Unreachable(format!("the attempt to connect ended: {why}"))))
         };
@@ -248,6 +264,14 @@ async fn keep_alive(live: std::sync::Weak<Live>, closed: Arc<Closed>) {
         if live.send(&ping, Instant::now() + live.timeout).await.is_err() {
             return;
         }
+    }
+}
+
+/// Closes a connection once something says so.
+async fn watch_over(closed: Arc<Closed>, vigil: BoxFuture<'static, ()>) {
+    tokio::select! {
+        () = closed.wait() => {}
+        () = vigil => closed.close(),
     }
 }
 

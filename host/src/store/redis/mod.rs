@@ -43,7 +43,6 @@ use clock::ServerClock;
 use cluster::Cluster;
 use connect::Connector;
 use fault::{Fault, integer, odd};
-use link::Link;
 use primary::Primary;
 use replicas::RedisReplicas;
 use request::{Request, Waiter};
@@ -131,9 +130,9 @@ async fn connected(connector: Connector, address: &RedisAddress, options: &Store
     let timeout: Duration = options.response_timeout;
     match address.topology {
         Kind::Server | Kind::Sentinel { .. } => {
-            let link = Link::new(connector, timeout, None);
-            link.live(deadline).await?;
-            Ok(Topology::One(Primary::new(link.into(), timeout)))
+            let primary = Primary::new(connector, timeout);
+            primary.link().live(deadline).await?;
+            Ok(Topology::One(primary))
         }
         Kind::Cluster => {
             let seeds = address.endpoints.clone();

@@ -5,13 +5,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use redis::Value;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use super::connect::Connector;
 use super::fault::{Fault, odd};
 use super::followers::{Followers, Links};
-use super::link::{Link, Live};
+use super::link::{Link, Live, Vigil};
 use super::sentinels::Sentinels;
 use super::slots::known;
 use super::testimony::{self, Standing};
@@ -19,6 +21,9 @@ use crate::store::address::Endpoint;
 
 /// For how long a replica that is gone counts as one that does not hold a lock, where there are no Sentinels to say what became of it.
 const LEFT: Duration = Duration::from_mins(1);
+
+/// How often each Sentinel is asked whether the primary is another by now.
+const CHECK: Duration = Duration::from_secs(1);
 
 /// The shortest time between two questions for the replicas.
 const REST: Duration = Duration::from_millis(20);
@@ -40,7 +45,7 @@ pub(super) struct Primary(Arc<Inner>);
 struct Inner {
     link: Arc<Link>,
     /// Who says which server it is, if not the address.
-    sentinels: Option<Sentinels>,
+    sentinels: Option<Arc<Sentinels>>,
     timeout: Duration,
     roster: Mutex<Roster>,
     asking: AtomicBool,
@@ -61,16 +66,22 @@ struct Roster {
 }
 
 impl Primary {
-    /// The server that a link leads to, which has this long for a reply.
-    pub(super) fn new(link: Arc<Link>, timeout: Duration) -> Self {
-        let sentinels = Sentinels::of(link.connector(), timeout);
+    /// The server that a connector leads to, which has this long for a reply.
+    pub(super) fn new(connector: Connector, timeout: Duration) -> Self {
+        let sentinels = Sentinels::of(&connector, timeout).map(Arc::new);
+        let link = Arc::new(Link::new(connector, timeout, None).watched(sentinels.as_ref().map(vigil)));
         let (roster, asking, told) = (Mutex::default(), AtomicBool::new(false), watch::Sender::new(()));
         Self(Arc::new(Inner { link, sentinels, timeout, roster, asking, told }))
     }
 
     /// The Sentinels that say which server it is, if there are any.
     pub(super) fn sentinels(&self) -> Option<&Sentinels> {
-        self.0.sentinels.as_ref()
+        self.0.sentinels.as_deref()
+    }
+
+    /// What decides when a connection to it is to be made anew, as it leads to one that was replaced.
+    pub(super) fn vigil(&self) -> Option<Vigil> {
+        self.0.sentinels.as_ref().map(vigil)
     }
 
     /// The link to it.
@@ -205,6 +216,16 @@ pub(super) async fn run_id(live: &Live, deadline: Instant) -> Result<String, Fau
     };
     let id = text.lines().find_map(|line| line.strip_prefix("run_id:")).map(|id| id.trim().to_owned());
     id.ok_or_else(|| odd("information on a server", &reply))
+}
+
+/// One that Sentinels replace while it is well serves who is connected until they tell it, some 10 s later, and what is written to it
+/// meanwhile is lost.
+fn vigil(sentinels: &Arc<Sentinels>) -> Vigil {
+    let sentinels = Arc::clone(sentinels);
+    Arc::new(move |live| {
+        let (sentinels, endpoint) = (Arc::clone(&sentinels), live.endpoint().clone());
+        async move { sentinels.replaced(&endpoint, CHECK).await }.boxed()
+    })
 }
 
 /// A question under way, or the rest after it. It ends with its runtime; then others may ask.

@@ -17,6 +17,7 @@ use super::connect::Connector;
 use super::fault::Fault;
 use super::link::Link;
 use super::testimony::{Named, Testimony, are_most};
+use crate::store::address::Endpoint;
 
 /// How much longer the others have once most Sentinels have answered. One that hangs or is cut off is not to hold up who needs an answer,
 /// and what it knows most others do.
@@ -71,17 +72,27 @@ impl Sentinels {
 
     /// Whether no Sentinel that answers says that the server with this run id is not the primary, or is to be replaced.
     pub(super) async fn agrees_on(&self, run_id: &str) -> bool {
-        let asked = self.links.iter().map(|sentinel| self.objects(sentinel, run_id));
+        let asked = self.links.iter().map(|sentinel| self.says(sentinel, |named| !named.names(run_id)));
         !join_all(asked).await.contains(&true)
     }
 
     /// Returns once one of them says so. Each is asked at this interval, whatever the others take.
     pub(super) async fn objection(&self, run_id: &str, interval: Duration) {
+        self.until_one_says(|named| !named.names(run_id), interval).await;
+    }
+
+    /// Returns once one of them says that another server than this one is the primary by now. Each is asked at this interval.
+    pub(super) async fn replaced(&self, endpoint: &Endpoint, interval: Duration) {
+        self.until_one_says(|named| named.leads_elsewhere(endpoint), interval).await;
+    }
+
+    async fn until_one_says(&self, what: impl Fn(&Named) -> bool, interval: Duration) {
+        let what = &what;
         let asked = self.links.iter().map(|sentinel| {
             Box::pin(async move {
                 loop {
                     sleep(interval).await;
-                    if self.objects(sentinel, run_id).await {
+                    if self.says(sentinel, what).await {
                         return;
                     }
                 }
@@ -90,11 +101,11 @@ impl Sentinels {
         select_all(asked).await;
     }
 
-    async fn objects(&self, sentinel: &Link, run_id: &str) -> bool {
+    async fn says(&self, sentinel: &Link, what: impl Fn(&Named) -> bool) -> bool {
         match self.ask(sentinel).await {
             Ok(named) => {
                 let latest = self.epoch.fetch_max(named.epoch(), Ordering::SeqCst);
-                named.epoch() >= latest && !named.names(run_id)
+                named.epoch() >= latest && what(&named)
             }
             // None that is down or cut off from this process alone can keep it from having copies.
             Err(fault) => {

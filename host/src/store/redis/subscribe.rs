@@ -164,7 +164,8 @@ impl Hub {
         let mut feeds = self.0.feeds.lock().unwrap_or_else(PoisonError::into_inner);
         let new = || {
             let hub = Arc::downgrade(&self.0);
-            Arc::new(Link::new(connector.clone(), self.0.timeout, Some(Arc::new(move |push, closed| take(&hub, push, closed)))))
+            let link = Link::new(connector.clone(), self.0.timeout, Some(Arc::new(move |push, closed| take(&hub, push, closed))));
+            Arc::new(link.watched(self.0.topology.vigil()))
         };
         feeds.entry(connector.target.to_string()).or_insert_with(new).clone()
     }

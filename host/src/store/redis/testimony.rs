@@ -78,6 +78,12 @@ impl Named {
     pub(super) fn names(&self, run_id: &str) -> bool {
         self.primary == run_id && !self.replacing
     }
+
+    /// Whether another server than the one at this address is the primary. The Sentinel that replaces one names that until all replicas
+    /// follow the new one.
+    pub(super) fn leads_elsewhere(&self, endpoint: &Endpoint) -> bool {
+        self.endpoint != *endpoint && !self.replacing
+    }
 }
 
 impl Testimony {
@@ -231,6 +237,9 @@ mod tests {
         assert!(names(1, "1").names("1"));
         assert!(!names(1, "1").names("2"));
         assert!(!Named { replacing: true, ..names(1, "1") }.names("1"));
+        assert!(names(1, "2").leads_elsewhere(&endpoint(1)));
+        assert!(!names(1, "1").leads_elsewhere(&endpoint(1)));
+        assert!(!Named { replacing: true, ..names(1, "1") }.leads_elsewhere(&endpoint(2)), "it names the old one still");
     }
 
     #[test]

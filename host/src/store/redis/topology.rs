@@ -10,7 +10,7 @@ use super::cluster::Cluster;
 use super::connect::Connector;
 use super::fault::Fault;
 use super::followers::Followers;
-use super::link::Link;
+use super::link::{Link, Vigil};
 use super::primary::Primary;
 use super::slots::redirection;
 
@@ -84,6 +84,14 @@ impl Topology {
     /// How to connect to whoever is thought to have a key.
     pub(super) fn connector(&self, key: &str) -> Connector {
         self.owner(key).connector().clone()
+    }
+
+    /// What decides when a connection to the one server is to be made anew. The nodes of a cluster say themselves where to go.
+    pub(super) fn vigil(&self) -> Option<Vigil> {
+        match self {
+            Self::One(primary) => primary.vigil(),
+            Self::Many(_) => None,
+        }
     }
 
     /// Has requests to the one server go over a new connection, which may lead to another by now. The nodes of a cluster say themselves
