@@ -324,7 +324,7 @@ mod tests {
 
     use super::*;
 
-    const ROUNDS: usize = 20_000;
+    const ROUNDS: usize = 2_000;
 
     #[test]
     fn nothing_is_left_of_a_flight_when_the_last_leave_together() {

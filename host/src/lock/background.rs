@@ -91,11 +91,13 @@ async fn settle(lines: Lines, surrender: Surrender) {
         Ok(released) => tracing::debug!(lock, ?released, "released in the background"),
         Err(error) => {
             tracing::warn!(lock, %error, "not released: its lease ends it");
-            if surrender.withdraws.is_some() {
+            if surrender.withdraws.is_some() && may_change(&error) {
                 // Others of this process keep the place, and the lock would be given to it. Nobody has to wait for this: it ends with the
                 // process, as the place does.
-                let until = after(Instant::now(), WITHOUT_LEASE);
-                tokio::spawn(async move { persist(&lines, &surrender, until).await });
+                tokio::spawn(async move {
+                    let outcome = persist(&lines, &surrender, after(Instant::now(), WITHOUT_LEASE)).await;
+                    tracing::debug!(lock = surrender.lock.name(), ?outcome, "tried to give up a place");
+                });
             }
         }
     }
@@ -126,16 +128,20 @@ async fn persist(lines: &Lines, surrender: &Surrender, until: Instant) -> Result
             let_go(lines, &surrender.lock, &surrender.token, surrender.withdraws.as_ref()).await
         };
         match released {
-            // Who may do it, and which server takes it, can change; a command that the server does not know stays unknown.
-            Err(Error::Unavailable(why)) if !matches!(why.why, Outage::Failed(_) | Outage::Forbidden(_)) => {
+            Err(error) if may_change(&error) => {
                 failures += 1;
                 let next = after(Instant::now(), back_off(failures, random()));
                 if next >= until {
-                    return Err(why.into());
+                    return Err(error);
                 }
                 sleep_until(next).await;
             }
             outcome => return outcome,
         }
     }
+}
+
+/// Whether another attempt may end otherwise: which server takes it can change, and a command that a server does not know stays unknown.
+fn may_change(error: &Error) -> bool {
+    matches!(error, Error::Unavailable(why) if !matches!(why.why, Outage::Failed(_) | Outage::Forbidden(_)))
 }

@@ -5,7 +5,7 @@ use tokio::time::{Instant, timeout_at};
 use super::quorum::{Action, Confirming, Event, Quorum};
 use crate::error::{Error, Invalid};
 use crate::names::LockKeys;
-use crate::store::{Copies, Route, Store, Token};
+use crate::store::{Copies, Holding, Route, Store, Token};
 
 /// A lock that replicas are asked about.
 #[derive(Debug, Clone, Copy)]
@@ -25,7 +25,30 @@ pub(super) fn route(store: &dyn Store, lock: &LockKeys, quorum: Option<Quorum>) 
 /// Asks the replicas until `limit` whether they hold the lock for `token`, about until `ends`. True for a lock of another kind, of
 /// which no replica is asked; false if too few do, or none can tell.
 pub(super) async fn confirm(subject: Subject<'_>, token: &Token, ends: Option<Instant>, limit: Instant) -> Result<bool, Error> {
-    let Subject { store, lock, quorum: Some(quorum), route } = subject else { return Ok(true) };
+    let Subject { store, lock, quorum: Some(quorum), .. } = subject else { return Ok(true) };
+    let mut seen = ask(subject, quorum, token, ends, limit).await?;
+    if seen == Err(Copies::Moved) {
+        // It may have been sent on by a node of a cluster, or sent again over another connection. Who has it by now says so itself.
+        let subject = Subject { route: route(store, lock, Some(quorum)), ..subject };
+        if let Ok(Ok(Holding::Left(_) | Holding::Unlimited)) = timeout_at(limit, store.holding(lock, token)).await {
+            seen = ask(subject, quorum, token, ends, limit).await?;
+        }
+    }
+    if let Err(seen) = seen {
+        tracing::warn!(lock = lock.name(), ?quorum, ?seen, "the replicas do not hold it");
+    }
+    Ok(seen.is_ok())
+}
+
+/// Asks the replicas of the server that had the request. If too few hold it, what was seen last.
+async fn ask(
+    subject: Subject<'_>,
+    quorum: Quorum,
+    token: &Token,
+    ends: Option<Instant>,
+    limit: Instant,
+) -> Result<Result<(), Copies>, Error> {
+    let Subject { store, lock, route, .. } = subject;
     let Some((replicas, route)) = store.replicas().zip(route) else { return Err(too_few(store, quorum, 0)) };
     let mut survey = replicas.survey(lock, token, ends, route);
     let mut seen = Copies::Unknown;
@@ -37,11 +60,8 @@ pub(super) async fn confirm(subject: Subject<'_>, token: &Token, ends: Option<In
                 until
             }
             Action::Listen { until } => until,
-            Action::Reached => return Ok(true),
-            Action::NotReached => {
-                tracing::warn!(lock = lock.name(), ?quorum, ?seen, "the replicas do not hold it");
-                return Ok(false);
-            }
+            Action::Reached => return Ok(Ok(())),
+            Action::NotReached => return Ok(Err(seen)),
             Action::Impossible { replicas } => return Err(too_few(store, quorum, replicas)),
         };
         let event = match timeout_at(until, survey.news()).await {

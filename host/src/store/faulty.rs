@@ -31,6 +31,7 @@ pub(crate) enum Op {
     Release,
     Extend,
     Renew,
+    Holding,
     Watch,
     Claim,
     Fill,
@@ -163,7 +164,7 @@ impl LockStore for Faulty {
     }
 
     fn holding<'a>(&'a self, lock: &'a LockKeys, token: &'a Token) -> Reply<'a, Holding> {
-        self.inner.holding(lock, token)
+        Box::pin(async move { self.through(Op::Holding, self.inner.holding(lock, token)).await? })
     }
 
     fn is_locked<'a>(&'a self, lock: &'a LockKeys) -> Reply<'a, bool> {

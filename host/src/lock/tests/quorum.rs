@@ -136,9 +136,10 @@ async fn an_acquire_cancelled_while_the_replicas_are_asked_leaves_the_lock_to_ot
 #[tokio::test(start_paused = true)]
 async fn what_a_server_said_that_is_the_primary_no_more_is_confirmed_by_no_replicas_of_its_successor() {
     let (store, lock) = setup(of_two(2));
-    // The answer is on its way when requests begin to go to another server.
+    // The answer is on its way when requests begin to go to another server, which does not say that it has the lock.
     let moves = |op| {
         store.fail(op, Fault::Late(SECOND), 1);
+        store.fail(Op::Holding, Fault::RequestLost, 1);
         async {
             sleep(SECOND / 2).await;
             store.fleet.as_ref().unwrap().move_on();
@@ -157,4 +158,26 @@ async fn what_a_server_said_that_is_the_primary_no_more_is_confirmed_by_no_repli
     let token = guard.hand_over().await.unwrap();
     let (adopted, ()) = tokio::join!(lock.adopt(&token), moves(Op::Adopt));
     assert!(refused(adopted.map(drop)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_sent_on_to_another_server_is_confirmed_by_the_replicas_of_that() {
+    let (store, lock) = setup(of_two(2));
+    let moves = |op| {
+        store.fail(op, Fault::Late(SECOND), 1);
+        async {
+            sleep(SECOND / 2).await;
+            store.fleet.as_ref().unwrap().move_on();
+        }
+    };
+    let (acquired, ()) = tokio::join!(lock.acquire(Wait::None), moves(Op::Attempt));
+    let guard = acquired.unwrap().expect("the other has it");
+    sleep(SECOND).await;
+    let (renewed, ()) = tokio::join!(guard.renew(), moves(Op::Renew));
+    renewed.unwrap();
+    let (extended, ()) = tokio::join!(guard.extend(60 * SECOND), moves(Op::Extend));
+    extended.unwrap();
+    let token = guard.hand_over().await.unwrap();
+    let (adopted, ()) = tokio::join!(lock.adopt(&token), moves(Op::Adopt));
+    assert!(adopted.unwrap().held().await.unwrap());
 }

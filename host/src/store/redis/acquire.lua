@@ -36,9 +36,9 @@ if not taken then
     end
     -- Free, as the holder's lease ended or a stranger released it: nobody else would tell who is first.
     if others_first and not holder then
-      local given = hand_on(KEYS[1], KEYS[3], KEYS[4], KEYS[5], ARGV[7], fence)
-      if given then
-        redis.call('SET', KEYS[2], digits(given) .. notes, 'PX', 86400000)
+      local told = hand_on(KEYS[1], KEYS[3], KEYS[4], KEYS[5], ARGV[7], fence)
+      if told > fence then
+        redis.call('SET', KEYS[2], digits(told) .. notes, 'PX', 86400000)
       end
     end
     -- If it is free still, whoever is first will ask for it, and there is no end of a lease to wait for.

@@ -27,6 +27,6 @@ notes = with_note(notes, '~', seen)
 if string.find(holder, '^[!-~]+$') then
   notes = with_note(notes, '!', holder)
 end
-local given, why = hand_on_if_possible(KEYS[1], KEYS[3], KEYS[4], KEYS[5], ARGV[2], stale)
-redis.call('SET', KEYS[2], digits(given or stale) .. notes, 'PX', 86400000)
+local told, given, why = hand_on_if_possible(KEYS[1], KEYS[3], KEYS[4], KEYS[5], ARGV[2], stale)
+redis.call('SET', KEYS[2], digits(told) .. notes, 'PX', 86400000)
 return {1, stale, given and 1 or 0, why}

@@ -35,8 +35,8 @@ static LINKS: AtomicU64 = AtomicU64::new(0);
 /// Takes what a connection brings unasked. It must not block.
 pub(super) type PushHandler = Arc<dyn Fn(&PushInfo, &Closed) + Send + Sync>;
 
-/// Returns once a connection is to take no more requests. It runs where the connection does, and ends with it.
-pub(super) type Vigil = Arc<dyn Fn(&Live) -> BoxFuture<'static, ()> + Send + Sync>;
+/// Returns once a connection is to take no more requests. It runs where the connection does, and ends with it, so it must not keep it open.
+pub(super) type Vigil = Arc<dyn Fn(Arc<Live>) -> BoxFuture<'static, ()> + Send + Sync>;
 
 /// An attempt to connect that many can wait for.
 type Attempt = Shared<BoxFuture<'static, Result<Arc<Live>, Fault>>>;
@@ -148,7 +148,7 @@ impl Link {
         let task = tokio::spawn(async move {
             let live = Live::open(&connector, number, timeout, on_push).await?;
             if let Some(vigil) = vigil {
-                tokio::spawn(watch_over(live.closed.clone(), vigil(&live)));
+                tokio::spawn(watch_over(live.closed.clone(), vigil(live.clone())));
             }
             Ok(live)
         });

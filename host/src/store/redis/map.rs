@@ -92,8 +92,6 @@ impl Map {
         let mut map = Self { owners: vec![u16::MAX; usize::from(SLOTS)], most: before.most.clone(), ..Self::default() };
         map.most.resize(usize::from(SLOTS), 0);
         map.asked = Some(asked);
-        map.importing.clone_from(&before.importing);
-        map.importing.retain(|(_, last)| asked.saturating_duration_since(*last) < IMPORTED);
         for shard in shards {
             let at = map.place(&primary(&shard.primary));
             let replicas: Arc<[_]> = shard.replicas.iter().map(&mut replica).collect();
@@ -107,7 +105,16 @@ impl Map {
                 node.replicas = Some(replicas);
             }
         }
+        map.importing = before.importing.iter().filter(|(link, last)| map.may_import(link, *last, asked)).cloned().collect();
         map
+    }
+
+    /// Whether a node that somebody was sent to at `last` may still have keys of slots that are another's: not one that follows another by
+    /// now, nor one that is lost, of which nobody needs to hear any more.
+    fn may_import(&self, link: &Arc<Link>, last: Instant, now: Instant) -> bool {
+        let endpoint = link.connector().endpoint();
+        let is_replica = || self.replicas().iter().any(|replica| replica.connector().endpoint() == endpoint);
+        now.saturating_duration_since(last) < IMPORTED && link.open().is_some() && !is_replica()
     }
 
     fn node(&self, slot: u16) -> Option<&Node> {

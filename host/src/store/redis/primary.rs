@@ -222,9 +222,15 @@ pub(super) async fn run_id(live: &Live, deadline: Instant) -> Result<String, Fau
 /// meanwhile is lost.
 fn vigil(sentinels: &Arc<Sentinels>) -> Vigil {
     let sentinels = Arc::clone(sentinels);
-    Arc::new(move |live| {
+    Arc::new(move |live: Arc<Live>| {
         let (sentinels, endpoint) = (Arc::clone(&sentinels), live.endpoint().clone());
-        async move { sentinels.replaced(&endpoint, CHECK).await }.boxed()
+        async move {
+            // Who may not ask goes by the address alone.
+            let run_id = run_id(&live, Instant::now() + sentinels.timeout()).await.ok();
+            drop(live);
+            sentinels.replaced(&endpoint, run_id.as_deref(), CHECK).await;
+        }
+        .boxed()
     })
 }
 

@@ -102,22 +102,24 @@ local function past_deaf(queue, deaf, from)
   end
 end
 
--- Gives the lock, which is free, to the first who waits and whose client can be told. Gives the fence of who got it, if anybody did.
-local function hand_on(lock, queue, alive, channel, publish, last)
+-- Gives the lock, which is free, to the first who waits and whose client can be told; `given.one` if there is one. No two are told one fence,
+-- not even the deaf: in a cluster, one who listens to another node of this shard hears it, and is not counted here. The last is `given.last`.
+local function hand_on_one(lock, queue, alive, channel, publish, given)
   local from, deaf = 0, {}
   while true do
     local place, token, lease, kept, client = first_place(queue, alive, from)
     if not place then
-      return nil
+      return
     end
     if deaf[client] then
       from = past_deaf(queue, deaf, from)
     else
-      local fence = after(last)
+      given.last = after(given.last)
       grant(lock, token, lease, kept)
-      if tell(channel, publish, client, token .. ' ' .. digits(fence)) then
+      if tell(channel, publish, client, token .. ' ' .. digits(given.last)) then
         leave(queue, place)
-        return fence
+        given.one = true
+        return
       end
       -- Nobody there listens: a process that died just now, or that has lost its connection and will ask by itself. Its places stay
       -- as long as it counts as alive.
@@ -126,6 +128,13 @@ local function hand_on(lock, queue, alive, channel, publish, last)
       from = from + 1
     end
   end
+end
+
+-- The same. Gives the last fence, and whether anybody has the lock now.
+local function hand_on(lock, queue, alive, channel, publish, last)
+  local given = {last = last}
+  hand_on_one(lock, queue, alive, channel, publish, given)
+  return given.last, given.one
 end
 
 -- The text of an error that was caught, which is a text by itself before 7.0. None of one that says that something else is kept under a key
@@ -137,12 +146,10 @@ local function reason(caught)
   end
 end
 
--- The same for a lock that was just let go of, which stays so, whatever comes of this. Gives no fence and the reason if those who wait cannot
--- be found or told: a user may have lost rights since they came.
-local function hand_on_if_possible(...)
-  local done, given = pcall(hand_on, ...)
-  if done then
-    return given
-  end
-  return nil, reason(given)
+-- The same as hand_on for a lock that was just let go of, which stays so, whatever comes of this. Gives the reason as well if those who wait
+-- cannot be found or told: a user may have lost rights since they came.
+local function hand_on_if_possible(lock, queue, alive, channel, publish, last)
+  local given = {last = last}
+  local done, caught = pcall(hand_on_one, lock, queue, alive, channel, publish, given)
+  return given.last, given.one, not done and reason(caught) or nil
 end

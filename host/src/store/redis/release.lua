@@ -10,6 +10,9 @@ local last, notes = recall(KEYS[2])
 if not last then
   return notes
 end
+if told and tonumber(told) > tonumber(last) then
+  last = told
+end
 if withdrawn ~= '' then
   leave(KEYS[3], withdrawn)
 end
@@ -51,8 +54,8 @@ if passes then
   grant(KEYS[1], next_token, lease, tonumber(kept))
   fence = after(fence)
 else
-  local given, untold = hand_on_if_possible(KEYS[1], KEYS[3], KEYS[4], KEYS[5], ARGV[2], fence)
-  fence, why = given or fence, untold or why
+  local last_told, _, untold = hand_on_if_possible(KEYS[1], KEYS[3], KEYS[4], KEYS[5], ARGV[2], fence)
+  fence, why = last_told, untold or why
 end
 redis.call('SET', KEYS[2], digits(fence) .. notes, 'PX', 86400000)
 if passes then

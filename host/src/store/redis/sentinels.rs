@@ -41,6 +41,11 @@ impl Sentinels {
         Some(Self { links, service: service.clone(), timeout, epoch: AtomicU64::new(0) })
     }
 
+    /// How long a server has for a reply.
+    pub(super) fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
     /// What they say: all that answer in time, or soon after most of all Sentinels. It fails if none does.
     pub(super) async fn testimonies(&self) -> Result<Vec<Testimony>, Fault> {
         let mut asked: FuturesUnordered<_> =
@@ -81,9 +86,10 @@ impl Sentinels {
         self.until_one_says(|named| !named.names(run_id), interval).await;
     }
 
-    /// Returns once one of them says that another server than this one is the primary by now. Each is asked at this interval.
-    pub(super) async fn replaced(&self, endpoint: &Endpoint, interval: Duration) {
-        self.until_one_says(|named| named.leads_elsewhere(endpoint), interval).await;
+    /// Returns once one of them says that another server than this one, with this run id if that is known, is the primary by now. Each is
+    /// asked at this interval.
+    pub(super) async fn replaced(&self, endpoint: &Endpoint, run_id: Option<&str>, interval: Duration) {
+        self.until_one_says(|named| named.leads_elsewhere(endpoint, run_id), interval).await;
     }
 
     async fn until_one_says(&self, what: impl Fn(&Named) -> bool, interval: Duration) {

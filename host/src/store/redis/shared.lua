@@ -83,7 +83,7 @@ local function fits(lock, share)
 end
 
 -- Gives the lock to those who wait, in their order, for as long as it fits the first of them. Each has it not for longer than its
--- place is kept, until that is confirmed. The last fence is `given.last`.
+-- place is kept, until that is confirmed. The last fence is `given.last`; `given.one` if anybody was given it.
 local function hand_out_each(lock, fences, queue, alive, channel, publish, given)
   local from, deaf = 0, {}
   while true do
@@ -94,13 +94,15 @@ local function hand_out_each(lock, fences, queue, alive, channel, publish, given
     if deaf[client] then
       from = past_deaf(queue, deaf, from)
     else
-      local member, fence = holder(share, token), after(given.last)
-      hold(lock, fences, member, math.min(lease_end(lease), millis() + kept), fence)
-      if tell(channel, publish, client, token .. ' ' .. digits(fence)) then
+      local member = holder(share, token)
+      -- Of the deaf too, as in hand_on_one.
+      given.last = after(given.last)
+      hold(lock, fences, member, math.min(lease_end(lease), millis() + kept), given.last)
+      if tell(channel, publish, client, token .. ' ' .. digits(given.last)) then
         leave(queue, place)
-        given.last = fence
+        given.one = true
       else
-        -- Nobody there listens, as in hand_on: its places stay as long as it counts as alive.
+        -- Its places stay as long as it counts as alive.
         let_go(lock, fences, member)
         deaf[client] = true
         from = from + 1
@@ -116,9 +118,10 @@ local function hand_out(lock, fences, queue, alive, channel, publish, last)
   return given.last
 end
 
--- The same for a share that was just let go of, as hand_on_if_possible says. Gives the last fence, and the reason.
+-- The same for a share that was just let go of, as hand_on_if_possible says. Gives the last fence, whether anybody was given it, and the
+-- reason.
 local function hand_out_if_possible(lock, fences, queue, alive, channel, publish, last)
   local given = {last = last}
   local done, caught = pcall(hand_out_each, lock, fences, queue, alive, channel, publish, given)
-  return given.last, not done and reason(caught) or nil
+  return given.last, given.one, not done and reason(caught) or nil
 end

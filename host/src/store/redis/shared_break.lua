@@ -30,6 +30,6 @@ local token = string.sub(member, 3)
 if string.find(token, '^[!-~]+$') then
   notes = with_note(notes, '!', token)
 end
-local given, why = hand_out_if_possible(KEYS[1], KEYS[6], KEYS[3], KEYS[4], KEYS[5], publish, stale)
-redis.call('SET', KEYS[2], digits(given) .. notes, 'PX', 86400000)
-return {1, stale, given > stale and 1 or 0, why}
+local told, given, why = hand_out_if_possible(KEYS[1], KEYS[6], KEYS[3], KEYS[4], KEYS[5], publish, stale)
+redis.call('SET', KEYS[2], digits(told) .. notes, 'PX', 86400000)
+return {1, stale, given and 1 or 0, why}

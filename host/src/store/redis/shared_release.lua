@@ -15,7 +15,7 @@ if not before then
   notes = with_note(notes, held and '-' or '!', token)
 end
 -- Also if it did not hold the lock: those behind a place that was given up may fit where it did not.
-local fence, why = hand_out_if_possible(KEYS[1], KEYS[6], KEYS[3], KEYS[4], KEYS[5], publish, tonumber(last))
+local fence, _, why = hand_out_if_possible(KEYS[1], KEYS[6], KEYS[3], KEYS[4], KEYS[5], publish, tonumber(last))
 local noted = redis.pcall('SET', KEYS[2], digits(fence) .. notes, 'PX', 86400000)
 -- A server out of memory cannot note it, nor grant an attempt that is still under way, which changes nothing about the answer.
 if noted.err and not string.find(noted.err, 'OOM', 1, true) then

@@ -79,10 +79,10 @@ impl Named {
         self.primary == run_id && !self.replacing
     }
 
-    /// Whether another server than the one at this address is the primary. The Sentinel that replaces one names that until all replicas
-    /// follow the new one.
-    pub(super) fn leads_elsewhere(&self, endpoint: &Endpoint) -> bool {
-        self.endpoint != *endpoint && !self.replacing
+    /// Whether another server is the primary than the one at this address, with this run id if that is known: Sentinels can have more
+    /// than one name for a server. The one that replaces it names it until all replicas follow the new one.
+    pub(super) fn leads_elsewhere(&self, endpoint: &Endpoint, run_id: Option<&str>) -> bool {
+        self.endpoint != *endpoint && run_id != Some(&self.primary) && !self.replacing
     }
 }
 
@@ -237,9 +237,12 @@ mod tests {
         assert!(names(1, "1").names("1"));
         assert!(!names(1, "1").names("2"));
         assert!(!Named { replacing: true, ..names(1, "1") }.names("1"));
-        assert!(names(1, "2").leads_elsewhere(&endpoint(1)));
-        assert!(!names(1, "1").leads_elsewhere(&endpoint(1)));
-        assert!(!Named { replacing: true, ..names(1, "1") }.leads_elsewhere(&endpoint(2)), "it names the old one still");
+        let elsewhere = |named: Named, port, run_id| named.leads_elsewhere(&endpoint(port), run_id);
+        assert!(elsewhere(names(1, "2"), 1, Some("1")) && elsewhere(names(1, "2"), 1, None));
+        assert!(!elsewhere(names(1, "1"), 1, Some("1")) && !elsewhere(names(1, "1"), 1, None));
+        assert!(!elsewhere(names(1, "1"), 1, Some("new")), "it was restarted");
+        assert!(!elsewhere(names(1, "1"), 4, Some("1")), "it has another name");
+        assert!(!elsewhere(Named { replacing: true, ..names(1, "1") }, 2, Some("2")), "it names the old one still");
     }
 
     #[test]
