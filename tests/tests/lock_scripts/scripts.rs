@@ -140,7 +140,7 @@ impl Side {
     /// What is sent to the server. Whoever takes the short way is counted.
     fn source(&self, [usual, general]: [&str; 2], what: &str) -> String {
         if self.way == Way::General {
-            return format!("local taken\n{general}");
+            return format!("local taken, told, deaf\n{general}");
         }
         let mut parts = usual.split("return {1").enumerate();
         let (_, first) = parts.next().unwrap();

@@ -105,7 +105,7 @@ end
 -- Gives the lock, which is free, to the first who waits and whose client can be told; `given.one` if there is one. No two are told one fence,
 -- not even the deaf: in a cluster, one who listens to another node of this shard hears it, and is not counted here. The last is `given.last`.
 local function hand_on_one(lock, queue, alive, channel, publish, given)
-  local from, deaf = 0, {}
+  local from, deaf = 0, given.deaf or {}
   while true do
     local place, token, lease, kept, client = first_place(queue, alive, from)
     if not place then
@@ -147,9 +147,9 @@ local function reason(caught)
 end
 
 -- The same as hand_on for a lock that was just let go of, which stays so, whatever comes of this. Gives the reason as well if those who wait
--- cannot be found or told: a user may have lost rights since they came.
-local function hand_on_if_possible(lock, queue, alive, channel, publish, last)
-  local given = {last = last}
+-- cannot be found or told: a user may have lost rights since they came. `deaf` are clients that are known to be.
+local function hand_on_if_possible(lock, queue, alive, channel, publish, last, deaf)
+  local given = {last = last, deaf = deaf}
   local done, caught = pcall(hand_on_one, lock, queue, alive, channel, publish, given)
   return given.last, given.one, not done and reason(caught) or nil
 end

@@ -54,7 +54,7 @@ if passes then
   grant(KEYS[1], next_token, lease, tonumber(kept))
   fence = after(fence)
 else
-  local last_told, _, untold = hand_on_if_possible(KEYS[1], KEYS[3], KEYS[4], KEYS[5], ARGV[2], fence)
+  local last_told, _, untold = hand_on_if_possible(KEYS[1], KEYS[3], KEYS[4], KEYS[5], ARGV[2], fence, deaf)
   fence, why = last_told, untold or why
 end
 redis.call('SET', KEYS[2], digits(fence) .. notes, 'PX', 86400000)

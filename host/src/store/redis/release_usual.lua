@@ -1,8 +1,9 @@
 -- What release.lua nearly always comes to, before the functions are made that the other cases need: the token holds the lock, no place is
 -- given up or passed to, and nobody waits or the first who waits can be told. Numbers stay texts, as in acquire_usual.lua. When there is
 -- much to do elsewhere, what a script costs is the code that it goes through, so it has as few commands as can be.
--- The fence that somebody was told who was not counted as listening, as in hand_on_one.
-local told
+
+-- The fence that somebody was told who was not counted as listening, and whom, as in hand_on_one.
+local told, deaf
 if not ARGV[3] and #ARGV[1] >= 16 then
   local found = redis.call('MGET', KEYS[1], KEYS[2])
   local kept, note = found[2], ' -' .. string.sub(ARGV[1], 1, 16)
@@ -23,7 +24,6 @@ if not ARGV[3] and #ARGV[1] >= 16 then
     local alive = token and redis.pcall('ZSCORE', KEYS[4], client)
     if type(alive) == 'string' and tonumber(alive) > tonumber(string.sub(fence, 1, -4)) and #fence == 16 and fence > string.sub(kept, 1, 16) then
       local heard = redis.pcall(ARGV[2], KEYS[5] .. client, token .. ' ' .. fence)
-      told = fence
       if type(heard) == 'number' and heard > 0 then
         if lease ~= '-' and tonumber(lease) < tonumber(brief) then
           brief = lease
@@ -31,6 +31,9 @@ if not ARGV[3] and #ARGV[1] >= 16 then
         redis.call('SET', KEYS[1], token, 'PX', brief)
         redis.call('SET', KEYS[2], fence .. notes, 'PX', '86400000')
         return {1}
+      end
+      if type(heard) == 'number' then
+        told, deaf = fence, {[client] = true}
       end
     end
     if place then
