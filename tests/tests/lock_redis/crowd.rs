@@ -6,7 +6,7 @@ use bellwether::lock::Guard;
 use bellwether::names::{LockKeys, Prefix, Share};
 use bellwether_tests::commands::Counting;
 use futures_util::future::BoxFuture;
-use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 
 use super::*;
 
@@ -48,13 +48,14 @@ async fn take_turns(holders: u32, share: Share, open: fn(&Locks) -> Acquire) {
         held.push(other().await.unwrap().unwrap());
     }
     let mut counting = Counting::on(&server).unwrap();
-    let (told, mut turns) = mpsc::unbounded_channel();
-    let wait = |acquire: &Acquire, is_here: bool| {
-        let (acquire, told) = (Arc::clone(acquire), told.clone());
-        tokio::spawn(async move {
+    let mut turns = JoinSet::new();
+    let mut wait = |acquire: &Acquire, is_here: bool| {
+        let acquire = Arc::clone(acquire);
+        turns.spawn(async move {
             let guard = acquire().await.unwrap().unwrap();
-            told.send(is_here).unwrap();
+            let fence = guard.fence();
             guard.release().await.unwrap();
+            (fence, is_here)
         });
     };
     for _ in 0..CROWD {
@@ -74,16 +75,12 @@ async fn take_turns(holders: u32, share: Share, open: fn(&Locks) -> Acquire) {
     for guard in held {
         guard.release().await.unwrap();
     }
-    let mut before_other = None;
-    for turn in 0..=CROWD {
-        let is_here = tokio::time::timeout(30 * SECOND, turns.recv()).await.unwrap().unwrap();
-        if !is_here {
-            before_other = Some(turn);
-        }
-    }
-    let before_other = before_other.unwrap();
-    // As many as have places when it comes, and those who get it at the same time.
-    assert!(before_other <= PLACES + u64::from(PERMITS), "{before_other} were before the one of another process");
+    // In the order of their fences, which is that of the grants.
+    let mut turns = tokio::time::timeout(60 * SECOND, turns.join_all()).await.unwrap();
+    turns.sort_unstable();
+    let before_other = turns.iter().position(|(_, is_here)| !is_here).unwrap() as u64;
+    // As many as had places when it came.
+    assert!(before_other <= PLACES, "{before_other} were before the one of another process");
     here.settled().await;
     let (counted, polls) = (counting.so_far().unwrap(), u64::try_from(began.elapsed().as_millis() / 100).unwrap());
     // Its place, the word that the grant was heard of, and the release; and one who asks when nobody here has it any more.
