@@ -2,7 +2,7 @@
 //!
 //! All who wait for one entry share a flight. One of them at a time asks the store and listens for news of it; what it finds is for
 //! all, or it has the claim and the next takes its turn. One that gives up leaves its turn to the next, and one that keeps it and is not
-//! polled any more is soon done without, so nobody depends on another.
+//! polled any more is soon done without, so nobody depends on one other.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -146,8 +146,7 @@ impl Flights {
         let mut found = flight.found.subscribe();
         // What was asked before may have been answered before what this caller knows of.
         let before = flight.asked.load(Ordering::Acquire);
-        // Of what both of them ask, one may be given up while the other has an answer.
-        let other = Bid { claim: Claim::random()?, ..bid.clone() };
+        let spare = bid.clone();
         tokio::select! {
             biased;
             found = found.wait_for(|(question, _)| *question > before) => match found {
@@ -158,7 +157,9 @@ impl Flights {
             landed = async { flight.fly(self, place, key, bid, deadline, &mut *flight.turn.lock().await).await } => landed,
             landed = async {
                 flight.stalled().await;
-                flight.fly(self, place, key, other, deadline, &mut *flight.stand_in.lock().await).await
+                // Of what both of them ask, one may be given up while the other has an answer.
+                let bid = Bid { claim: Claim::random()?, ..spare };
+                flight.fly(self, place, key, bid, deadline, &mut *flight.stand_in.lock().await).await
             } => landed,
             () = sleep_until(deadline) => flight.open().clone().map_or(Ok(Landed::Busy), Err),
         }
