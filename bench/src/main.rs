@@ -75,12 +75,16 @@ enum What {
 
 fn main() -> anyhow::Result<()> {
     let args = Args::parse();
-    let alone = || runtime::Builder::new_current_thread().enable_all().build();
     match args.part {
         Some(Part::Lock(part)) => alone()?.block_on(lock::play(part)),
         Some(Part::Reader(options)) => alone()?.block_on(herd::reader::run(options)),
         None => runtime::Builder::new_multi_thread().enable_all().build()?.block_on(measure(args)),
     }
+}
+
+/// A runtime of one thread.
+fn alone() -> std::io::Result<runtime::Runtime> {
+    runtime::Builder::new_current_thread().enable_all().build()
 }
 
 async fn measure(args: Args) -> anyhow::Result<()> {
@@ -109,7 +113,10 @@ async fn measure(args: Args) -> anyhow::Result<()> {
         herd::run(&server, args.rounds.map_or(30, usize::from), &mut report).await?;
     }
     if wanted(What::Lock) {
-        lock::run(&server, rounds, &mut report).await?;
+        let (server, report) = (&server, &mut report);
+        std::thread::scope(|scope| scope.spawn(|| alone()?.block_on(lock::run_alone(server, rounds, report))).join())
+            .map_err(|_| anyhow::anyhow!("the measurement of locks panicked"))??;
+        lock::run(server, rounds, report).await?;
     }
     report.finish()
 }

@@ -1,5 +1,6 @@
 //! `lock-quorum`: a lock that a majority of the replicas was seen to hold, beside bare commands to the primary alone; and
 //! `lock-quorum-raw`, beside the same: what bare commands take that ask the replicas too, which is the least that such a lock can take.
+//! Each with nobody else there, and with writers that load all primaries.
 
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -11,73 +12,63 @@ use bellwether_tests::{Cluster, Server};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::Child;
 
+use super::TURN;
 use super::raw::{self, RawLock};
 use crate::measure::{Figure, each, median, micros};
 use crate::processes::this_program;
 use crate::report::Report;
 
-/// How many attempts there are at least, idle and loaded.
+/// How many attempts there are, idle and loaded.
 const ATTEMPTS: usize = 10_000;
-
-const RAW: &str = "lock-quorum-raw";
 
 /// How many write while it is loaded.
 const WRITERS: &str = "50";
 
+/// A case, the same by bare commands, and whether writers load the cluster meanwhile.
+const CASES: [(&str, &str, bool); 2] =
+    [("lock-quorum", "lock-quorum-raw", false), ("lock-quorum-loaded", "lock-quorum-raw-loaded", true)];
+
 /// Measures the wanted cases.
-pub(super) async fn run(rounds: usize, report: &mut Report) -> anyhow::Result<()> {
-    let cases = [("lock-quorum", false), ("lock-quorum-loaded", true)];
-    let wanted = |case: &str| report.wants(case) || report.wants(&failed(case));
-    let cases: Vec<_> = cases.into_iter().filter(|(case, _)| wanted(case)).collect();
-    if cases.is_empty() && !report.wants(RAW) {
+pub(super) async fn run(report: &mut Report) -> anyhow::Result<()> {
+    let cases = CASES.map(|(case, bare, loaded)| (case, report.wants(case) || report.wants(&failed(case)), bare, loaded));
+    if cases.iter().all(|(_, wanted, bare, _)| !wanted && !report.wants(bare)) {
         return Ok(());
     }
     let cluster = Cluster::start()?;
-    if report.wants(RAW) {
-        let figure = confirmed(&cluster, rounds).await?;
-        report.print(&figure.against(raw::NAME).goal("report"))?;
-    }
     let options = LockOptions { kind: Kind::Quorum, ..super::options() };
-    let lock = match super::locks(&cluster.url()).await?.open("bench-quorum", options) {
-        Ok(lock) => lock,
-        Err(why) => {
-            for (case, _) in cases {
-                report.skip(case, &why);
-                report.skip(&failed(case), &why);
-            }
-            return Ok(());
+    let lock = super::locks(&cluster.url()).await?.open("bench-quorum", options)?;
+    // In the slot of the lock, so that all have the same primary.
+    let key = "{bench-quorum}raw";
+    let mut raw = RawLock::connect(&cluster.primary_of(key)?.url(), key).await?;
+    let replicas = raw::readonly(cluster.replicas_of(key)?.into_iter().map(Server::url)).await?;
+    for (case, wanted, bare, loaded) in cases {
+        let wants_bare = report.wants(bare);
+        if !wanted && !wants_bare {
+            continue;
         }
-    };
-    // In the slot of the lock, so that both have the same primary.
-    let mut raw = RawLock::connect(&cluster.primary_of("bench-quorum")?.url(), "{bench-quorum}raw").await?;
-    for (case, loaded) in cases {
         let writers = if loaded { Some(writers(&cluster).await?) } else { None };
         let mut tried = Tried::default();
-        let mut theirs = Vec::new();
-        for _ in 0..rounds {
-            let attempts = ATTEMPTS.div_ceil(rounds);
-            tried.attempt(&lock, attempts).await?;
-            theirs.extend(each(attempts, async || raw.cycle().await).await?);
+        let (mut confirmed, mut theirs) = (Vec::new(), Vec::new());
+        for _ in 0..ATTEMPTS / TURN {
+            if wanted {
+                tried.attempt(&lock).await?;
+            }
+            if wants_bare {
+                confirmed.extend(each(TURN, async || raw.confirmed_cycle(&replicas).await).await?);
+            }
+            theirs.extend(each(TURN, async || raw.cycle().await).await?);
         }
         drop(writers);
-        tried.print(case, micros(median(&mut theirs)), report)?;
+        let reference = micros(median(&mut theirs));
+        if wants_bare {
+            let figure = Figure::new(bare, "µs", (micros(median(&mut confirmed)), reference), confirmed.len());
+            report.print(&figure.against(raw::NAME).goal("report"))?;
+        }
+        if wanted {
+            tried.print(case, reference, report)?;
+        }
     }
     Ok(())
-}
-
-/// The steps of a quorum lock by bare commands.
-async fn confirmed(cluster: &Cluster, rounds: usize) -> anyhow::Result<Figure> {
-    const KEY: &str = "bench-quorum-raw";
-    let mut raw = RawLock::connect(&cluster.primary_of(KEY)?.url(), KEY).await?;
-    let replicas = raw::readonly(cluster.replicas_of(KEY)?.into_iter().map(Server::url)).await?;
-    let calls = ATTEMPTS.div_ceil(rounds);
-    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
-    for _ in 0..rounds {
-        ours.extend(each(calls, async || raw.confirmed_cycle(&replicas).await).await?);
-        theirs.extend(each(calls, async || raw.cycle().await).await?);
-    }
-    let samples = ours.len();
-    Ok(Figure::new(RAW, "µs", (micros(median(&mut ours)), micros(median(&mut theirs))), samples))
 }
 
 fn failed(case: &str) -> String {
@@ -92,8 +83,8 @@ struct Tried {
 }
 
 impl Tried {
-    async fn attempt(&mut self, lock: &Lock, attempts: usize) -> anyhow::Result<()> {
-        for _ in 0..attempts {
+    async fn attempt(&mut self, lock: &Lock) -> anyhow::Result<()> {
+        for _ in 0..TURN {
             let began = Instant::now();
             match lock.acquire(Wait::None).await {
                 Ok(Some(guard)) => {

@@ -6,6 +6,7 @@ use anyhow::Context as _;
 use bellwether::clock::Wait;
 use bellwether_tests::Server;
 
+use super::TURN;
 use super::contender::{Contender, Side};
 use super::fleet::Fleet;
 use super::raw::{self, RawLock};
@@ -32,18 +33,20 @@ pub(super) async fn run(server: &Server, rounds: usize, report: &mut Report) -> 
 
     let (mut ours, mut theirs, mut of_rslock, mut of_redis_py) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for _ in 0..rounds {
-        let cycle = async || {
-            let guard = lock.acquire(Wait::None).await?.context("the lock is held by somebody else")?;
-            Ok(guard.release().await?)
-        };
-        ours.extend(each(CALLS, cycle).await?);
-        theirs.extend(each(CALLS, async || raw.cycle().await).await?);
-        if report.wants(RSLOCK) {
+        for _ in 0..CALLS / TURN {
             let cycle = async || {
-                rslock.acquire().await?;
-                rslock.release().await
+                let guard = lock.acquire(Wait::None).await?.context("the lock is held by somebody else")?;
+                Ok(guard.release().await?)
             };
-            of_rslock.extend(each(CALLS, cycle).await?);
+            ours.extend(each(TURN, cycle).await?);
+            theirs.extend(each(TURN, async || raw.cycle().await).await?);
+            if report.wants(RSLOCK) {
+                let cycle = async || {
+                    rslock.acquire().await?;
+                    rslock.release().await
+                };
+                of_rslock.extend(each(TURN, cycle).await?);
+            }
         }
         if let Some(redis_py) = &mut redis_py {
             redis_py.order(0, &format!("cycles {CALLS}\n")).await?;
