@@ -10,7 +10,7 @@ use super::flights::Flights;
 use super::metrics::{Metrics, Operation};
 use super::near::NearDoor;
 use super::options::Expiry;
-use super::pipeline::{Pipeline, within};
+use super::pipeline::{Pipeline, Soon, within};
 use super::pledge::Read;
 use super::promises::Promises;
 use super::{Content, Key};
@@ -109,8 +109,8 @@ impl Cache {
         self.0.metrics.timed(Operation::Set, write).await
     }
 
-    pub(super) async fn key(&self, (key, content): Parts<'_>) -> Result<String, Error> {
-        self.0.pipeline.key(key, content.map(Content::as_cbor)).await
+    pub(super) fn key<'a>(&'a self, (key, content): Parts<'a>) -> Soon<'a, String> {
+        self.0.pipeline.key(key, content.map(Content::as_cbor))
     }
 
     pub(super) async fn keys<'k>(&self, keys: impl Iterator<Item = Parts<'k>>) -> Result<Vec<String>, Error> {

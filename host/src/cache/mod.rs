@@ -47,6 +47,7 @@ mod lookup;
 mod many;
 pub mod metrics;
 mod near;
+mod opening;
 mod options;
 mod peek;
 mod pipeline;

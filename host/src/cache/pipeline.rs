@@ -3,14 +3,16 @@
 use std::borrow::Cow;
 
 use bytes::Bytes;
+use futures_util::FutureExt as _;
+use futures_util::future::{BoxFuture, Either, Ready, ready};
 use tokio::runtime::Handle;
 
 use crate::cbor;
 use crate::envelope::{Envelope, StageId, Tag};
-use crate::error::{CborFault, Corrupt, Error, Invalid, Limit, StageError, StageFault, StageKind};
+use crate::error::{CborFault, Error, Invalid, Limit, StageError, StageFault, StageKind};
 use crate::glob::Glob;
 use crate::names::{escape, escape_char, escape_last, is_tag, unescape};
-use crate::stage::{Compressor, Identity, Registered, Serializer, Stages};
+use crate::stage::{Compressor, Identity, Registered, Serializer, Stages, Work};
 
 use super::CacheLimits;
 use super::format::Formats;
@@ -30,16 +32,6 @@ pub(super) struct Pipeline {
     /// For the names of stages that others used.
     pub(super) stages: Stages,
     pub(super) limits: CacheLimits,
-}
-
-/// Who says that a payload is what a serializer made.
-pub(super) enum Origin<'a> {
-    /// The envelope's checksum, or one within the payload.
-    Serializer,
-    /// No more than this compressor, whose output nobody vouches for.
-    Compressor(&'a Registered<dyn Compressor>),
-    /// Nobody.
-    Anybody,
 }
 
 /// What an entry keeps of a value, apart from the envelope.
@@ -66,20 +58,33 @@ const IDENTITY_ROOM: usize = 1024;
 
 impl Pipeline {
     /// The store's key of an entry. `content` is canonical.
-    pub(super) async fn key(&self, key: &str, content: Option<&[u8]>) -> Result<String, Error> {
+    pub(super) fn key<'a>(&'a self, key: &'a str, content: Option<&'a [u8]>) -> Soon<'a, String> {
+        if let Err(why) = self.check_key(key, content) {
+            return now(Err(why));
+        }
+        let Some(stage) = &self.identity else { return now(Ok(self.entry(&escape(key)))) };
+        match stage.stage().generate(&self.cache, key, content) {
+            Work::Done(Some(identity)) => now(self.named(stage, identity)),
+            later => later.map(|identity| self.named(stage, identity)).boxed().right_future(),
+        }
+    }
+
+    fn check_key(&self, key: &str, content: Option<&[u8]>) -> Result<(), Error> {
         if key.is_empty() {
             return Err(Invalid::Empty { what: "key" }.into());
         }
         within("key", key.len(), self.limits.key_bytes)?;
         within("content", content.map_or(0, <[u8]>::len), self.limits.content_bytes)?;
-        let Some(stage) = &self.identity else {
-            return match content {
-                None => Ok(self.entry(&escape(key))),
-                Some(_) => Err(Invalid::ContentWithoutIdentity.into()),
-            };
-        };
+        if content.is_some() && self.identity.is_none() {
+            return Err(Invalid::ContentWithoutIdentity.into());
+        }
+        Ok(())
+    }
+
+    /// The store's key of an entry, given what the identity calls it.
+    fn named(&self, stage: &Registered<dyn Identity>, identity: Result<String, StageFault>) -> Result<String, Error> {
         let failed = failed(stage, StageKind::Identity, "name an entry");
-        let identity = stage.stage().generate(&self.cache, key, content).await.map_err(failed)?;
+        let identity = identity.map_err(failed)?;
         if stage.stage().escapes() {
             return Ok(self.entry(&identity));
         }
@@ -136,59 +141,6 @@ impl Pipeline {
         envelope.seal_with(tags, &payload.bytes)
     }
 
-    /// The value in the bytes of an entry. `key` is the store's, for errors.
-    pub(super) async fn open(&self, key: &str, stored: Bytes) -> Result<Bytes, Error> {
-        if self.formats.plain {
-            return self.open_plain(key, stored).await;
-        }
-        let (envelope, payload) = Envelope::open(key, stored)?;
-        let serializer = self.formats.serializer(self.serializer.as_ref(), envelope.serializer);
-        let serializer = serializer.ok_or_else(|| self.other(key, StageKind::Serializer, envelope.serializer))?;
-        let compressor = self.formats.compressor(self.compressor.as_ref(), envelope.compressor);
-        let compressor = compressor.ok_or_else(|| self.other(key, StageKind::Compressor, envelope.compressor))?;
-        let (payload, origin) = match (compressor, envelope.compressed) {
-            (_, false) => (payload, Origin::Serializer),
-            (None, true) => return Err(Corrupt::Flags { key: key.to_owned(), flags: 1 }.into()),
-            (Some(stage), true) if stage.stage().trusted() => (self.decompress(stage, payload).await?, Origin::Serializer),
-            (Some(stage), true) => (self.decompress(stage, payload).await?, Origin::Compressor(stage)),
-        };
-        self.deserialize(serializer, payload, origin).await
-    }
-
-    /// The bytes that a compressor once was given.
-    pub(super) async fn decompress(&self, stage: &Registered<dyn Compressor>, payload: Bytes) -> Result<Bytes, Error> {
-        let max = self.limits.value_bytes;
-        let failed = decompression_failed(stage);
-        let payload = stage.stage().decompress(payload, max as u64).await.map_err(failed)?;
-        output(payload.len(), max).map_err(failed)?;
-        Ok(payload)
-    }
-
-    /// The value in a payload.
-    pub(super) async fn deserialize(
-        &self,
-        serializer: Option<&Registered<dyn Serializer>>,
-        payload: Bytes,
-        origin: Origin<'_>,
-    ) -> Result<Bytes, Error> {
-        within("stored value", payload.len(), self.limits.value_bytes)?;
-        let Some(stage) = serializer else {
-            return Ok(cbor::wrap_bytes(&payload).into());
-        };
-        let failed = failed(stage, StageKind::Serializer, "deserialize a value");
-        let value = stage.stage().deserialize(payload).await.map_err(failed)?;
-        let trusted = stage.stage().trusted();
-        if trusted && matches!(origin, Origin::Serializer) {
-            return Ok(value);
-        }
-        check(&value).await.map_err(|why| match origin {
-            // Such a serializer answers for the value only as far as it was given what it once made.
-            Origin::Compressor(stage) if trusted => decompression_failed(stage)(StageFault::NotCbor(why)),
-            _ => failed(StageFault::NotCbor(why)),
-        })?;
-        Ok(value)
-    }
-
     /// What decides which value the bytes of an entry are.
     pub(super) fn form(&self) -> Form {
         (self.formats.plain, [id(self.serializer.as_ref()), id(self.compressor.as_ref())])
@@ -242,21 +194,22 @@ impl Pipeline {
         key.push_str(identity);
         key
     }
-
-    /// What is wrong with an entry that a stage wrote which this cache does not read.
-    fn other(&self, key: &str, kind: StageKind, wrote: StageId) -> Corrupt {
-        let own = match kind {
-            StageKind::Serializer => id(self.serializer.as_ref()),
-            _ => id(self.compressor.as_ref()),
-        };
-        let reads: Vec<_> = std::iter::once(own).chain(self.formats.ids(kind)).map(|id| self.stages.describe(kind, id)).collect();
-        Corrupt::OtherStage { key: key.to_owned(), kind, wrote: self.stages.describe(kind, wrote), reads: reads.join(", ") }
-    }
 }
 
-/// Checks a value, off the caller's thread if it is so large that this may take over a millisecond.
-async fn check(value: &Bytes) -> Result<(), CborFault> {
-    const LARGE: usize = 256 * 1024;
+/// Something that is there at once, as nearly always, or comes later. A future of its own for each of a thousand entries would cost more than
+/// the built-in stages do.
+pub(super) type Soon<'a, T> = Either<Ready<Result<T, Error>>, BoxFuture<'a, Result<T, Error>>>;
+
+/// It is there.
+pub(super) fn now<'a, T>(outcome: Result<T, Error>) -> Soon<'a, T> {
+    Either::Left(ready(outcome))
+}
+
+/// The largest value that is checked where it is: larger ones may take over a millisecond.
+pub(super) const LARGE: usize = 256 * 1024;
+
+/// Checks a value, off the caller's thread if it is large.
+pub(super) async fn check(value: &Bytes) -> Result<(), CborFault> {
     match Handle::try_current() {
         Ok(runtime) if value.len() > LARGE => {
             let job = runtime.spawn_blocking({
@@ -275,7 +228,7 @@ pub(super) fn within(what: &'static str, size: usize, max: usize) -> Result<(), 
     if size > max { Err(Limit::Size { what, size: size as u64, max: max as u64 }) } else { Ok(()) }
 }
 
-fn output(size: usize, max: usize) -> Result<(), StageFault> {
+pub(super) fn output(size: usize, max: usize) -> Result<(), StageFault> {
     if size > max { Err(StageFault::Output { size: size as u64, max: max as u64 }) } else { Ok(()) }
 }
 
@@ -289,8 +242,4 @@ pub(super) fn failed<T: ?Sized>(
     doing: &'static str,
 ) -> impl Fn(StageFault) -> Error + Copy {
     move |why| StageError { kind, name: stage.name().to_owned(), doing, why }.into()
-}
-
-fn decompression_failed(stage: &Registered<dyn Compressor>) -> impl Fn(StageFault) -> Error + Copy {
-    failed(stage, StageKind::Compressor, "decompress a value")
 }

@@ -2,7 +2,8 @@
 
 use bytes::Bytes;
 
-use super::pipeline::{Origin, Pipeline, failed};
+use super::opening::Origin;
+use super::pipeline::{Pipeline, failed};
 use crate::envelope::Envelope;
 use crate::error::{Corrupt, Error, StageKind};
 

@@ -2,6 +2,7 @@
 
 use std::ops::RangeInclusive;
 
+use crc::{CRC_16_XMODEM, Crc, Table};
 use redis::Value;
 
 use super::fault::{Fault, odd};
@@ -13,32 +14,11 @@ pub(super) const SLOTS: u16 = 16384;
 
 /// The slot of a key.
 pub(super) fn slot(key: &str) -> u16 {
-    let hashed = hash_tag(key).unwrap_or(key);
-    let crc = hashed.bytes().fold(0u16, |crc, byte| {
-        let [high, _] = crc.to_be_bytes();
-        (crc << 8) ^ CRC.get(usize::from(high ^ byte)).copied().unwrap_or_default()
-    });
-    crc % SLOTS
+    CRC.checksum(hash_tag(key).unwrap_or(key).as_bytes()) % SLOTS
 }
 
-/// CRC-16/XMODEM, as the Redis Cluster specification has it.
-const CRC: [u16; 256] = {
-    let mut table = [0; 256];
-    let mut byte = 0;
-    while byte < 256 {
-        // The truncation is of a number below 256.
-        #[allow(clippy::cast_possible_truncation, reason = "a constant function has no other conversion")]
-        let mut crc = (byte as u16) << 8;
-        let mut bit = 0;
-        while bit < 8 {
-            crc = if crc & 0x8000 == 0 { crc << 1 } else { (crc << 1) ^ 0x1021 };
-            bit += 1;
-        }
-        table[byte] = crc;
-        byte += 1;
-    }
-    table
-};
+/// As the Redis Cluster specification has it. Of the keys of a large call each is looked at, so by a table for 16 bytes at a time.
+static CRC: Crc<u16, Table<16>> = Crc::<u16, Table<16>>::new(&CRC_16_XMODEM);
 
 /// The slots of one primary, and who follows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
