@@ -73,6 +73,8 @@ impl Site {
                 let watching = ServerOptions::default().with(&["protected-mode", "no"]);
                 let watching = watching.with(&["sentinel", "announce-ip", "127.0.0.1"]);
                 let watching = watching.with(&["bind-source-addr", &source(Party::Sentinel).to_string()]);
+                // As soon as can be. That they may then replace at once who has just taken over is one more fault.
+                let watching = watching.with(&["sentinel", "down-after-milliseconds", sentinel::SERVICE, "500"]);
                 Servers::Sentinel(Sentinel::start_each(options, &watching)?)
             }
             (Topology::Cluster, Some(last)) => {

@@ -32,7 +32,8 @@ impl Sentinel {
         Self::start_each(vec![ServerOptions::default(); SERVERS], &ServerOptions::default())
     }
 
-    /// The same, with more configuration for each of the servers, of which the first is the primary, and for the Sentinels.
+    /// The same, with more configuration for each of the servers, of which the first is the primary, and for the Sentinels, for which the
+    /// last word counts.
     ///
     /// # Errors
     /// If redis-server is not installed, or they do not find together.
@@ -44,11 +45,14 @@ impl Sentinel {
             servers.push(Server::start_with(ServerOptions { replica_of, ..options })?);
         }
         let port = servers.first().context("no server")?.announced().to_string();
-        let options = watching
-            .clone()
+        let mut options = ServerOptions::default()
             .with(&["sentinel", "monitor", SERVICE, "127.0.0.1", &port, "2"])
-            .with(&["sentinel", "down-after-milliseconds", SERVICE, "500"])
+            // Sentinels connect once a second to where the primary is. With less than that, they often replace who has just taken over from a
+            // dead one: they called it down before they had tried to reach it.
+            .with(&["sentinel", "down-after-milliseconds", SERVICE, "1500"])
             .with(&["sentinel", "failover-timeout", SERVICE, "2000"]);
+        options.config.extend(watching.config.iter().cloned());
+        let options = ServerOptions { config: options.config, ..watching.clone() };
         let sentinels = (0..SENTINELS).map(|_| Server::start_in(Some("--sentinel"), options.clone())).collect::<Result<_>>()?;
         let set = Self { servers, sentinels };
         until("the Sentinels to know each other and the replicas", || {
@@ -120,6 +124,14 @@ impl Sentinel {
         self.wait_for_another(port)
     }
 
+    /// Waits until all servers follow the one that the Sentinels call the primary.
+    ///
+    /// # Errors
+    /// If they do not.
+    pub fn follow(&self) -> Result<()> {
+        until("the replicas to follow", || self.replicated())
+    }
+
     /// The same without the wait, from when on all Sentinels call another one the primary. For some 10 s more, the old one takes itself
     /// for it too, as they do not tell it before. Gives the port of the old one.
     ///
@@ -176,7 +188,7 @@ impl Sentinel {
     pub fn revive(&mut self) -> Result<()> {
         self.sentinels.iter_mut().filter(|sentinel| !sentinel.runs()).try_for_each(Server::restart)?;
         self.servers.iter_mut().filter(|server| !server.runs()).try_for_each(Server::restart)?;
-        until("the replicas to follow", || self.replicated())
+        self.follow()
     }
 
     fn wait_for_another(&self, old: u16) -> Result<()> {

@@ -12,7 +12,7 @@ pub(crate) fn micros() -> u64 {
     in_micros(SystemTime::now().duration_since(UNIX_EPOCH).unwrap())
 }
 
-fn in_micros(time: Duration) -> u64 {
+pub(crate) fn in_micros(time: Duration) -> u64 {
     u64::try_from(time.as_micros()).unwrap()
 }
 
@@ -44,10 +44,11 @@ pub(crate) struct Expiry {
 
 /// What each expiry cost, by the computations of one entry in the order in which they began.
 ///
-/// A computation belongs to the expiry before if what was computed then had not expired, or if nobody has computed anything yet.
+/// A computation belongs to the expiry before if nothing had expired that was computed then, or if nobody has computed anything yet. While
+/// two primaries serve, each has an expiry of its own, and so one of each is counted for one.
 pub(crate) fn expiries(computations: &[Computation]) -> Vec<Expiry> {
     let mut expiries: Vec<Expiry> = Vec::new();
-    let mut lasts = None;
+    let mut lasts: Option<u64> = None;
     for computation in computations {
         match expiries.last_mut() {
             Some(expiry) if lasts.is_none_or(|lasts| computation.began < lasts) => expiry.computations += 1,
@@ -57,7 +58,7 @@ pub(crate) fn expiries(computations: &[Computation]) -> Vec<Expiry> {
             }
         }
         if !computation.died {
-            lasts = Some(computation.lasts());
+            lasts = Some(lasts.map_or(computation.lasts(), |lasts| lasts.min(computation.lasts())));
         }
     }
     expiries
@@ -77,8 +78,11 @@ fn computations_are_told_apart_by_expiry() {
     assert_eq!(costs(&once), [1, 1, 1]);
     let too_soon = [of(0, Some(200), false), of(1_190, Some(1_400), false)];
     assert_eq!(costs(&too_soon), [2]);
-    let at_once = [of(0, Some(200), false), of(100, None, false), of(2_000, Some(2_200), false)];
-    assert_eq!(costs(&at_once), [3], "one of them never ended");
+    let at_once = [of(0, None, false), of(100, Some(200), false), of(300, None, false), of(1_200, Some(1_400), false)];
+    assert_eq!(costs(&at_once), [3, 1], "two of them never ended");
+    let on_two =
+        [of(0, Some(200), false), of(700, Some(900), false), of(1_200, Some(1_400), false), of(1_900, Some(2_100), false)];
+    assert_eq!(costs(&on_two), [2, 2]);
     let dead = [of(0, None, true), of(3_000, Some(3_200), false), of(4_200, Some(4_400), false)];
     assert_eq!(costs(&dead), [2, 1], "the death costs one more");
     let in_vain = [of(0, Some(200), false), of(100, None, true), of(1_200, Some(1_400), false)];

@@ -8,8 +8,8 @@ use std::time::Duration;
 use anyhow::Result;
 use bellwether_tests::process::Process;
 
-use crate::expiries::{Computation, Expiry, expiries, micros};
-use crate::reader::STORE;
+use crate::expiries::{Computation, Expiry, expiries, in_micros, micros};
+use crate::reader::{LEASE, STORE};
 
 /// How long anything may take on a machine that does much else.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -83,19 +83,21 @@ impl Fleet {
         panic!("whoever was to be killed had computed {entry} by then");
     }
 
-    /// Has something happen to the servers in the middle of a computation. Where it came too late, it is mended and tried again.
+    /// Has something happen to the servers in the middle of a computation, which may cost one for this long after. Where it came too late, it
+    /// is mended and tried again.
     pub(crate) fn amid_a_computation<S>(
         &mut self,
         entry: &str,
         servers: &mut S,
         fault: impl Fn(&mut S) -> Result<()>,
+        after: Duration,
         mend: impl Fn(&mut S) -> Result<()>,
     ) {
         for _ in 0..TRIES {
             let at = self.under_way(entry);
             let from = micros();
             fault(servers).unwrap();
-            self.faults.push((from, micros()));
+            self.faults.push((from, micros() + in_micros(after)));
             while self.computations[at].ended.is_none() {
                 self.hear(entry);
             }
@@ -109,10 +111,13 @@ impl Fleet {
 
     /// Ends them all. Gives what failed, and how much was read by those that lived to tell.
     pub(crate) fn end(&mut self) -> (Vec<String>, u64) {
+        let ends = micros();
         self.processes.iter_mut().for_each(|reader| reader.input = None);
         while !self.processes.iter().all(|reader| reader.gone) {
             self.hear("the end");
         }
+        // Who is ended in the middle of a computation leaves it to others.
+        self.computations.retain(|it| it.began < ends);
         (std::mem::take(&mut self.failures), self.reads)
     }
 
@@ -178,7 +183,12 @@ impl Fleet {
             ["ended", _, began, ended] => {
                 let began: u64 = began.parse().unwrap();
                 let computation = self.computations.iter_mut().find(|it| it.process == process && it.began == began).unwrap();
-                computation.ended = Some(ended.parse().unwrap());
+                let ended = ended.parse().unwrap();
+                computation.ended = Some(ended);
+                // Others take it for dead by then, on a machine that gives it no turn for so long.
+                if ended - began > in_micros(LEASE) {
+                    self.faults.push((began, ended));
+                }
             }
             ["failed", ..] => self.failures.push(line.to_owned()),
             ["read", reads] => self.reads += reads.parse::<u64>().unwrap(),
@@ -189,7 +199,7 @@ impl Fleet {
     }
 
     /// Starts this program anew, as a reader.
-    fn launch(&mut self) {
+    pub(crate) fn launch(&mut self) {
         let mut command = Command::new(std::env::current_exe().unwrap());
         command.args(["--exact", "reader::reads", "--nocapture"]).env(STORE, &self.store);
         command.stdin(Stdio::piped()).stdout(Stdio::piped());

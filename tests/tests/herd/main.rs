@@ -2,13 +2,16 @@
 //! 30 expiries. `hot` is served while it is computed anew; `cold` is gone by then, so everybody waits for it. `set` is served too, and computed by
 //! whoever a `get` gives nothing.
 //!
-//! Each expiry costs one computation, and one more at most for each process or primary that is lost meanwhile.
+//! Each expiry costs one computation, and one more at most for each process or primary that is lost meanwhile, or that is replaced and
+//! still in use.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod expiries;
 mod fleet;
 mod reader;
+
+use std::time::Duration;
 
 use bellwether_tests::{Cluster, Sentinel, Server};
 use fleet::Fleet;
@@ -17,6 +20,9 @@ use reader::{ENTRIES, key};
 const PROCESSES: usize = 4;
 
 const EXPIRIES: usize = 30;
+
+/// For how long a process may go on to use a primary that Sentinels have replaced while it is well: it asks them once a second.
+const LEAVES: Duration = Duration::from_secs(2);
 
 /// Has the entries expire for the rest of the times, and judges and prints what that cost.
 fn judge(servers: &str, mut fleet: Fleet) {
@@ -53,10 +59,15 @@ fn a_failover_costs_one_computation_more_at_most() {
 fn behind_sentinel() {
     let mut set = Sentinel::start().unwrap();
     let mut fleet = Fleet::start(&set.url(), PROCESSES);
-    fleet.reach(&ENTRIES, 5);
-    fleet.amid_a_computation("hot", &mut set, Sentinel::failover, |_| Ok(()));
+    for (entry, expiries) in [("hot", 5), ("set", 10)] {
+        fleet.reach(&ENTRIES, expiries);
+        fleet.amid_a_computation(entry, &mut set, |set| set.replace_primary().map(drop), LEAVES, |set| set.follow());
+        // It finds the new one, while the old one takes itself for the primary and serves who stays with it.
+        fleet.launch();
+        set.follow().unwrap();
+    }
     fleet.reach(&ENTRIES, 20);
-    fleet.amid_a_computation("cold", &mut set, Sentinel::kill_primary, |set| {
+    fleet.amid_a_computation("cold", &mut set, Sentinel::kill_primary, Duration::ZERO, |set| {
         set.agree()?;
         set.revive()
     });
@@ -69,9 +80,9 @@ fn in_a_cluster() {
     for (entry, expiries) in ENTRIES.into_iter().zip([5, 13, 21]) {
         fleet.reach(&ENTRIES, expiries);
         let key = key(entry);
-        fleet.amid_a_computation(entry, &mut cluster, |cluster| cluster.failover(&key), |_| Ok(()));
+        fleet.amid_a_computation(entry, &mut cluster, |cluster| cluster.failover(&key), Duration::ZERO, |_| Ok(()));
         fleet.reach(&ENTRIES, expiries + 5);
-        fleet.amid_a_computation(entry, &mut cluster, |cluster| cluster.kill_primary_of(&key), Cluster::revive);
+        fleet.amid_a_computation(entry, &mut cluster, |cluster| cluster.kill_primary_of(&key), Duration::ZERO, Cluster::revive);
         cluster.revive().unwrap();
     }
     judge("cluster", fleet);

@@ -34,8 +34,8 @@ const COMPUTES: Duration = Duration::from_millis(200);
 
 pub(crate) const EXPIRES: Duration = Duration::from_secs(1);
 
-/// How long somebody who computes may be silent: longer than this machine leaves a process without a turn.
-const LEASE: Duration = Duration::from_secs(3);
+/// How long somebody who computes may be silent: longer than this machine is likely to leave a process without a turn.
+pub(crate) const LEASE: Duration = Duration::from_secs(3);
 
 /// The reader, if this process was started as one.
 #[test]

@@ -7,6 +7,9 @@ use super::*;
 /// What others and this test itself need of connections meanwhile.
 const FEW: u64 = 12;
 
+/// How many questions there are for a Sentinel in two seconds, two each time, with those of the other Sentinels.
+const QUESTIONS: u64 = 60;
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_sentinel_that_hangs_keeps_no_lock_from_being_acquired_or_renewed() {
     let mut set = Sentinel::start().unwrap();
@@ -35,9 +38,12 @@ async fn a_primary_that_was_restarted_unnoticed_is_not_left_and_has_its_quorum_o
     set.servers()[0].restart().unwrap();
     lock(&locks, Kind::Simple).acquire(LONG).await.unwrap().unwrap().release().await.unwrap();
     let before = set.servers()[0].info("total_connections_received").unwrap();
+    let asked = set.sentinels()[0].info("total_commands_processed").unwrap();
     let early = lock(&locks, Kind::Quorum).acquire(Wait::UpTo(2 * SECOND)).await.unwrap();
     let connections = set.servers()[0].info("total_connections_received").unwrap() - before;
     assert!(connections <= FEW, "{connections} connections were made where the one there is will do");
+    let asked = set.sentinels()[0].info("total_commands_processed").unwrap() - asked;
+    assert!(asked <= QUESTIONS, "a Sentinel was asked {asked} things in two seconds");
     drop(early);
     locks.settled().await;
     // Sentinels ask who a server is every 10 s.

@@ -23,6 +23,7 @@ mod attempts;
 mod failovers;
 mod outages;
 mod refusals;
+mod stale;
 mod toil;
 
 use attempts::Attempts;

@@ -2,17 +2,19 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
-use futures_util::future::{BoxFuture, select_ok};
 use redis::aio::MultiplexedConnection;
 use redis::io::tcp::TcpSettings;
 use redis::{
-    AsyncConnectionConfig, Client, ClientTlsConfig, ConnectionAddr, IntoConnectionInfo, ProtocolVersion, PushInfo,
+    AsyncConnectionConfig, Client, ClientTlsConfig, ConnectionAddr, IntoConnectionInfo, Pipeline, ProtocolVersion, PushInfo,
     RedisConnectionInfo, TlsCertificates, Value,
 };
 
 use super::fault::{Fault, odd};
+use super::naming::{self, Naming};
+use super::testimony::Named;
 use crate::error::{Error, Invalid};
 use crate::store::address::{Endpoint, Login, RedisAddress, Tls, Topology};
 
@@ -35,7 +37,13 @@ pub(super) enum Target {
     /// This server.
     Server(Endpoint),
     /// The primary that these Sentinels know by this name.
-    Primary { sentinels: Arc<[Endpoint]>, service: Arc<str>, login: Login },
+    Primary {
+        sentinels: Arc<[Endpoint]>,
+        service: Arc<str>,
+        login: Login,
+        /// The latest failover that was heard of.
+        latest: Arc<AtomicU64>,
+    },
 }
 
 impl fmt::Display for Target {
@@ -70,6 +78,7 @@ impl Connector {
                 sentinels: address.endpoints.clone().into(),
                 service: service.as_str().into(),
                 login: login.clone(),
+                latest: Arc::default(),
             },
             (_, Some(endpoint)) => Target::Server(endpoint.clone()),
             (_, None) => return Err(unreadable("names no host".into()).into()),
@@ -96,14 +105,15 @@ impl Connector {
         }
     }
 
-    /// How to connect to each of the Sentinels, and what they call the primary; `None` if there are none.
-    pub(super) fn sentinels(&self) -> Option<(Vec<Self>, &Arc<str>)> {
-        let Target::Primary { sentinels, service, login } = &self.target else { return None };
+    /// How to connect to each of the Sentinels, what they call the primary, and the latest failover that was heard of; `None` if there are
+    /// none.
+    pub(super) fn sentinels(&self) -> Option<(Vec<Self>, &Arc<str>, &Arc<AtomicU64>)> {
+        let Target::Primary { sentinels, service, login, latest } = &self.target else { return None };
         let Shared { certificates, timeout, .. } = &*self.shared;
         let shared = Shared { login: login.clone(), database: 0, certificates: certificates.clone(), timeout: *timeout };
         let shared = Arc::new(shared);
         let to = |sentinel: &Endpoint| Self { target: Target::Server(sentinel.clone()), replica: false, shared: shared.clone() };
-        Some((sentinels.iter().map(to).collect(), service))
+        Some((sentinels.iter().map(to).collect(), service, latest))
     }
 
     /// Makes a connection, within the time for it, and says to which server.
@@ -117,7 +127,12 @@ impl Connector {
                     }
                     Ok((connection, endpoint.clone()))
                 }
-                Target::Primary { sentinels, service, login } => self.dial_primary(sentinels, service, login, on_push).await,
+                Target::Primary { sentinels, service, login, latest } => {
+                    let asked = sentinels.iter().map(|sentinel| self.ask_sentinel(sentinel, service, login));
+                    let primary = naming::primary(asked, |primary| self.confirmed(primary), latest).await?;
+                    let connection = self.dial(&primary, &self.shared.login, self.shared.database, Some(on_push)).await?;
+                    Ok((connection, primary))
+                }
             }
         };
         tokio::time::timeout(self.shared.timeout, attempt).await.unwrap_or_else(|_| Err(self.too_slow()))
@@ -173,48 +188,35 @@ impl Connector {
         }
     }
 
-    /// Asks all Sentinels at once, as any of them may be down, and connects to what the first of them calls the primary, if that
-    /// agrees.
-    async fn dial_primary(
-        &self,
-        sentinels: &[Endpoint],
-        service: &str,
-        login: &Login,
-        on_push: OnPush,
-    ) -> Result<(MultiplexedConnection, Endpoint), Fault> {
-        let asked = sentinels.iter().map(|sentinel| -> BoxFuture<'_, Result<Endpoint, Fault>> {
-            Box::pin(async move {
-                let primary = self.ask_sentinel(sentinel, service, login).await?;
-                // A Sentinel that was cut off can still name the primary of yesterday.
-                let mut connection = self.dial(&primary, &self.shared.login, self.shared.database, None).await?;
-                confirm_primary(&primary, &mut connection).await?;
-                Ok(primary)
-            })
-        });
-        let (primary, _) = select_ok(asked).await?;
-        let connection = self.dial(&primary, &self.shared.login, self.shared.database, Some(on_push)).await?;
-        Ok((connection, primary))
+    /// What a Sentinel calls the primary.
+    async fn ask_sentinel(&self, sentinel: &Endpoint, service: &str, login: &Login) -> Result<Naming, Fault> {
+        let mut connection = self.dial(sentinel, login, 0, None).await?;
+        let mut questions = Pipeline::with_capacity(2);
+        // The second tells the epoch, and goes on to name the old primary for a while where the first names the new one.
+        questions.cmd("SENTINEL").arg("GET-MASTER-ADDR-BY-NAME").arg(service).cmd("SENTINEL").arg("MASTER").arg(service);
+        let replies = connection.send_packed_commands(&questions, 0, questions.len()).await;
+        let mut replies = replies.map_err(|error| Fault::connecting(sentinel, &error))?.into_iter();
+        let primary = match replies.next().unwrap_or(Value::Nil) {
+            Value::Nil => return Err(Fault::Unreachable(format!("the Sentinel {sentinel} knows no service {service:?}"))),
+            Value::ServerError(error) => return Err(Fault::connecting(sentinel, &error.into())),
+            reply => address(&reply).ok_or_else(|| odd("an address", &reply))?,
+        };
+        let epoch = replies.next().and_then(|reply| Named::read(&reply).ok()).map_or(0, |named| named.epoch());
+        Ok(Naming { primary, epoch })
     }
 
-    async fn ask_sentinel(&self, sentinel: &Endpoint, service: &str, login: &Login) -> Result<Endpoint, Fault> {
-        let mut connection = self.dial(sentinel, login, 0, None).await?;
-        let mut question = redis::cmd("SENTINEL");
-        question.arg("GET-MASTER-ADDR-BY-NAME").arg(service);
-        let reply = connection.send_packed_command(&question).await.map_err(|error| Fault::connecting(sentinel, &error))?;
-        match reply {
-            Value::Nil => Err(Fault::Unreachable(format!("the Sentinel {sentinel} knows no service {service:?}"))),
-            Value::ServerError(error) => Err(Fault::connecting(sentinel, &error.into())),
-            Value::Array(parts) => match parts.as_slice() {
-                [Value::BulkString(host), Value::BulkString(port)] => {
-                    let host = String::from_utf8_lossy(host).into_owned();
-                    let port = String::from_utf8_lossy(port).parse();
-                    port.map(|port| Endpoint { host, port }).map_err(|_| odd("a port", &Value::Array(parts)))
-                }
-                _ => Err(odd("an address", &Value::Array(parts))),
-            },
-            other => Err(odd("an address", &other)),
-        }
+    /// A server that was named as the primary, if it takes itself for that.
+    async fn confirmed(&self, primary: Endpoint) -> Result<Endpoint, Fault> {
+        let mut connection = self.dial(&primary, &self.shared.login, self.shared.database, None).await?;
+        confirm_primary(&primary, &mut connection).await?;
+        Ok(primary)
     }
+}
+
+fn address(reply: &Value) -> Option<Endpoint> {
+    let Value::Array(parts) = reply else { return None };
+    let [Value::BulkString(host), Value::BulkString(port)] = parts.as_slice() else { return None };
+    Some(Endpoint { host: String::from_utf8_lossy(host).into_owned(), port: String::from_utf8_lossy(port).parse().ok()? })
 }
 
 /// Has a node of a cluster serve reads of what it has a copy of.

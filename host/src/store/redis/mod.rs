@@ -25,6 +25,7 @@ mod link;
 mod lock_store;
 mod many;
 mod map;
+mod naming;
 mod primary;
 mod replicas;
 mod request;

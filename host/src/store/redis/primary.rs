@@ -25,8 +25,9 @@ const LEFT: Duration = Duration::from_mins(1);
 /// How often each Sentinel is asked whether the primary is another by now.
 const CHECK: Duration = Duration::from_secs(1);
 
-/// The shortest time between two questions for the replicas.
-const REST: Duration = Duration::from_millis(20);
+/// The shortest and the longest time between a question for the replicas and the next one. It doubles as long as there is no answer: all
+/// Sentinels are asked each time, by each process that has a lock to confirm.
+const RESTS: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(250));
 
 /// Who the replicas were when that was asked.
 struct Roll {
@@ -61,8 +62,9 @@ struct Roster {
     /// When each replica was last seen to follow.
     seen: HashMap<Endpoint, Instant>,
     most: usize,
-    /// Why they could not be asked for last.
+    /// Why they could not be asked for last, and how often in a row.
     fault: Option<Fault>,
+    failures: u32,
 }
 
 impl Primary {
@@ -127,9 +129,9 @@ impl Primary {
         tokio::spawn(async move {
             let mut asking = asking;
             let outcome = asking.primary.ask().await;
-            asking.primary.learn(outcome);
+            let rest = asking.primary.learn(outcome);
             asking.answered = true;
-            tokio::time::sleep(REST).await;
+            tokio::time::sleep(rest).await;
         });
     }
 
@@ -170,7 +172,8 @@ impl Primary {
         Ok(Roll { live, asked, replicas, listed })
     }
 
-    fn learn(&self, outcome: Result<Roll, Fault>) {
+    /// Takes the answer. Gives how long to ask no more.
+    fn learn(&self, outcome: Result<Roll, Fault>) -> Duration {
         let mut roster = self.roster();
         match outcome {
             Ok(Roll { live, asked, replicas, listed }) => {
@@ -180,15 +183,18 @@ impl Primary {
                 roster.links.retain(|link| replicas.iter().any(|kept| Arc::ptr_eq(kept, link)));
                 roster.most = roster.most.max(listed);
                 let followers = Followers { replicas, most: roster.most, asked };
-                (roster.known, roster.fault) = (Some((live, followers)), None);
+                (roster.known, roster.fault, roster.failures) = (Some((live, followers)), None, 0);
             }
             Err(fault) => {
                 tracing::debug!(?fault, "the primary does not say who its replicas are");
                 roster.fault = Some(fault);
+                roster.failures = roster.failures.saturating_add(1);
             }
         }
+        let rest = rest(roster.failures);
         drop(roster);
         self.0.told.send_replace(());
+        rest
     }
 
     fn roster(&self) -> MutexGuard<'_, Roster> {
@@ -203,6 +209,11 @@ impl Roster {
         self.seen.retain(|_, seen| now.saturating_duration_since(*seen) < LEFT);
         self.seen.keys().cloned().collect()
     }
+}
+
+/// How long to ask no more for the replicas that could not be asked for so often in a row.
+fn rest(failures: u32) -> Duration {
+    RESTS.0.saturating_mul(2_u32.saturating_pow(failures.saturating_sub(1))).min(RESTS.1)
 }
 
 /// The id of the server behind a connection, as Sentinels call it.
@@ -284,6 +295,12 @@ impl std::fmt::Debug for Roster {
 #[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use super::*;
+
+    #[test]
+    fn questions_without_an_answer_are_asked_less_and_less_often() {
+        let millis: Vec<_> = [0, 1, 2, 3, 4, 5, 6, u32::MAX].into_iter().map(|failures| rest(failures).as_millis()).collect();
+        assert_eq!(millis, [20, 20, 40, 80, 160, 250, 250, 250]);
+    }
 
     #[test]
     fn a_role_is_understood() {

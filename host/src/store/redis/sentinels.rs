@@ -29,16 +29,16 @@ pub(super) struct Sentinels {
     links: Vec<Arc<Link>>,
     service: Arc<str>,
     timeout: Duration,
-    /// The latest that was heard of. One that is cut off from the others goes on to name the primary of an earlier one.
-    epoch: AtomicU64,
+    /// The latest failover that was heard of. One that is cut off from the others goes on to name the primary of an earlier one.
+    latest: Arc<AtomicU64>,
 }
 
 impl Sentinels {
     /// Those that a connector finds the primary by, if it does. Each has `timeout` for a reply.
     pub(super) fn of(connector: &Connector, timeout: Duration) -> Option<Self> {
-        let (sentinels, service) = connector.sentinels()?;
+        let (sentinels, service, latest) = connector.sentinels()?;
         let links = sentinels.into_iter().map(|sentinel| Arc::new(Link::new(sentinel, timeout, None))).collect();
-        Some(Self { links, service: service.clone(), timeout, epoch: AtomicU64::new(0) })
+        Some(Self { links, service: service.clone(), timeout, latest: latest.clone() })
     }
 
     /// How long a server has for a reply.
@@ -110,7 +110,7 @@ impl Sentinels {
     async fn says(&self, sentinel: &Link, what: impl Fn(&Named) -> bool) -> bool {
         match self.ask(sentinel).await {
             Ok(named) => {
-                let latest = self.epoch.fetch_max(named.epoch(), Ordering::SeqCst);
+                let latest = self.latest.fetch_max(named.epoch(), Ordering::SeqCst);
                 named.epoch() >= latest && what(&named)
             }
             // None that is down or cut off from this process alone can keep it from having copies.
