@@ -108,3 +108,16 @@ async fn keys_on_their_way_to_a_node_that_has_no_slot_yet_are_met() {
     assert!(midway.done.into_inner());
     assert_eq!((two.left(), deleted), (0, KEYS + OTHERS));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn slots_on_which_nodes_do_not_agree_are_told() {
+    let cluster = Cluster::start().unwrap();
+    let options = StoreOptions { response_timeout: Duration::from_millis(500), ..StoreOptions::default() };
+    let store = store::open(&cluster.url(), &options).await.unwrap();
+    assert_eq!(met(&*store, |_| {}).await.unwrap(), HashMap::new());
+    // Half of what ends a move, as if whoever moves slots had been interrupted.
+    let other: String = cluster.primary_of("{b}").unwrap().command(&["CLUSTER", "MYID"]).unwrap();
+    cluster.primary_of("{a}").unwrap().command::<()>(&["CLUSTER", "SETSLOT", "15495", "NODE", &other]).unwrap();
+    let told = met(&*store, |_| {}).await.unwrap_err().to_string();
+    assert!(told.contains("1 slots (15495 is one)"), "{told}");
+}

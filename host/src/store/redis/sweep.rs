@@ -53,8 +53,8 @@ pub(super) async fn sweep(wire: &Wire, pattern: &str, visitor: &impl Visitor) ->
 fn restless(left: &SlotSet) -> Fault {
     let (count, first) = (left.iter().count(), left.iter().next().unwrap_or_default());
     Fault::Unreachable(format!(
-        "some of its keys cannot be told of: {count} slots ({first} is one) went from node to node meanwhile, or the nodes do not agree on who \
-         has them; once that is over (`redis-cli --cluster check` tells), do this again"
+        "not all of it: {count} slots ({first} is one) went from node to node meanwhile, or its nodes do not agree on who has them; once that is \
+         over (`redis-cli --cluster check` tells), do this again"
     ))
 }
 
@@ -78,8 +78,8 @@ impl<V: Visitor> Sweep<'_, V> {
         let (mut stops, mut views, mut fault) = (Vec::new(), Vec::new(), None);
         for answer in self.ask_all().await {
             match answer {
-                // A node can have several names.
-                Ok((_, view)) if views.iter().any(|known: &View| known.me == view.me) => {}
+                // A node can have several names, and one that is in no cluster has no say.
+                Ok((_, view)) if view.owners.is_empty() || views.iter().any(|known: &View| known.me == view.me) => {}
                 Ok((stop, view)) => {
                     stops.push(stop);
                     views.push(view);

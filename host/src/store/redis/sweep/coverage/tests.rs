@@ -97,9 +97,11 @@ fn a_slot_that_comes_back_is_walked_over_again() {
     assert!(coverage.is_whole());
 
     let mut coverage = Coverage::new();
-    let elsewhere = [leaving(view("a", OWNERS), 2, "c"), view("b", OWNERS)];
+    let elsewhere = [leaving(view("a", OWNERS), 2, "c"), view("b", OWNERS), coming(view("c", OWNERS), 2)];
     round(&mut coverage, &moving, &elsewhere);
-    assert_eq!(left(&coverage), [2]);
+    assert_eq!(round(&mut coverage, &elsewhere, &elsewhere), ["a"], "some may have come back from b");
+    assert_eq!(round(&mut coverage, &elsewhere, &elsewhere), ["c"]);
+    assert!(coverage.is_whole());
 }
 
 #[test]
