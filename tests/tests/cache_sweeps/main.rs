@@ -86,7 +86,9 @@ async fn met(store: &dyn Store, meanwhile: impl Fn(&str) + Send + Sync) -> Resul
     let which = Browse { prefix: "sweep:", hint: &Glob::any(), chosen: &chosen, closely: u64::MAX };
     let mut met = HashMap::new();
     let mut tell = |batch: Vec<Seen>| {
-        batch.into_iter().for_each(|seen| *met.entry(seen.key).or_default() += 1);
+        for seen in batch {
+            *met.entry(seen.key).or_default() += 1;
+        }
         ControlFlow::Continue(())
     };
     store.browse(which, &mut tell).await?;

@@ -107,6 +107,11 @@ async fn keys_on_their_way_to_a_node_that_has_no_slot_yet_are_met() {
     let deleted = two.store.delete_matching("sweep:", &Glob::any(), &chosen).await.unwrap();
     assert!(midway.done.into_inner());
     assert_eq!((two.left(), deleted), (0, KEYS + OTHERS));
+
+    // Who was sent there for none of them finds them too.
+    two.fill().await;
+    let another = patient(&two.cluster.url()).await;
+    assert_eq!(met(&*another, |_| {}).await.unwrap().len() as u64, KEYS + OTHERS);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
