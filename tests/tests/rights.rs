@@ -126,6 +126,19 @@ async fn on_a_cluster_with_a_quorum() {
 }
 
 #[tokio::test]
+async fn all_keys_are_walked_over_without_the_right_to_ask_which_are_on_their_way() {
+    let cluster = Cluster::start().unwrap();
+    let rule = rule();
+    let words: Vec<_> = rule.iter().map(String::as_str).filter(|word| *word != "+cluster|nodes").collect();
+    assert_eq!(words.len() + 1, rule.len());
+    cluster.nodes().iter().for_each(|node| node.command(&words).unwrap());
+    let cache = Caches::new(store(&cluster.url()).await).with_prefix(prefix()).open("pages", None).unwrap();
+    cache.set_many((0..1_000).map(|n| (n.to_string(), n)), None).await.unwrap();
+    assert_eq!(cache.stats(0).await.unwrap().entries, 1_000);
+    assert_eq!(cache.clear().await.unwrap(), 1_000);
+}
+
+#[tokio::test]
 async fn copies_are_kept_with_these_rights_and_need_not_have_all() {
     let server = Server::start().unwrap();
     allow(&server);

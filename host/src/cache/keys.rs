@@ -81,10 +81,11 @@ impl Cache {
         self.deleted(Operation::DeletePattern, delete).await
     }
 
-    /// Deletes every entry of this cache, and says how many there were. What is written meanwhile may stay. All tags are invalidated.
+    /// Deletes every entry of this cache, and says how many there were. What is written meanwhile may stay. All tags are invalidated. If
+    /// another server takes the place of one meanwhile, the number is about right.
     ///
     /// # Errors
-    /// [`Error::Unavailable`]. Some of the entries may then be deleted.
+    /// [`Error::Unavailable`]. Some of the entries may then be deleted: repeat it.
     pub async fn clear(&self) -> Result<u64, Error> {
         self.deleted(Operation::Clear, self.sweep(&Glob::any(), &|_| true)).await
     }

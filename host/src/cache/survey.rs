@@ -106,8 +106,8 @@ pub struct Stats {
     pub failed: u64,
 }
 
-/// Of so many entries it is noted that they were counted. Beyond, one that a server shows twice, as it does while its table grows, counts
-/// twice.
+/// Of so many entries it is noted that they were counted. Beyond, one that is met twice, as while a server's table grows or another takes
+/// its place, counts twice.
 const NOTED: usize = 1 << 20;
 
 impl Cache {

@@ -80,7 +80,8 @@ pub trait EntryStore: Send + Sync {
 
     /// Deletes, on every node and in bounded batches, the entries whose key begins with `prefix` (literally) and for which `chosen`
     /// says so of the rest of the key; on an error some may be. Whoever is there all the while is among them, also where another server
-    /// takes the place of a node meanwhile. Tags can be among them ([`crate::names::is_tag`]): they are invalidated, as a value that is being
+    /// takes the place of a node meanwhile, or keys go from one node to another. How many there were can then be wrong by those that were
+    /// being deleted when a node was lost, and by those that its replica had not heard of. Tags can be among them ([`crate::names::is_tag`]): they are invalidated, as a value that is being
     /// computed may get one of them, and do not count. `hint` is a pattern that every such rest matches; it only saves work.
     fn delete_matching<'a>(
         &'a self,
@@ -90,9 +91,9 @@ pub trait EntryStore: Send + Sync {
     ) -> Reply<'a, u64>;
 
     /// Looks, on every node and in bounded batches, at the entries that are meant, in no particular order, and tells of each batch.
-    /// Whoever is there all the while is met, more than once if others come and go; what another program keeps under such a key is
-    /// left out where it is looked at. Placeholders and failures are met too, and looked at likewise. It fails where a node was lost half
-    /// way, as another that takes its place keeps them in another order.
+    /// Whoever is there all the while is met, also where another server takes the place of a node, or keys go from one node to another;
+    /// then, and if others come and go, some are met more than once. What another program keeps under such a key is left out where it is
+    /// looked at. Placeholders and failures are met too, and looked at likewise.
     fn browse<'a>(&'a self, which: Browse<'a>, tell: Told<'a>) -> Reply<'a, ()>;
 
     /// Has a mirror told of changes to the entries whose keys begin with `prefix`, whoever makes them, until the answer is dropped:

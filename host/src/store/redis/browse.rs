@@ -5,14 +5,13 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use bytes::Bytes;
-use futures_util::future::try_join_all;
 use redis::Value;
 
 use super::claims::{self, Left, Question};
 use super::fault::{Fault, integer, odd};
-use super::link::Link;
 use super::request::Request;
-use super::scan::{Scan, escaped};
+use super::scan::escaped;
+use super::sweep::{Visitor, sweep};
 use super::wire::Wire;
 use crate::envelope::has_no_value;
 use crate::store::Ttl;
@@ -22,7 +21,6 @@ use crate::store::browse::{About, Browse, Seen, Told};
 struct Walk<'a> {
     wire: &'a Wire,
     which: Browse<'a>,
-    pattern: String,
     /// How many entries are still to be looked at.
     closely: AtomicU64,
     over: AtomicBool,
@@ -31,42 +29,35 @@ struct Walk<'a> {
 
 /// Looks, on all servers side by side, at the entries that are meant.
 pub(super) async fn browse(wire: &Wire, which: Browse<'_>, tell: Told<'_>) -> Result<(), Fault> {
-    let walk = Walk {
-        wire,
-        which,
-        pattern: format!("{}{}", escaped(which.prefix), which.hint.as_redis_pattern()),
-        closely: AtomicU64::new(which.closely),
-        over: AtomicBool::new(false),
-        tell: Mutex::new(tell),
-    };
-    let links = wire.topology().primaries(wire.deadline()).await?;
-    try_join_all(links.iter().map(|link| walk.server(link))).await.map(drop)
+    let pattern = format!("{}{}", escaped(which.prefix), which.hint.as_redis_pattern());
+    let walk = Walk { wire, which, closely: AtomicU64::new(which.closely), over: AtomicBool::new(false), tell: Mutex::new(tell) };
+    sweep(wire, &pattern, &walk).await
 }
 
-impl Walk<'_> {
-    async fn server(&self, link: &Link) -> Result<(), Fault> {
-        let mut scan = Scan::new(self.wire, link, &self.pattern);
-        while !self.over.load(Ordering::Relaxed) {
-            let Some(keys) = scan.next().await? else { break };
-            let ours = |key: &String| key.strip_prefix(self.which.prefix).is_some_and(self.which.chosen);
-            let keys: Vec<_> = keys.into_iter().filter(ours).collect();
-            if keys.is_empty() {
-                continue;
-            }
-            let seen = if self.closely.load(Ordering::Relaxed) > 0 {
-                let seen = look(self.wire, keys).await?;
-                let closely = |left: u64| Some(left.saturating_sub(seen.len() as u64));
-                let _ = self.closely.fetch_update(Ordering::Relaxed, Ordering::Relaxed, closely);
-                seen
-            } else {
-                keys.into_iter().map(|key| Seen { key, about: None }).collect()
-            };
-            let mut tell = self.tell.lock().unwrap_or_else(PoisonError::into_inner);
-            if (*tell)(seen) == ControlFlow::Break(()) {
-                self.over.store(true, Ordering::Relaxed);
-            }
+impl Visitor for Walk<'_> {
+    async fn visit(&self, keys: Vec<String>) -> Result<(), Fault> {
+        let ours = |key: &String| key.strip_prefix(self.which.prefix).is_some_and(self.which.chosen);
+        let keys: Vec<_> = keys.into_iter().filter(ours).collect();
+        if keys.is_empty() {
+            return Ok(());
+        }
+        let seen = if self.closely.load(Ordering::Relaxed) > 0 {
+            let seen = look(self.wire, keys).await?;
+            let closely = |left: u64| Some(left.saturating_sub(seen.len() as u64));
+            let _ = self.closely.fetch_update(Ordering::Relaxed, Ordering::Relaxed, closely);
+            seen
+        } else {
+            keys.into_iter().map(|key| Seen { key, about: None }).collect()
+        };
+        let mut tell = self.tell.lock().unwrap_or_else(PoisonError::into_inner);
+        if (*tell)(seen) == ControlFlow::Break(()) {
+            self.over.store(true, Ordering::Relaxed);
         }
         Ok(())
+    }
+
+    fn is_over(&self) -> bool {
+        self.over.load(Ordering::Relaxed)
     }
 }
 

@@ -126,7 +126,7 @@ impl Cluster {
     /// Asks the primaries, all at once as some may be down, and then whoever else may know.
     async fn refresh(&self, deadline: Instant) -> Result<(), Fault> {
         let asked = Instant::now();
-        let primaries = self.map().primaries();
+        let primaries = self.map().informed();
         let told = if let Ok(told) = self.ask(primaries, deadline).await {
             told
         } else {

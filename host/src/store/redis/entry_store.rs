@@ -9,7 +9,7 @@ use redis::Value;
 use super::claims::{self, Left, Question};
 use super::fault::{Fault, integer, odd};
 use super::request::Request;
-use super::{RedisStore, browse, scan};
+use super::{RedisStore, browse, delete_matching};
 use crate::clock::Span;
 use crate::envelope::Tag;
 use crate::error::Error;
@@ -138,8 +138,11 @@ impl EntryStore for RedisStore {
         hint: &'a Glob,
         chosen: &'a (dyn Fn(&str) -> bool + Send + Sync),
     ) -> Reply<'a, u64> {
-        async move { scan::delete_matching(&self.wire, prefix, hint, chosen).await.map_err(|fault| self.error(fault, prefix)) }
-            .boxed()
+        async move {
+            let deleted = delete_matching::delete_matching(&self.wire, prefix, hint, chosen).await;
+            deleted.map_err(|fault| self.error(fault, prefix))
+        }
+        .boxed()
     }
 
     fn browse<'a>(&'a self, which: Browse<'a>, tell: Told<'a>) -> Reply<'a, ()> {

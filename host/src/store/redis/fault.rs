@@ -47,6 +47,11 @@ impl Fault {
         }
     }
 
+    /// Whether it may be gone in a moment, as where another server takes the place of one. Who has waited for a reply in vain has waited.
+    pub(super) fn may_pass(&self) -> bool {
+        matches!(self, Self::Unreachable(_) | Self::Lost(_)) || passes(self.code())
+    }
+
     /// The fault in the words of the crate, for the store `store` and a request about `key`.
     pub(super) fn into_error(self, store: &str, key: &str) -> Error {
         let why = match self {
@@ -100,6 +105,16 @@ pub(super) fn integer(reply: &Value) -> Result<i64, Fault> {
     match reply {
         Value::Int(number) => Ok(*number),
         other => Err(odd("a number", other)),
+    }
+}
+
+/// A reply of several lines of text.
+pub(super) fn lines(reply: &Value, wanted: &str) -> Result<String, Fault> {
+    match reply {
+        Value::BulkString(text) => Ok(String::from_utf8_lossy(text).into_owned()),
+        Value::VerbatimString { text, .. } => Ok(text.clone()),
+        Value::ServerError(error) => Err(Fault::Answer(error.clone())),
+        _ => Err(odd(wanted, reply)),
     }
 }
 

@@ -49,9 +49,15 @@ impl Map {
         Some(Followers { replicas, most: most.into(), asked: self.asked? })
     }
 
+    /// The links to all primaries that have slots, who can say which node has which. One that is to get its first may not have heard yet of
+    /// all others.
+    pub(super) fn informed(&self) -> Vec<Arc<Link>> {
+        self.primaries.iter().map(|node| node.link.clone()).collect()
+    }
+
     /// The links to all primaries that have slots, or keys of a slot that is on its way to them.
     pub(super) fn primaries(&self) -> Vec<Arc<Link>> {
-        let mut links: Vec<_> = self.primaries.iter().map(|node| node.link.clone()).collect();
+        let mut links = self.informed();
         for (link, _) in &self.importing {
             if !links.iter().any(|known| Arc::ptr_eq(known, link)) {
                 links.push(link.clone());
@@ -126,5 +132,34 @@ impl Map {
             self.primaries.push(Node { link: link.clone(), replicas: None });
             self.primaries.len() - 1
         })
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+mod tests {
+    use super::super::connect::Connector;
+    use super::*;
+    use crate::store::address::Address;
+
+    fn link(host: &str) -> Arc<Link> {
+        let Address::Redis(address) = Address::parse(&format!("redis://{host}")).unwrap() else { panic!("{host} is no server") };
+        Arc::new(Link::new(Connector::new(&address, IMPORTED).unwrap(), IMPORTED, None))
+    }
+
+    #[test]
+    fn a_node_that_gets_its_first_slot_has_keys_and_no_say() {
+        let (mut map, [old, new]) =
+            (Map { owners: vec![u16::MAX; usize::from(SLOTS)], ..Map::default() }, ["old", "new"].map(link));
+        map.moved(7, &old);
+        assert!(map.imports(&new, Instant::now()));
+        assert!(!map.imports(&new, Instant::now()) && !map.imports(&old, Instant::now()), "they were known");
+        let are = |links: Vec<Arc<Link>>, expected: &[&Arc<Link>]| {
+            links.len() == expected.len() && links.iter().zip(expected).all(|(one, other)| Arc::ptr_eq(one, other))
+        };
+        assert!(are(map.primaries(), &[&old, &new]));
+        assert!(are(map.informed(), &[&old]));
+        map.moved(7, &new);
+        assert!(are(map.informed(), &[&old, &new]));
     }
 }

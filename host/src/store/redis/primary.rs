@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::connect::Connector;
-use super::fault::{Fault, odd};
+use super::fault::{Fault, lines, odd};
 use super::followers::{Followers, Links};
 use super::link::{Link, Live, Vigil};
 use super::sentinels::Sentinels;
@@ -219,12 +219,7 @@ fn rest(failures: u32) -> Duration {
 /// The id of the server behind a connection, as Sentinels call it.
 pub(super) async fn run_id(live: &Live, deadline: Instant) -> Result<String, Fault> {
     let reply = live.send(redis::cmd("INFO").arg("server"), deadline).await?;
-    let text = match &reply {
-        Value::BulkString(text) => String::from_utf8_lossy(text).into_owned(),
-        Value::VerbatimString { text, .. } => text.clone(),
-        Value::ServerError(error) => return Err(Fault::Answer(error.clone())),
-        _ => return Err(odd("information on a server", &reply)),
-    };
+    let text = lines(&reply, "information on a server")?;
     let id = text.lines().find_map(|line| line.strip_prefix("run_id:")).map(|id| id.trim().to_owned());
     id.ok_or_else(|| odd("information on a server", &reply))
 }

@@ -1,14 +1,14 @@
 //! Finds the locks that are held, by the keys that give them away.
 
 use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
 
-use futures_util::future::try_join_all;
 use redis::Value;
 
 use super::fault::{BAD_FENCE, Fault, integer, odd, time_left};
-use super::link::Link;
 use super::request::Request;
-use super::scan::{Scan, escaped};
+use super::scan::escaped;
+use super::sweep::{Visitor, sweep};
 use super::wire::Wire;
 use crate::names::{COMPANION, Holder, LockKeys, Prefix};
 use crate::store::{Fingerprint, Part, SeenHolder, Sighting};
@@ -18,32 +18,39 @@ pub(super) async fn sightings(wire: &Wire, prefix: &Prefix) -> Result<Vec<Sighti
     // The first run stands for the brace that may come first, the one before the last for the `at:` that may be there. What is at
     // the end are the last letters of `fence`, `rw` and `permits`, of which no other companion has both.
     let pattern = format!("*{}*{COMPANION}*[crt][ews]", escaped(prefix.as_str()));
-    let links = wire.topology().primaries(wire.deadline()).await?;
-    let found = try_join_all(links.iter().map(|link| sweep(wire, link, &pattern, prefix))).await?;
-    // A scan may come by a key more than once, and where a slot moves more than one server has it.
-    let once: HashMap<String, Sighting> =
-        found.into_iter().flatten().map(|sighting| (sighting.lock.key().to_owned(), sighting)).collect();
-    Ok(once.into_values().collect())
+    let looking = Looking { wire, prefix, found: Mutex::default() };
+    sweep(wire, &pattern, &looking).await?;
+    let found = looking.found.into_inner().unwrap_or_else(PoisonError::into_inner);
+    Ok(found.into_values().collect())
 }
 
-async fn sweep(wire: &Wire, link: &Link, pattern: &str, prefix: &Prefix) -> Result<Vec<Sighting>, Fault> {
-    let mut found = Vec::new();
-    let mut scan = Scan::new(wire, link, pattern);
-    while let Some(keys) = scan.next().await? {
-        let locks: Vec<_> = keys.iter().filter_map(|key| LockKeys::of_trace(prefix, key)).collect();
-        let replies = wire.call_all(locks.iter().map(Request::Sight)).await;
+struct Looking<'a> {
+    wire: &'a Wire,
+    prefix: &'a Prefix,
+    /// By key, as one may be met more than once.
+    found: Mutex<HashMap<String, Sighting>>,
+}
+
+impl Visitor for Looking<'_> {
+    async fn visit(&self, keys: Vec<String>) -> Result<(), Fault> {
+        let locks: Vec<_> = keys.iter().filter_map(|key| LockKeys::of_trace(self.prefix, key)).collect();
+        let replies = self.wire.call_all(locks.iter().map(Request::Sight)).await;
         for (lock, reply) in locks.iter().zip(replies) {
-            match reply {
-                Ok(reply) => found.extend(sighting(lock, &reply)?),
+            let seen = match reply {
+                Ok(reply) => sighting(lock, &reply)?,
                 // One name that is in use for something else does not keep the others from being seen.
                 Err(fault) if matches!(fault.code(), "WRONGTYPE" | BAD_FENCE) => {
                     tracing::debug!(lock = lock.name(), ?fault, "is no lock");
+                    None
                 }
                 Err(fault) => return Err(fault),
+            };
+            if let Some(seen) = seen {
+                self.found.lock().unwrap_or_else(PoisonError::into_inner).insert(lock.key().to_owned(), seen);
             }
         }
+        Ok(())
     }
-    Ok(found)
 }
 
 /// What `sight.lua` or `shared_sight.lua` saw.

@@ -13,6 +13,7 @@ use super::followers::Followers;
 use super::link::{Link, Vigil};
 use super::primary::Primary;
 use super::slots::redirection;
+use crate::store::address::Endpoint;
 
 /// The servers of a store. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -78,6 +79,14 @@ impl Topology {
         match self {
             Self::One(primary) => vec![primary.link().clone()],
             Self::Many(cluster) => cluster.known_primaries(),
+        }
+    }
+
+    /// The link to a node that keys of another are on their way to. `None` where there is but one server.
+    pub(super) fn importing(&self, endpoint: &Endpoint) -> Option<Arc<Link>> {
+        match self {
+            Self::One(_) => None,
+            Self::Many(cluster) => Some(cluster.importing(endpoint)),
         }
     }
 

@@ -63,6 +63,11 @@ impl Wire {
         Instant::now() + self.timeout
     }
 
+    /// How long an operation may take.
+    pub(super) fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
     /// Has one request answered. Nearly always this is one exchange with one server.
     pub(super) async fn call(&self, request: &Request<'_>) -> Result<Value, Fault> {
         let deadline = self.deadline();
