@@ -2,8 +2,9 @@
 
 use bytes::Bytes;
 use futures_util::FutureExt as _;
+use futures_util::future::Either;
 
-use super::pipeline::{LARGE, Pipeline, Soon, check, failed, id, now, output, within};
+use super::pipeline::{Pipeline, Soon, check, failed, id, now, output, within};
 use crate::cbor;
 use crate::envelope::{Envelope, StageId};
 use crate::error::{CborFault, Corrupt, Error, StageFault, StageKind};
@@ -107,10 +108,10 @@ fn believe<'a>(stage: &'a Registered<dyn Serializer>, value: Result<Bytes, Stage
         Origin::Compressor(stage) if trusted => decompression_failed(stage)(StageFault::NotCbor(why)),
         _ => failed(StageFault::NotCbor(why)),
     };
-    if value.len() <= LARGE {
-        return now(cbor::check(&value).map(|()| value).map_err(ill_formed));
+    match check(value) {
+        Either::Left(checked) => now(checked.into_inner().map_err(ill_formed)),
+        Either::Right(checking) => checking.map(move |checked| checked.map_err(ill_formed)).boxed().right_future(),
     }
-    async move { check(&value).await.map(|()| value).map_err(ill_formed) }.boxed().right_future()
 }
 
 fn decompression_failed(stage: &Registered<dyn Compressor>) -> impl Fn(StageFault) -> Error + Copy {

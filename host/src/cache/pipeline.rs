@@ -98,7 +98,7 @@ impl Pipeline {
     /// What an entry keeps of this value. All that the value can be refused for is found here.
     pub(super) async fn payload(&self, value: Bytes) -> Result<Payload, Error> {
         within("value", value.len(), self.limits.value_bytes)?;
-        check(&value).await.map_err(|why| Invalid::Cbor { what: "value", why })?;
+        let value = check(value).await.map_err(|why| Invalid::Cbor { what: "value", why })?;
         let payload = match &self.serializer {
             None => cbor::unwrap_bytes(&value).ok_or(Invalid::NotByteString)?,
             Some(stage) => {
@@ -198,28 +198,25 @@ impl Pipeline {
 
 /// Something that is there at once, as nearly always, or comes later. A future of its own for each of a thousand entries would cost more than
 /// the built-in stages do.
-pub(super) type Soon<'a, T> = Either<Ready<Result<T, Error>>, BoxFuture<'a, Result<T, Error>>>;
+pub(super) type Soon<'a, T, E = Error> = Either<Ready<Result<T, E>>, BoxFuture<'a, Result<T, E>>>;
 
 /// It is there.
-pub(super) fn now<'a, T>(outcome: Result<T, Error>) -> Soon<'a, T> {
+pub(super) fn now<'a, T, E>(outcome: Result<T, E>) -> Soon<'a, T, E> {
     Either::Left(ready(outcome))
 }
 
-/// The largest value that is checked where it is: larger ones may take over a millisecond.
-pub(super) const LARGE: usize = 256 * 1024;
-
-/// Checks a value, off the caller's thread if it is large.
-pub(super) async fn check(value: &Bytes) -> Result<(), CborFault> {
+/// Gives a value if it is one, which is checked off the caller's thread if it is so large that this may take over a millisecond.
+pub(super) fn check(value: Bytes) -> Soon<'static, Bytes, CborFault> {
+    const LARGE: usize = 256 * 1024;
     match Handle::try_current() {
         Ok(runtime) if value.len() > LARGE => {
-            let job = runtime.spawn_blocking({
-                let value = value.clone();
-                move || cbor::check(&value)
-            });
+            let checking = value.clone();
+            let job = runtime.spawn_blocking(move || cbor::check(&checking));
             // It fails only where the runtime is shutting down.
-            job.await.unwrap_or_else(|_| cbor::check(value))
+            let checked = async move { job.await.unwrap_or_else(|_| cbor::check(&value)).map(|()| value) };
+            checked.boxed().right_future()
         }
-        _ => cbor::check(value),
+        _ => now(cbor::check(&value).map(|()| value)),
     }
 }
 

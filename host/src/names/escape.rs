@@ -54,21 +54,10 @@ pub fn unescape(part: &str) -> Option<Cow<'_, str>> {
     String::from_utf8(bytes).ok().map(Cow::Owned)
 }
 
-/// Whether a byte may begin a character that is escaped. By a table, as each byte of each key is looked at.
+/// Whether a byte may begin a character that is escaped. Control characters past ASCII begin with `C2`, as do others.
 fn is_special(byte: u8) -> bool {
-    SPECIAL.get(usize::from(byte)).copied().unwrap_or(true)
+    byte.is_ascii_control() || matches!(byte, b'%' | b'{' | b'}' | 0xc2)
 }
-
-/// Control characters past ASCII begin with `C2`, as do others.
-const SPECIAL: [bool; 256] = {
-    let mut special = [false; 256];
-    let mut byte = 0_u8;
-    while byte < u8::MAX {
-        special[byte as usize] = byte.is_ascii_control() || matches!(byte, b'%' | b'{' | b'}' | 0xc2);
-        byte += 1;
-    }
-    special
-};
 
 fn escaped(text: &str, each: fn(char, &mut String)) -> Cow<'_, str> {
     let mut out = String::with_capacity(text.len() + 8);

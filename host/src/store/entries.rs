@@ -81,8 +81,10 @@ pub trait EntryStore: Send + Sync {
     /// Deletes, on every node and in bounded batches, the entries whose key begins with `prefix` (literally) and for which `chosen`
     /// says so of the rest of the key; on an error some may be. Whoever is there all the while is among them, also where another server
     /// takes the place of a node meanwhile, or keys go from one node to another. How many there were can then be wrong by those that were
-    /// being deleted when a node was lost, and by those that its replica had not heard of. Tags can be among them ([`crate::names::is_tag`]): they are invalidated, as a value that is being
-    /// computed may get one of them, and do not count. `hint` is a pattern that every such rest matches; it only saves work.
+    /// being deleted when a node was lost, and by those that its replica had not heard of.
+    ///
+    /// Tags can be among them ([`crate::names::is_tag`]): they are invalidated, as a value that is being computed may get one of them,
+    /// and do not count. `hint` is a pattern that every such rest matches; it only saves work.
     fn delete_matching<'a>(
         &'a self,
         prefix: &'a str,

@@ -69,8 +69,7 @@ pub trait LockStore: Send + Sync {
 
     /// Looks at all locks of every form under a prefix that are held, in no particular order: on every node, in bounded batches,
     /// while they change. Whoever holds theirs all the while is found, once, also where another server takes the place of a node, or keys
-    /// go from one node to another. A plain lock that only other programs have taken within the
-    /// last day is not.
+    /// go from one node to another. A plain lock that only other programs have taken within the last day is not.
     fn sightings<'a>(&'a self, prefix: &'a Prefix) -> Reply<'a, Vec<Sighting>>;
 
     /// Takes the lock away from the holder that was seen, whatever share it has, if it still holds it: its token is not for use

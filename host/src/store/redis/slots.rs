@@ -72,8 +72,13 @@ fn id(entry: &Value) -> Option<String> {
 /// Understands where `MOVED` or `ASK` of the node `asked` lead to: the slot and its server.
 pub(super) fn redirection(details: &str, asked: Option<&Endpoint>) -> Option<(u16, Endpoint)> {
     let (slot, address) = details.split_once(' ')?;
+    Some((slot.parse().ok()?, server(address, asked)?))
+}
+
+/// The server of `HOST:PORT`, as the node `asked` calls it.
+pub(super) fn server(address: &str, asked: Option<&Endpoint>) -> Option<Endpoint> {
     let (host, port) = address.rsplit_once(':')?;
-    Some((slot.parse().ok()?, Endpoint { host: known(host.to_owned(), asked)?, port: port.parse().ok()? }))
+    Some(Endpoint { host: known(host.to_owned(), asked)?, port: port.parse().ok()? })
 }
 
 /// A node that does not know the name it is reached by leaves it out: it is the one that was used.

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::super::fault::{Fault, lines, odd};
 use super::super::link::{Link, Live};
-use super::super::slots::{SLOTS, Shard, known, shards};
+use super::super::slots::{self, SLOTS, Shard, shards};
 use super::super::topology::Topology;
 use super::slot_set::SlotSet;
 use crate::store::address::Endpoint;
@@ -126,8 +126,7 @@ fn on_its_way<'a>(slot: &'a str, arrow: &str) -> Option<(&'a str, &'a str)> {
 
 /// The host and port of `10.0.0.1:6379@16379,name`.
 fn endpoint(address: &str, asked: Option<&Endpoint>) -> Option<Endpoint> {
-    let (host, port) = address.split(['@', ',']).next()?.rsplit_once(':')?;
-    Some(Endpoint { host: known(host.to_owned(), asked)?, port: port.parse().ok()? })
+    slots::server(address.split(['@', ',']).next()?, asked)
 }
 
 #[cfg(test)]
